@@ -1,0 +1,109 @@
+//! The library's one error type. Every variant says what failed, where, and what to do about it.
+
+use std::path::PathBuf;
+
+/// What can go wrong in the library. The command line prints it, with its causes, on one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading or writing failed below us.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+
+    /// A file of a model folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A model (its configuration, its weights or its embedded form) is not usable.
+    #[error("unusable model: {0}")]
+    Model(String),
+
+    /// The input does not begin as an archive does.
+    #[error("not a surprisal archive (at byte {offset}): {what}")]
+    NotAnArchive {
+        /// Where, in bytes from the start of the input.
+        offset: u64,
+        /// What was found.
+        what: String,
+    },
+
+    /// The archive was written by a format version that this program does not know.
+    #[error("archive format version {found} is not known to this program (it knows {known}): use the version that wrote it")]
+    Version {
+        /// The version in the archive.
+        found: u16,
+        /// The version this program reads and writes.
+        known: u16,
+    },
+
+    /// The archive needs a model that is not at hand.
+    #[error("the archive was made with model '{name}' ({wanted}), {at_hand}: pass the right folder with -m")]
+    WrongModel {
+        /// The name recorded in the archive.
+        name: String,
+        /// The identity recorded in the archive (hex).
+        wanted: String,
+        /// What is there instead, as a phrase.
+        at_hand: String,
+    },
+
+    /// The archive is damaged or cut short.
+    #[error("damaged archive: {what} ({place}); everything before it was intact")]
+    Damaged {
+        /// What is wrong.
+        what: String,
+        /// Where: a block number, a byte offset.
+        place: String,
+    },
+
+    /// A request that makes no sense (an argument out of range).
+    #[error("{0}")]
+    Invalid(String),
+
+    /// Training failed.
+    #[error("training: {0}")]
+    Training(String),
+}
+
+/// `Result` with this library's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn damaged(what: impl Into<String>, place: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into(), place: place.into() }
+    }
+
+    pub(crate) fn model(what: impl Into<String>) -> Self {
+        Self::Model(what.into())
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Self::Invalid(what.into())
+    }
+}
+
+/// Lets the reader and the writer, which speak [`std::io`], carry an [`Error`] out of `read` and
+/// `write`; [`Error::from_io`] brings it back.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io(error) => error,
+            Error::Damaged { .. } | Error::NotAnArchive { .. } => {
+                Self::new(std::io::ErrorKind::InvalidData, error)
+            }
+            other => Self::other(other),
+        }
+    }
+}
+
+impl Error {
+    /// The typed error inside an [`std::io::Error`], where this library put one there.
+    pub fn from_io(error: std::io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Io)
+    }
+}

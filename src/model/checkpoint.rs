@@ -1,0 +1,145 @@
+//! Weights in f32 with their names: what training writes, PyTorch reads and the wall quantises.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::GptConfig;
+use crate::{Error, Result};
+
+/// The file in a model folder that says the network's shape.
+pub const CONFIG_FILE: &str = "config.json";
+/// The file in a model folder that holds the weights.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// The file in a model folder that tells how the loss fell.
+pub const LOG_FILE: &str = "training.jsonl";
+
+/// A tensor of a checkpoint: row-major values and their shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Extent of each dimension.
+    pub shape: Vec<usize>,
+    /// The values, last dimension fastest.
+    pub values: Vec<f32>,
+}
+
+/// A trained network in floating point: its shape and all of its tensors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    config: GptConfig,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Checkpoint {
+    /// Puts a checkpoint together.
+    ///
+    /// # Errors
+    /// [`Error::Model`] unless the tensors are exactly those of the config, finite and of the
+    /// right shapes.
+    pub fn new(config: GptConfig, tensors: BTreeMap<String, Tensor>) -> Result<Self> {
+        let shapes = config.tensor_shapes();
+        for (name, shape) in &shapes {
+            let tensor = tensors.get(name).ok_or_else(|| Error::model(format!("{WEIGHTS_FILE} has no tensor '{name}'")))?;
+            if tensor.shape != *shape || tensor.values.len() != shape.iter().product::<usize>() {
+                return Err(Error::model(format!("tensor '{name}' has shape {:?}, config.json asks for {shape:?}", tensor.shape)));
+            }
+            if tensor.values.iter().any(|v| !v.is_finite()) {
+                return Err(Error::model(format!("tensor '{name}' holds a value that is not finite")));
+            }
+        }
+        if let Some(name) = tensors.keys().find(|name| !shapes.contains_key(*name)) {
+            return Err(Error::model(format!("{WEIGHTS_FILE} holds '{name}', which a GPT of this config has not")));
+        }
+        Ok(Self { config, tensors })
+    }
+
+    /// Reads a model folder.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] if a file cannot be read, [`Error::Model`] if it makes no sense.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })
+        };
+        Self::from_bytes(&read(CONFIG_FILE)?, &read(WEIGHTS_FILE)?)
+    }
+
+    /// A checkpoint from the bytes of its two files. Tensors that minGPT keeps as buffers
+    /// (`*.attn.bias`, the causal mask) are passed over.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if they make no sense.
+    pub fn from_bytes(config: &[u8], weights: &[u8]) -> Result<Self> {
+        let config = GptConfig::from_json(config)?;
+        let file = SafeTensors::deserialize(weights)
+            .map_err(|e| Error::model(format!("{WEIGHTS_FILE}: {e}")))?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.iter() {
+            if name.ends_with(".attn.bias") {
+                continue;
+            }
+            if view.dtype() != Dtype::F32 {
+                return Err(Error::model(format!("tensor '{name}' is {:?}, only F32 is read", view.dtype())));
+            }
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            let tensor = Tensor { shape: view.shape().to_vec(), values: values.collect() };
+            tensors.insert(name.to_owned(), tensor);
+        }
+        Self::new(config, tensors)
+    }
+
+    /// The weights as the bytes of a safetensors file. The same weights give the same bytes.
+    pub fn weights_to_bytes(&self) -> Vec<u8> {
+        let bytes: BTreeMap<&str, Vec<u8>> = self
+            .tensors
+            .iter()
+            .map(|(name, t)| (name.as_str(), t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .collect();
+        let views = bytes.iter().map(|(&name, data)| {
+            let shape = self.tensors[name].shape.clone();
+            (name, TensorView::new(Dtype::F32, shape, data).expect("shapes were checked"))
+        });
+        safetensors::serialize(views, None).expect("names and shapes were checked")
+    }
+
+    /// Writes `config.json` and `model.safetensors` into an existing folder, each in one move.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] if that fails.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        write_whole(&folder.join(WEIGHTS_FILE), &self.weights_to_bytes())?;
+        write_whole(&folder.join(CONFIG_FILE), self.config.to_json().as_bytes())
+    }
+
+    /// The network's shape.
+    pub fn config(&self) -> &GptConfig {
+        &self.config
+    }
+
+    /// All tensors, sorted by name.
+    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors
+    }
+
+    /// The values of a tensor that the config promises.
+    ///
+    /// # Panics
+    /// If there is no such tensor in a GPT: that is a slip in the caller's code.
+    pub fn values(&self, name: &str) -> &[f32] {
+        &self.tensors[name].values
+    }
+}
+
+/// Writes a file so that a reader sees the old content or the new, never a part.
+fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let write = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::Write::write_all(&mut file, content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)
+    };
+    write().map(|_| ()).map_err(|source| Error::ModelFile { path: path.to_owned(), source })
+}
