@@ -1,6 +1,7 @@
 //! wip
 mod error;
 pub mod corpus;
+pub mod exact;
 pub mod model;
 #[cfg(feature = "train")]
 pub mod gpt;

@@ -37,8 +37,14 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Model`] unless the tensors are exactly those of the config, finite and of the
     /// right shapes.
-    pub fn new(config: GptConfig, tensors: BTreeMap<String, Tensor>) -> Result<Self> {
+    pub fn new(config: GptConfig, mut tensors: BTreeMap<String, Tensor>) -> Result<Self> {
         let shapes = config.tensor_shapes();
+        for layer in 0..config.n_layer {
+            // Some trainings have no bias here: the same as a bias of zero.
+            let name = format!("transformer.h.{layer}.attn.c_attn.bias");
+            let shape = shapes[&name].clone();
+            tensors.entry(name).or_insert_with(|| Tensor { values: vec![0.0; shape[0]], shape });
+        }
         for (name, shape) in &shapes {
             let tensor = tensors.get(name).ok_or_else(|| Error::model(format!("{WEIGHTS_FILE} has no tensor '{name}'")))?;
             if tensor.shape != *shape || tensor.values.len() != shape.iter().product::<usize>() {

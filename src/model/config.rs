@@ -42,7 +42,7 @@ fn default_end() -> char {
 /// much memory. They also bound the exact network's integers (docs/exactness.md).
 const MAX_LAYERS: usize = 64;
 const MAX_WIDTH: usize = 1024;
-const MAX_BLOCK: usize = 1024;
+const MAX_BLOCK: usize = 256;
 
 impl GptConfig {
     /// A network of a preset's size over the addition vocabulary.

@@ -1,0 +1,423 @@
+//! AVX2: two registers of eight lanes for 32-bit values, one for 16-bit values.
+//!
+//! Without VNNI a product of bytes is `vpmaddubsw`, which adds two products into 16 bits and
+//! saturates. It never has to: activations are at most 127, and the quantiser keeps every sum that
+//! shares a 16-bit lane within 258 · 127 ≤ 32,767. So four of them are added up before one
+//! `vpmaddwd` widens the sum, and that costs little more than half of widening each.
+//!
+//! 16-bit values stand in the order in which `vpackssdw` leaves them: lines 0–3, 8–11, 4–7, 12–15.
+//! `vpunpck` undoes that, so no value is ever moved back into order.
+
+use std::arch::x86_64::*;
+
+use super::{HalfVector, LANES, Lanes, Vector};
+
+/// Two registers of eight lanes. Exists only where the processor has AVX2.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2;
+
+impl Avx2 {
+    /// Whether this processor has what is needed: the same answer for the program's whole life.
+    pub fn is_available() -> bool {
+        is_x86_feature_detected!("avx2")
+    }
+}
+
+/// Both halves through the same intrinsic.
+macro_rules! both {
+    ($f:ident($a:expr)) => {
+        [$f($a[0]), $f($a[1])]
+    };
+    ($f:ident($a:expr, $b:expr)) => {
+        [$f($a[0], $b[0]), $f($a[1], $b[1])]
+    };
+}
+
+/// Eight rows of eight words to eight columns.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+pub(super) unsafe fn transpose(r: [__m256i; 8]) -> [__m256i; 8] {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let lo = |a, b| _mm256_unpacklo_epi32(a, b);
+        let hi = |a, b| _mm256_unpackhi_epi32(a, b);
+        let lo2 = |a, b| _mm256_unpacklo_epi64(a, b);
+        let hi2 = |a, b| _mm256_unpackhi_epi64(a, b);
+        let (t0, t1) = (lo(r[0], r[1]), hi(r[0], r[1]));
+        let (t2, t3) = (lo(r[2], r[3]), hi(r[2], r[3]));
+        let (t4, t5) = (lo(r[4], r[5]), hi(r[4], r[5]));
+        let (t6, t7) = (lo(r[6], r[7]), hi(r[6], r[7]));
+        let (u0, u1, u2, u3) = (lo2(t0, t2), hi2(t0, t2), lo2(t1, t3), hi2(t1, t3));
+        let (u4, u5, u6, u7) = (lo2(t4, t6), hi2(t4, t6), lo2(t5, t7), hi2(t5, t7));
+        let low = |a, b| _mm256_permute2x128_si256::<0x20>(a, b);
+        let high = |a, b| _mm256_permute2x128_si256::<0x31>(a, b);
+        [
+            low(u0, u4),
+            low(u1, u5),
+            low(u2, u6),
+            low(u3, u7),
+            high(u0, u4),
+            high(u1, u5),
+            high(u2, u6),
+            high(u3, u7),
+        ]
+    }
+}
+
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+pub(super) unsafe fn load_words(words: &[u32; 8]) -> __m256i {
+    // SAFETY: eight words are readable; AVX2 as promised by the caller.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+}
+
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+pub(super) unsafe fn store_words(words: &mut [u32; 8], x: __m256i) {
+    // SAFETY: eight words are writable; AVX2 as promised by the caller.
+    unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), x) }
+}
+
+/// Two outputs of a product, both halves of the lanes.
+///
+/// # Safety
+/// The processor has AVX2; weights as [`Lanes::products`] asks.
+#[inline(always)]
+unsafe fn two_products<const FIRST: usize>(inputs: &[Vector], weights: &[[i32; 4]]) -> [[__m256i; 2]; 2] {
+    // SAFETY: AVX2 as promised; `inputs` are aligned vectors.
+    unsafe {
+        let ones = _mm256_set1_epi16(1);
+        let mut sums = [[_mm256_setzero_si256(); 2]; 2];
+        for (inputs, weights) in inputs.chunks_exact(4).zip(weights.chunks_exact(4)) {
+            let mut short = [[_mm256_setzero_si256(); 2]; 2];
+            for quad in 0..4 {
+                let u = Avx2::load_i(&inputs[quad]);
+                for output in 0..2 {
+                    let w = _mm256_set1_epi32(weights[quad][FIRST + output]);
+                    for half in 0..2 {
+                        let product = _mm256_maddubs_epi16(u[half], w);
+                        short[output][half] = match quad {
+                            0 => product,
+                            _ => _mm256_add_epi16(short[output][half], product),
+                        };
+                    }
+                }
+            }
+            for output in 0..2 {
+                for half in 0..2 {
+                    let wide = _mm256_madd_epi16(short[output][half], ones);
+                    sums[output][half] = _mm256_add_epi32(sums[output][half], wide);
+                }
+            }
+        }
+        sums
+    }
+}
+
+impl Lanes for Avx2 {
+    type F = [__m256; 2];
+    type I = [__m256i; 2];
+    type H = __m256i;
+    /// 16-bit sums of two products each.
+    type Mix = [__m256i; 2];
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::F {
+        // SAFETY: the processor has AVX2 (the trait's condition); so in all functions below.
+        unsafe { [_mm256_set1_ps(x); 2] }
+    }
+    #[inline(always)]
+    unsafe fn load(from: &Vector) -> Self::F {
+        // SAFETY: AVX2; a vector is 64 readable, aligned bytes.
+        unsafe {
+            let p = from.0.as_ptr().cast();
+            [_mm256_load_ps(p), _mm256_load_ps(p.add(8))]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(to: &mut Vector, x: Self::F) {
+        // SAFETY: AVX2; a vector is 64 writable, aligned bytes.
+        unsafe {
+            let p = to.0.as_mut_ptr().cast();
+            _mm256_store_ps(p, x[0]);
+            _mm256_store_ps(p.add(8), x[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_add_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_sub_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_mul_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_div_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_sqrt_ps(a)) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_max_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn abs(a: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe {
+            let sign = _mm256_set1_ps(-0.0);
+            [_mm256_andnot_ps(sign, a[0]), _mm256_andnot_ps(sign, a[1])]
+        }
+    }
+    #[inline(always)]
+    unsafe fn round(a: Self::F) -> Self::I {
+        // SAFETY: AVX2. The rounding mode is the default one, to nearest with ties to even: Rust
+        // programs may not run under another.
+        unsafe { both!(_mm256_cvtps_epi32(a)) }
+    }
+    #[inline(always)]
+    unsafe fn truncate(a: Self::F) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_cvttps_epi32(a)) }
+    }
+    #[inline(always)]
+    unsafe fn float(a: Self::I) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_cvtepi32_ps(a)) }
+    }
+    #[inline(always)]
+    unsafe fn scale_by_power(a: Self::F, n: Self::F) -> Self::F {
+        // SAFETY: AVX2.
+        unsafe {
+            let one = |a, n| {
+                let power = _mm256_slli_epi32::<23>(_mm256_castps_si256(n));
+                _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), power))
+            };
+            [one(a[0], n[0]), one(a[1], n[1])]
+        }
+    }
+    #[inline(always)]
+    unsafe fn splat_i(x: i32) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe { [_mm256_set1_epi32(x); 2] }
+    }
+    #[inline(always)]
+    unsafe fn load_i(from: &Vector) -> Self::I {
+        // SAFETY: AVX2; a vector is 64 readable, aligned bytes.
+        unsafe {
+            let p: *const __m256i = from.0.as_ptr().cast();
+            [_mm256_load_si256(p), _mm256_load_si256(p.add(1))]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_i(to: &mut Vector, x: Self::I) {
+        // SAFETY: AVX2; a vector is 64 writable, aligned bytes.
+        unsafe {
+            let p: *mut __m256i = to.0.as_mut_ptr().cast();
+            _mm256_store_si256(p, x[0]);
+            _mm256_store_si256(p.add(1), x[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_add_epi32(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn sub_i(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_sub_epi32(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn or_i(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_or_si256(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn move_byte(a: Self::I, from: u32, to: u32) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe {
+            let (from, to) = (_mm_cvtsi32_si128(from as i32), _mm_cvtsi32_si128(to as i32));
+            let mask = _mm256_set1_epi32(0xff);
+            let one = |a| _mm256_sll_epi32(_mm256_and_si256(_mm256_srl_epi32(a, from), mask), to);
+            [one(a[0]), one(a[1])]
+        }
+    }
+    #[inline(always)]
+    unsafe fn pack(a: Self::I) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_packs_epi32(a[0], a[1]) }
+    }
+    #[inline(always)]
+    unsafe fn widen(a: Self::H) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe {
+            let sign = _mm256_srai_epi16::<15>(a);
+            [_mm256_unpacklo_epi16(a, sign), _mm256_unpackhi_epi16(a, sign)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn splat_h(x: i16) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_set1_epi16(x) }
+    }
+    #[inline(always)]
+    unsafe fn load_h(from: &HalfVector) -> Self::H {
+        // SAFETY: AVX2; a half vector is 32 readable, aligned bytes.
+        unsafe { _mm256_load_si256(from.0.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    unsafe fn store_h(to: &mut HalfVector, x: Self::H) {
+        // SAFETY: AVX2; a half vector is 32 writable, aligned bytes.
+        unsafe { _mm256_store_si256(to.0.as_mut_ptr().cast(), x) }
+    }
+    #[inline(always)]
+    unsafe fn add_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_add_epi16(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn add_saturating_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_adds_epi16(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_max_epi16(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn abs_min_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_min_epu16(_mm256_abs_epi16(a), b) }
+    }
+    #[inline(always)]
+    unsafe fn shift_left_h(a: Self::H, by: u32) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_sll_epi16(a, _mm_cvtsi32_si128(by as i32)) }
+    }
+    #[inline(always)]
+    unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_sra_epi16(a, _mm_cvtsi32_si128(by as i32)) }
+    }
+    #[inline(always)]
+    unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { _mm256_mulhrs_epi16(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn quads(x: [Self::H; 4]) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe {
+            let low = _mm256_set1_epi16(0xff);
+            let bytes = |a, b| _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi16::<8>(b));
+            let (first, second) = (bytes(x[0], x[1]), bytes(x[2], x[3]));
+            [_mm256_unpacklo_epi16(first, second), _mm256_unpackhi_epi16(first, second)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn pairs(a: Self::H, b: Self::H) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe { [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)] }
+    }
+    #[inline(always)]
+    unsafe fn dot(sum: Self::I, u: Self::I, s: Self::I) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe {
+            let ones = _mm256_set1_epi16(1);
+            let one = |u, s| _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), ones);
+            let products = [one(u[0], s[0]), one(u[1], s[1])];
+            both!(_mm256_add_epi32(sum, products))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_two(sum: Self::I, u: [Self::I; 2], s: [Self::I; 2]) -> Self::I {
+        // SAFETY: AVX2. Four products of at most 127 · 64 fit 16 bits.
+        unsafe {
+            let ones = _mm256_set1_epi16(1);
+            let one = |half: usize| {
+                let first = _mm256_maddubs_epi16(u[0][half], s[0][half]);
+                let second = _mm256_maddubs_epi16(u[1][half], s[1][half]);
+                _mm256_madd_epi16(_mm256_add_epi16(first, second), ones)
+            };
+            let products = [one(0), one(1)];
+            both!(_mm256_add_epi32(sum, products))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_pairs(sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe {
+            let products = both!(_mm256_madd_epi16(a, b));
+            both!(_mm256_add_epi32(sum, products))
+        }
+    }
+    #[inline(always)]
+    unsafe fn products(inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
+        // SAFETY: AVX2, and the weights' promise is passed on.
+        unsafe {
+            let [a, b] = two_products::<0>(inputs, weights);
+            let [c, d] = two_products::<2>(inputs, weights);
+            [a, b, c, d]
+        }
+    }
+    #[inline(always)]
+    unsafe fn mix_zero() -> Self::Mix {
+        // SAFETY: AVX2.
+        unsafe { [_mm256_setzero_si256(); 2] }
+    }
+    #[inline(always)]
+    unsafe fn mix(sum: Self::Mix, u: Self::I, s: &Vector) -> Self::Mix {
+        // SAFETY: AVX2. All sums stay within 255 · 127, so nothing saturates or wraps.
+        unsafe {
+            let s = Self::load_i(s);
+            let products = both!(_mm256_maddubs_epi16(u, s));
+            both!(_mm256_add_epi16(sum, products))
+        }
+    }
+    #[inline(always)]
+    unsafe fn mixed(sum: Self::Mix) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe {
+            let ones = [_mm256_set1_epi16(1); 2];
+            both!(_mm256_madd_epi16(sum, ones))
+        }
+    }
+    #[inline(always)]
+    unsafe fn gather(lines: [&[u32; 8]; LANES]) -> [Self::I; 8] {
+        // SAFETY: AVX2.
+        unsafe {
+            let a = transpose(std::array::from_fn(|i| load_words(lines[i])));
+            let b = transpose(std::array::from_fn(|i| load_words(lines[8 + i])));
+            std::array::from_fn(|word| [a[word], b[word]])
+        }
+    }
+    #[inline(always)]
+    unsafe fn scatter(words: [Self::I; 8], lines: [&mut [u32; 8]; LANES]) {
+        // SAFETY: AVX2.
+        unsafe {
+            let a = transpose(words.map(|w| w[0]));
+            let b = transpose(words.map(|w| w[1]));
+            for (line, x) in lines.into_iter().zip(a.into_iter().chain(b)) {
+                store_words(line, x);
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! AVX-512 with VNNI: one register of sixteen lanes for 32-bit values, and `vpdpbusd`, which adds
+//! four products of bytes into 32 bits. 16-bit values take half a register, in order of lines.
+
+use std::arch::x86_64::*;
+
+use super::avx2::{Avx2, load_words, store_words, transpose};
+use super::{HalfVector, LANES, Lanes, Vector};
+
+/// One register of sixteen lanes. Exists only where the processor has AVX-512 F, BW, VL and VNNI.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512;
+
+impl Avx512 {
+    /// Whether this processor has what is needed: the same answer for the program's whole life.
+    pub fn is_available() -> bool {
+        Avx2::is_available()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni")
+    }
+}
+
+impl Lanes for Avx512 {
+    type F = __m512;
+    type I = __m512i;
+    type H = __m256i;
+    type Mix = __m512i;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::F {
+        // SAFETY: the processor has AVX-512 (the trait's condition); so in all functions below.
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: &Vector) -> Self::F {
+        // SAFETY: AVX-512; a vector is 64 readable, aligned bytes.
+        unsafe { _mm512_load_ps(from.0.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: &mut Vector, x: Self::F) {
+        // SAFETY: AVX-512; a vector is 64 writable, aligned bytes.
+        unsafe { _mm512_store_ps(to.0.as_mut_ptr().cast(), x) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::F, b: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn abs(a: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_abs_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn round(a: Self::F) -> Self::I {
+        // SAFETY: AVX-512. The rounding mode is the default one, to nearest with ties to even.
+        unsafe { _mm512_cvtps_epi32(a) }
+    }
+    #[inline(always)]
+    unsafe fn truncate(a: Self::F) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_cvttps_epi32(a) }
+    }
+    #[inline(always)]
+    unsafe fn float(a: Self::I) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_cvtepi32_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn scale_by_power(a: Self::F, n: Self::F) -> Self::F {
+        // SAFETY: AVX-512.
+        unsafe {
+            let power = _mm512_slli_epi32::<23>(_mm512_castps_si512(n));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), power))
+        }
+    }
+    #[inline(always)]
+    unsafe fn splat_i(x: i32) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_set1_epi32(x) }
+    }
+    #[inline(always)]
+    unsafe fn load_i(from: &Vector) -> Self::I {
+        // SAFETY: AVX-512; a vector is 64 readable, aligned bytes.
+        unsafe { _mm512_load_si512(from.0.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    unsafe fn store_i(to: &mut Vector, x: Self::I) {
+        // SAFETY: AVX-512; a vector is 64 writable, aligned bytes.
+        unsafe { _mm512_store_si512(to.0.as_mut_ptr().cast(), x) }
+    }
+    #[inline(always)]
+    unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub_i(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn or_i(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_or_si512(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn move_byte(a: Self::I, from: u32, to: u32) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe {
+            let (from, to) = (_mm_cvtsi32_si128(from as i32), _mm_cvtsi32_si128(to as i32));
+            let byte = _mm512_and_si512(_mm512_srl_epi32(a, from), _mm512_set1_epi32(0xff));
+            _mm512_sll_epi32(byte, to)
+        }
+    }
+    #[inline(always)]
+    unsafe fn pack(a: Self::I) -> Self::H {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_cvtsepi32_epi16(a) }
+    }
+    #[inline(always)]
+    unsafe fn widen(a: Self::H) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_cvtepi16_epi32(a) }
+    }
+    #[inline(always)]
+    unsafe fn splat_h(x: i16) -> Self::H {
+        // SAFETY: AVX-512 has AVX2; so in all functions below that pass on to it.
+        unsafe { Avx2::splat_h(x) }
+    }
+    #[inline(always)]
+    unsafe fn load_h(from: &HalfVector) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::load_h(from) }
+    }
+    #[inline(always)]
+    unsafe fn store_h(to: &mut HalfVector, x: Self::H) {
+        // SAFETY: AVX2.
+        unsafe { Avx2::store_h(to, x) }
+    }
+    #[inline(always)]
+    unsafe fn add_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::add_h(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn add_saturating_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::add_saturating_h(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::max_h(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn abs_min_h(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::abs_min_h(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn shift_left_h(a: Self::H, by: u32) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::shift_left_h(a, by) }
+    }
+    #[inline(always)]
+    unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::shift_right_h(a, by) }
+    }
+    #[inline(always)]
+    unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { Avx2::mul_q15(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn quads(x: [Self::H; 4]) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe {
+            let low = _mm256_set1_epi16(0xff);
+            let bytes = |a, b| _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi16::<8>(b));
+            Self::pairs(bytes(x[0], x[1]), bytes(x[2], x[3]))
+        }
+    }
+    #[inline(always)]
+    unsafe fn pairs(a: Self::H, b: Self::H) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe {
+            let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(b));
+            _mm512_or_si512(_mm512_cvtepu16_epi32(a), high)
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot(sum: Self::I, u: Self::I, s: Self::I) -> Self::I {
+        // SAFETY: AVX-512 with VNNI.
+        unsafe { _mm512_dpbusd_epi32(sum, u, s) }
+    }
+    #[inline(always)]
+    unsafe fn dot_two(sum: Self::I, u: [Self::I; 2], s: [Self::I; 2]) -> Self::I {
+        // SAFETY: AVX-512 with VNNI.
+        unsafe { Self::dot(Self::dot(sum, u[0], s[0]), u[1], s[1]) }
+    }
+    #[inline(always)]
+    unsafe fn dot_pairs(sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: AVX-512 with VNNI.
+        unsafe { _mm512_dpwssd_epi32(sum, a, b) }
+    }
+    #[inline(always)]
+    unsafe fn products(inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
+        // SAFETY: AVX-512 with VNNI.
+        unsafe {
+            let mut sums = [_mm512_setzero_si512(); 4];
+            for (input, weights) in inputs.iter().zip(weights) {
+                let u = Self::load_i(input);
+                for (sum, &w) in sums.iter_mut().zip(weights) {
+                    *sum = _mm512_dpbusd_epi32(*sum, u, _mm512_set1_epi32(w));
+                }
+            }
+            sums
+        }
+    }
+    #[inline(always)]
+    unsafe fn mix_zero() -> Self::Mix {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_setzero_si512() }
+    }
+    #[inline(always)]
+    unsafe fn mix(sum: Self::Mix, u: Self::I, s: &Vector) -> Self::Mix {
+        // SAFETY: AVX-512 with VNNI.
+        unsafe { _mm512_dpbusd_epi32(sum, u, Self::load_i(s)) }
+    }
+    #[inline(always)]
+    unsafe fn mixed(sum: Self::Mix) -> Self::I {
+        sum
+    }
+    #[inline(always)]
+    unsafe fn gather(lines: [&[u32; 8]; LANES]) -> [Self::I; 8] {
+        // SAFETY: AVX-512 has AVX2.
+        unsafe {
+            let a = transpose(std::array::from_fn(|i| load_words(lines[i])));
+            let b = transpose(std::array::from_fn(|i| load_words(lines[8 + i])));
+            std::array::from_fn(|i| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(a[i]), b[i]))
+        }
+    }
+    #[inline(always)]
+    unsafe fn scatter(words: [Self::I; 8], lines: [&mut [u32; 8]; LANES]) {
+        // SAFETY: AVX-512 has AVX2.
+        unsafe {
+            let a = transpose(words.map(|w| _mm512_castsi512_si256(w)));
+            let b = transpose(words.map(|w| _mm512_extracti64x4_epi64::<1>(w)));
+            for (line, x) in lines.into_iter().zip(a.into_iter().chain(b)) {
+                store_words(line, x);
+            }
+        }
+    }
+}

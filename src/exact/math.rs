@@ -1,0 +1,113 @@
+//! The arithmetic of the exact network, written out: every function here gives the same bits on
+//! every machine, because it is made of integer operations and of +, −, ×, ÷, √, comparison and
+//! conversion on IEEE-754 binary32, each of which is correctly rounded everywhere. Rust never
+//! contracts a product and a sum into one operation.
+//!
+//! These are the definitions for one value. The vector kernels do the same operations in the same
+//! order on sixteen lines at once (see [`super::lanes`]).
+
+/// Adding and subtracting 1.5·2²³ rounds a float below 2²² in magnitude to an integer, ties to even.
+pub(crate) const ROUND: f32 = 12_582_912.0;
+
+/// Coefficients, lowest first, of the minimax polynomials of 2^f on [−½, ½] by relative error:
+/// 7.5e-5, enough for attention weights, which are rounded to 8 bits.
+pub(crate) const EXP2_COARSE: [f32; 4] = [0.999_928_06, 0.693_260_97, 0.242_611_13, 0.055_171_67];
+/// As above with relative error 2.4e-7, for the probabilities that are coded.
+pub(crate) const EXP2_FINE: [f32; 6] =
+    [1.000_000_1, 0.693_146_94, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647_2];
+
+/// The least argument of [`exp2`]; below it stays at 2^−126, the smallest normal number.
+pub(crate) const EXP2_MIN: f32 = -126.0;
+
+/// 2^x for x ≤ 0 by a polynomial of the fractional part: x = n + f with |f| ≤ ½, and n is added to
+/// the exponent's bits.
+pub(crate) fn exp2<const N: usize>(x: f32, coefficients: &[f32; N]) -> f32 {
+    let x = if x > EXP2_MIN { x } else { EXP2_MIN };
+    let shifted = x + ROUND;
+    let f = x - (shifted - ROUND);
+    let mut p = coefficients[N - 1];
+    for &c in coefficients[..N - 1].iter().rev() {
+        p = p * f + c;
+    }
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// x to the nearest integer, ties to even; for |x| < 2³¹.
+pub(crate) fn round(x: f32) -> i32 {
+    x.round_ties_even() as i32
+}
+
+/// (a·b + 2¹⁴) >> 15: the rounded high product of two Q15 numbers (`pmulhrsw`).
+pub(crate) fn mul_q15(a: i16, b: i16) -> i16 {
+    ((i32::from(a) * i32::from(b) + (1 << 14)) >> 15) as i16
+}
+
+/// GELU in 16-bit fixed point, and what is added to it so that it is never negative.
+///
+/// GELU(x) = max(x, 0) + h(|x|) with h(u) = u·(Φ(u) − 1), which is 0 at 0, −0.17 at its lowest and
+/// 0 again from about 3 on. h is a polynomial of degree 5 in u up to [`gelu::CLAMP`] and constant
+/// behind it, within 1.6e-3; with v = u/4 in Q15 its Horner steps are rounded high products.
+pub(crate) mod gelu {
+    /// Largest |x| for which h is computed.
+    pub(crate) const CLAMP: f32 = 3.05;
+    /// Coefficients of v⁵, v⁴, …, v in Q11: those of u in `docs/exactness.md` times 4^k·2¹¹.
+    pub(crate) const COEFFICIENTS: [i16; 5] = [3625, 4423, -19_855, 16_574, -4_285];
+    /// What is added to GELU, in Q11: 0.1875.
+    pub(crate) const OFFSET_Q11: i16 = 384;
+    /// The same as a number.
+    pub(crate) const OFFSET: f32 = 0.1875;
+    /// Range of the binary places that an input may have.
+    pub(crate) const PLACES: std::ops::RangeInclusive<u32> = 4..=11;
+
+    /// The clamp with `places` binary places.
+    pub(crate) fn clamp(places: u32) -> u16 {
+        (CLAMP * (1u32 << places) as f32) as u16
+    }
+}
+
+/// GELU(x) + 0.1875 of x with `places` binary places, and the result with as many.
+pub(crate) fn gelu_shifted(x: i16, places: u32) -> i16 {
+    let u = x.unsigned_abs().min(gelu::clamp(places));
+    let v = (u << (13 - places)) as i16;
+    let [first, rest @ ..] = gelu::COEFFICIENTS;
+    let h = rest.iter().fold(first, |t, &c| mul_q15(t, v).wrapping_add(c));
+    let h = mul_q15(h, v) + gelu::OFFSET_Q11;
+    x.max(0).saturating_add(h >> (11 - places))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every float from −126 to 0 is too many for a quick test; every 97th is not.
+    #[test]
+    fn exp2_keeps_its_stated_error() {
+        let mut worst = [0f64; 2];
+        for bits in (0..=(126f32).to_bits()).step_by(97) {
+            let x = -f32::from_bits(bits);
+            let exact = f64::from(x).exp2();
+            let error = |y: f32| (f64::from(y) / exact - 1.0).abs();
+            worst[0] = worst[0].max(error(exp2(x, &EXP2_COARSE)));
+            worst[1] = worst[1].max(error(exp2(x, &EXP2_FINE)));
+        }
+        assert!(worst[0] < 8e-5 && worst[1] < 4e-7, "{worst:?}");
+        assert_eq!(exp2(f32::NEG_INFINITY, &EXP2_FINE), exp2(EXP2_MIN, &EXP2_FINE));
+    }
+
+    /// All 65,536 inputs at every number of places: never negative, close to the true function.
+    #[test]
+    fn gelu_keeps_its_stated_error() {
+        for places in gelu::PLACES {
+            let unit = 1.0 / f64::from(1u32 << places);
+            for x in i16::MIN..=i16::MAX {
+                let y = gelu_shifted(x, places);
+                assert!(y >= 0, "{x} at {places} places");
+                let v = f64::from(x) * unit;
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v * v * v);
+                let exact = (0.5 * v * (1.0 + inner.tanh())).min(f64::from(i16::MAX) * unit - 0.1875);
+                let error = (f64::from(y) * unit - 0.1875 - exact).abs();
+                assert!(error < 0.004 + unit, "GELU({v}) at {places} places is off by {error}");
+            }
+        }
+    }
+}

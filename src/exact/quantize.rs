@@ -1,0 +1,280 @@
+//! The wall between the two worlds: a trained checkpoint goes in, an exact network comes out, by a
+//! fixed procedure in f64 that uses only correctly rounded operations.
+//!
+//! 1. A LayerNorm's gain and bias go into the product behind it: W′ = W·diag(gain),
+//!    b′ = b + W·bias.
+//! 2. Weights are rounded per output channel, symmetrically, so that the largest is ±127 or, where
+//!    that is stricter, so that no 16-bit accumulator can overflow.
+//! 3. What depends on token and position alone, the first layer's queries, keys and values, is
+//!    computed here and becomes a table.
+//! 4. Logits and attention scores change to base 2.
+
+use super::math::gelu;
+use super::parameters::{
+    ACTIVATION_ZERO, Attended, CHAIN, CHAIN_SUM_MAX, EPSILON, Embedded, HEAD_MAX, Head, KEY_ZERO, Layer,
+    Linear, Parameters, QUERY_MAX, SCALE_FLOOR, Shape, TILE, VALUE_MAX, WEIGHT_MAX,
+};
+use crate::model::Checkpoint;
+use crate::{Error, Result};
+
+/// No folded weight, bias or embedding may be larger: it keeps every intermediate value of the
+/// network finite (docs/exactness.md).
+const LARGEST: f64 = 4096.0;
+/// The most entries that the tables of token and position may have.
+const MAX_TABLE: usize = 1 << 22;
+const LOG2_E: f64 = std::f64::consts::LOG2_E;
+
+/// The exact network of a checkpoint.
+///
+/// # Errors
+/// [`Error::Model`] if the weights are too large for exact arithmetic.
+pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
+    let config = checkpoint.config();
+    let shape = Shape {
+        layers: config.n_layer,
+        heads: config.n_head,
+        width: config.n_embd,
+        head_dim: config.head_dim(),
+        block_size: config.block_size,
+        vocab: config.vocab_size,
+    };
+    if shape.block_size * shape.vocab * shape.width > MAX_TABLE {
+        return Err(Error::model("block_size × vocab_size × n_embd is above 4,194,304"));
+    }
+    let float = |name: &str| checkpoint.values(name).iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    let layer_product = |layer: usize, name: &str, norm: Option<&str>| {
+        let name = format!("transformer.h.{layer}.{name}");
+        let product = Dense { weights: float(&format!("{name}.weight")), bias: float(&format!("{name}.bias")) };
+        match norm {
+            None => product.checked(&name),
+            Some(norm) => {
+                let norm = format!("transformer.h.{layer}.{norm}");
+                let (gain, bias) = (float(&format!("{norm}.weight")), float(&format!("{norm}.bias")));
+                product.behind_norm(&gain, &bias).checked(&name)
+            }
+        }
+    };
+    let mut layers = Vec::new();
+    for layer in 0..shape.layers {
+        let qkv = layer_product(layer, "attn.c_attn", Some("ln_1"))?;
+        let expand = layer_product(layer, "mlp.c_fc", Some("ln_2"))?;
+        let places = places(&expand, shape.width, layer)?;
+        let contract = layer_product(layer, "mlp.c_proj", None)?;
+        layers.push(Layer {
+            qkv: (layer > 0).then(|| qkv.quantized(ACTIVATION_ZERO)),
+            projection: layer_product(layer, "attn.c_proj", None)?.quantized(ACTIVATION_ZERO),
+            expand: expand.scaled(f64::from(1u32 << places)).quantized(ACTIVATION_ZERO),
+            places,
+            contract: contract.behind_shifted_gelu(),
+        });
+    }
+    let first = &layer_product(0, "attn.c_attn", Some("ln_1"))?;
+    let (tokens, positions) = (float("transformer.wte.weight"), float("transformer.wpe.weight"));
+    if tokens.iter().chain(&positions).any(|v| v.abs() > LARGEST) {
+        return Err(too_large("transformer.wte or transformer.wpe"));
+    }
+    let embedded = positions.chunks_exact(shape.width).flat_map(|position| {
+        tokens.chunks_exact(shape.width).map(move |token| {
+            let stream: Vec<f32> = token.iter().zip(position).map(|(&t, &p)| t as f32 + p as f32).collect();
+            let attended = attended(first, &stream, shape);
+            Embedded { stream, attended }
+        })
+    });
+    let head = Dense { weights: float("lm_head.weight"), bias: vec![0.0; shape.vocab] };
+    let head = head.behind_norm(&float("transformer.ln_f.weight"), &float("transformer.ln_f.bias"));
+    Ok(Parameters {
+        shape,
+        vocabulary: config.vocabulary()?,
+        embedded: embedded.collect(),
+        layers,
+        head: head.checked("lm_head")?.scaled(LOG2_E).head(),
+    })
+}
+
+fn too_large(name: &str) -> Error {
+    Error::model(format!("the weights of {name} are too large for exact arithmetic"))
+}
+
+/// A product in f64: weights (outputs, inputs), one bias for each output.
+struct Dense {
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+impl Dense {
+    fn inputs(&self) -> usize {
+        self.weights.len() / self.bias.len()
+    }
+
+    fn rows(&self) -> std::slice::ChunksExact<'_, f64> {
+        self.weights.chunks_exact(self.inputs())
+    }
+
+    fn behind_norm(mut self, gain: &[f64], norm_bias: &[f64]) -> Self {
+        let inputs = self.inputs();
+        for (row, bias) in self.weights.chunks_exact_mut(inputs).zip(&mut self.bias) {
+            *bias += row.iter().zip(norm_bias).map(|(w, b)| w * b).sum::<f64>();
+            row.iter_mut().zip(gain).for_each(|(w, g)| *w *= g);
+        }
+        self
+    }
+
+    fn checked(self, name: &str) -> Result<Self> {
+        let fits = self.weights.iter().chain(&self.bias).all(|v| v.abs() <= LARGEST);
+        if fits { Ok(self) } else { Err(too_large(name)) }
+    }
+
+    fn scaled(mut self, factor: f64) -> Self {
+        self.weights.iter_mut().chain(&mut self.bias).for_each(|v| *v *= factor);
+        self
+    }
+
+    /// Rounded to 8 bits, for activations whose zero stands at `zero`.
+    fn quantized(&self, zero: i32) -> Linear {
+        let inputs = self.inputs().next_multiple_of(CHAIN);
+        let outputs = self.bias.len();
+        let mut weights = vec![0; outputs.next_multiple_of(TILE) * inputs];
+        let (mut scale, mut correction) = (Vec::new(), Vec::new());
+        for (row, rounded) in self.rows().zip(weights.chunks_exact_mut(inputs)) {
+            let step = weight_step(row);
+            for (w, r) in row.iter().zip(rounded.iter_mut()) {
+                *r = (w / step).round_ties_even() as i8;
+            }
+            scale.push(step as f32);
+            correction.push(zero * rounded.iter().map(|&w| i32::from(w)).sum::<i32>());
+        }
+        let bias = self.bias.iter().map(|&b| b as f32).collect();
+        Linear { inputs, outputs, weights, correction, scale, bias }
+    }
+
+    /// As [`Dense::quantized`], for activations that are GELU + 0.1875 and have no zero: what the
+    /// shift adds to each output is taken off its bias.
+    fn behind_shifted_gelu(&self) -> Linear {
+        let mut linear = self.quantized(0);
+        let rows = linear.weights.chunks_exact(linear.inputs);
+        for (((bias, rounded), &scale), exact) in linear.bias.iter_mut().zip(rows).zip(&linear.scale).zip(&self.bias) {
+            let sum: i32 = rounded.iter().map(|&w| i32::from(w)).sum();
+            *bias = (exact - f64::from(gelu::OFFSET) * f64::from(sum) * f64::from(scale)) as f32;
+        }
+        linear
+    }
+
+    fn head(&self) -> Head {
+        let inputs = self.inputs().next_multiple_of(2);
+        let mut weights = vec![0; self.bias.len().next_multiple_of(TILE) * inputs];
+        let mut scale = Vec::new();
+        for (row, rounded) in self.rows().zip(weights.chunks_exact_mut(inputs)) {
+            let step = largest(row).max(f64::from(SCALE_FLOOR)) / f64::from(HEAD_MAX);
+            row.iter().zip(rounded).for_each(|(w, r)| *r = (w / step).round_ties_even() as i16);
+            scale.push(step as f32);
+        }
+        Head { inputs, weights, scale, bias: self.bias.iter().map(|&b| b as f32).collect() }
+    }
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |m, v| m.max(v.abs()))
+}
+
+/// The step between two rounded weights of a channel: the largest becomes 127, or less where the
+/// sums that share a 16-bit accumulator would become too large. Those are, in each chain of sixteen
+/// inputs, the first two of every four and the last two of every four. Rounding adds at most ½ to
+/// each of eight.
+fn weight_step(row: &[f64]) -> f64 {
+    let half = |chain: &[f64], offset: usize| -> f64 {
+        let pairs = chain.chunks(4).flat_map(|quad| quad.iter().skip(offset).take(2));
+        pairs.map(|w| w.abs()).sum()
+    };
+    let sums = row.chunks(CHAIN).flat_map(|chain| [half(chain, 0), half(chain, 2)]);
+    let by_sum = sums.fold(0.0, f64::max) / f64::from(CHAIN_SUM_MAX - 4);
+    let by_size = largest(row) / f64::from(WEIGHT_MAX);
+    // A step that f32 can hold, and not smaller for it.
+    let step = by_size.max(by_sum).max(f64::from(SCALE_FLOOR));
+    f64::from((step * (1.0 + 1e-6)) as f32)
+}
+
+/// Binary places of the hidden layer: as many as its largest possible value leaves in 16 bits. Behind
+/// a LayerNorm the inputs' squares add up to at most `width`, so by Cauchy and Schwarz an output is
+/// at most ‖w‖·√width + |b|.
+fn places(expand: &Dense, width: usize, layer: usize) -> Result<u32> {
+    let bounds = expand.rows().zip(&expand.bias).map(|(row, bias)| {
+        let norm = row.iter().map(|w| w * w).sum::<f64>().sqrt();
+        norm * (width as f64).sqrt() + bias.abs()
+    });
+    let bound = bounds.fold(0.0, f64::max);
+    let fits = |places: &u32| bound * f64::from(1u32 << places) <= f64::from(i16::MAX);
+    let places = gelu::PLACES.rev().find(fits);
+    places.ok_or_else(|| too_large(&format!("transformer.h.{layer}.mlp.c_fc")))
+}
+
+/// Queries, keys and values of the first layer for one row of the residual stream.
+fn attended(qkv: &Dense, stream: &[f32], shape: Shape) -> Attended {
+    let width = shape.width as f64;
+    let mean = stream.iter().map(|&v| f64::from(v)).sum::<f64>() / width;
+    let centred: Vec<f64> = stream.iter().map(|&v| f64::from(v) - mean).collect();
+    let variance = centred.iter().map(|v| v * v).sum::<f64>() / width;
+    let rstd = 1.0 / (variance + f64::from(EPSILON)).sqrt();
+    let outputs: Vec<f64> = qkv
+        .rows()
+        .zip(&qkv.bias)
+        .map(|(row, bias)| rstd * row.iter().zip(&centred).map(|(w, x)| w * x).sum::<f64>() + bias)
+        .collect();
+    let rounded = |part: usize, max: f32| {
+        let heads = outputs[part * shape.width..][..shape.width].chunks_exact(shape.head_dim);
+        let steps: Vec<f64> =
+            heads.clone().map(|h| largest(h).max(f64::from(SCALE_FLOOR)) / f64::from(max)).collect();
+        let values = heads.zip(&steps).flat_map(|(h, step)| h.iter().map(move |v| (v / step).round_ties_even() as i8));
+        (values.collect::<Vec<i8>>(), steps)
+    };
+    let (queries, query_steps) = rounded(0, QUERY_MAX);
+    let (keys, key_steps) = rounded(1, QUERY_MAX);
+    let (values, value_steps) = rounded(2, VALUE_MAX);
+    const { assert!(KEY_ZERO > QUERY_MAX as i32) };
+    let softmax = LOG2_E / (shape.head_dim as f64).sqrt();
+    let floats = |steps: Vec<f64>| steps.into_iter().map(|s| s as f32).collect();
+    Attended {
+        queries,
+        keys,
+        values,
+        query_scale: query_steps.into_iter().map(|s| (s * softmax) as f32).collect(),
+        key_scale: floats(key_steps),
+        value_scale: floats(value_steps),
+    }
+}
+
+/// The factor between a score and its exponent in base 2: log2(e)/√head_dim.
+pub(crate) fn softmax_factor(head_dim: usize) -> f32 {
+    (LOG2_E / (head_dim as f64).sqrt()) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_accumulator_can_overflow() {
+        // The hardest case: all weights of a chain as large as the largest.
+        for row in [vec![1.0; 32], vec![-3.0; 16], (0..32).map(f64::from).collect::<Vec<_>>()] {
+            let dense = Dense { weights: row.clone(), bias: vec![0.0] };
+            let linear = dense.quantized(0);
+            for chain in linear.weights[..linear.inputs].chunks(CHAIN) {
+                for offset in [0, 2] {
+                    let pairs = chain.chunks(4).flat_map(|quad| &quad[offset..offset + 2]);
+                    let sum: i32 = pairs.map(|&w| i32::from(w).abs()).sum();
+                    assert!(sum <= CHAIN_SUM_MAX, "{sum}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rounded_weights_are_within_half_a_step() {
+        let row: Vec<f64> = (0..40).map(|i| f64::from(i * i % 23) - 11.0).collect();
+        let linear = Dense { weights: row.clone(), bias: vec![0.5] }.quantized(64);
+        assert_eq!((linear.inputs, linear.outputs, linear.weights.len()), (48, 1, 4 * 48));
+        for (exact, &w) in row.iter().zip(&linear.weights) {
+            assert!((exact - f64::from(w) * f64::from(linear.scale[0])).abs() <= 0.5001 * f64::from(linear.scale[0]));
+        }
+        assert_eq!(linear.correction[0], 64 * linear.weights.iter().map(|&w| i32::from(w)).sum::<i32>());
+    }
+}
