@@ -171,7 +171,9 @@ impl Parameters {
             products.for_each(|linear| add.linear(linear));
             add.0.update(&layer.places.to_le_bytes());
         }
-        self.head.weights.iter().for_each(|w| drop(add.0.update(&w.to_le_bytes())));
+        for weight in &self.head.weights {
+            add.0.update(&weight.to_le_bytes());
+        }
         add.floats(&self.head.scale);
         add.floats(&self.head.bias);
         *hasher.finalize().as_bytes()
@@ -187,7 +189,9 @@ impl Absorb<'_> {
     }
 
     fn floats(&mut self, floats: &[f32]) {
-        floats.iter().for_each(|f| drop(self.0.update(&f.to_le_bytes())));
+        for float in floats {
+            self.0.update(&float.to_le_bytes());
+        }
     }
 
     fn linear(&mut self, linear: &Linear) {

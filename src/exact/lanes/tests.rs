@@ -38,7 +38,9 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
         };
         let (va, vb) = (floats(&mut rng, 3e5), floats(&mut rng, 3e5));
         let (a, b) = (L::load(&va), L::load(&vb));
-        [L::add(a, b), L::sub(a, b), L::mul(a, b), L::max(a, b), L::abs(a), L::sqrt(L::abs(b))].map(&mut put_f);
+        for x in [L::add(a, b), L::sub(a, b), L::mul(a, b), L::max(a, b), L::abs(a), L::sqrt(L::abs(b))] {
+            put_f(x);
+        }
         put_f(L::div(a, L::add(L::abs(b), L::splat(0.25))));
         let powers = L::add(L::splat(crate::exact::math::ROUND), L::load(&floats(&mut rng, 20.0)));
         put_f(L::scale_by_power(L::add(L::abs(a), L::splat(1.0)), powers));
@@ -49,7 +51,9 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
             out.push(Vector::ZERO);
             L::store_i(out.last_mut().unwrap(), x);
         };
-        [L::round(a), L::truncate(a), L::add_i(i, j), L::sub_i(i, j), L::or_i(i, j)].map(&mut put);
+        for x in [L::round(a), L::truncate(a), L::add_i(i, j), L::sub_i(i, j), L::or_i(i, j)] {
+            put(x);
+        }
         for from in [0, 8, 24] {
             for to in [0, 8, 16, 24] {
                 put(L::move_byte(i, from, to));
@@ -87,7 +91,7 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
         let inputs: Vec<Vector> = (0..8).map(|_| bytes(&mut rng, 127, false)).collect();
         let mut weight = || std::array::from_fn(|_| bytes(&mut rng, 32, true).0[0] as i32);
         let weights: Vec<[i32; 4]> = (0..8).map(|_| weight()).collect();
-        L::products(&inputs, &weights).map(&mut put);
+        L::products(&inputs, &weights).into_iter().for_each(&mut put);
         // All weight at one position, and spread over many.
         let mut sum = L::mix(L::mix_zero(), L::splat_i(255), &bytes(&mut rng, 127, true));
         put(L::mixed(sum));
@@ -98,7 +102,7 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
         put(L::mixed(sum));
         let lines: [[u32; 8]; LANES] = std::array::from_fn(|_| std::array::from_fn(|_| rng.next_u32()));
         let words = L::gather(lines.each_ref());
-        words.map(&mut put);
+        words.into_iter().for_each(&mut put);
         let mut back = [[0; 8]; LANES];
         L::scatter(words, back.each_mut());
         assert!(back == lines, "scatter undoes gather");
