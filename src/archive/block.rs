@@ -1,0 +1,221 @@
+//! One block: content to payload and back.
+//!
+//! A modelled payload is: a byte that says how lines end (0: `\n`, 1: `\r\n`); then as varints the
+//! number of modelled lines, the number of exceptions, the length of the exceptions once unpacked
+//! and as they stand; the exceptions; and the range coder's words. An exception is a line that the
+//! model cannot code, its newline with it: for each, varints of the number of modelled lines before
+//! it since the last one and of its length; then all of their bytes. They stand packed by zstd where
+//! that makes them shorter.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
+use crate::coder::LineCoder;
+
+/// The most lines of a block.
+pub const BLOCK_LINES: usize = 32_768;
+/// The most bytes of a block: one is cut within a line rather than be longer.
+pub const MAX_BLOCK_BYTES: usize = 4 << 20;
+
+/// The level of zstd for blocks that the model does not serve.
+const ZSTD_LEVEL: i32 = 19;
+/// A quick look at what zstd can do with a block.
+const ZSTD_PROBE_LEVEL: i32 = 1;
+/// The better level is tried where the quick look comes within this factor of the model.
+const PROBE_MARGIN: f64 = 1.5;
+
+/// A coded block.
+pub(super) struct Coded {
+    pub header: BlockHeader,
+    pub payload: Vec<u8>,
+    /// Lines that the model coded, their tokens, and the words that it took.
+    pub modelled: Modelled,
+}
+
+/// What the model did in a block, or in many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Modelled {
+    pub lines: u64,
+    pub tokens: u64,
+}
+
+/// Length of the next block of `input`; none if more input could make it longer.
+pub(super) fn next_block(input: &[u8]) -> Option<usize> {
+    let window = &input[..input.len().min(MAX_BLOCK_BYTES)];
+    let mut ends = memchr::memchr_iter(b'\n', window);
+    match ends.nth(BLOCK_LINES - 1) {
+        Some(last) => Some(last + 1),
+        None if input.len() < MAX_BLOCK_BYTES => None,
+        // Whole lines as far as they go; within a line only if it is longer than a block.
+        None => Some(memchr::memrchr(b'\n', window).map_or(MAX_BLOCK_BYTES, |last| last + 1)),
+    }
+}
+
+/// Codes a block in the shortest of the three ways.
+pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
+    let zstd = |level| (BlockKind::Zstd, zstd::bulk::compress(content, level).expect("memory does not fail"));
+    let split = Split::new(content, coder);
+    let modelled = Modelled { lines: split.lines.len() as u64, tokens: split.tokens() };
+    let mut ways = vec![(BlockKind::Raw, content.to_vec())];
+    // Where most bytes are outside the grammar the model's part cannot pay.
+    if 2 * split.exceptions.len() < content.len() {
+        ways.push((BlockKind::Modelled, split.payload(coder)));
+    }
+    let shortest = |ways: &[(BlockKind, Vec<u8>)]| ways.iter().map(|(_, payload)| payload.len()).min();
+    let probe = zstd(ZSTD_PROBE_LEVEL);
+    if (probe.1.len() as f64) < PROBE_MARGIN * shortest(&ways).unwrap_or(0) as f64 {
+        ways.extend([probe, zstd(ZSTD_LEVEL)]);
+    }
+    let (kind, payload) = ways.into_iter().min_by_key(|(_, payload)| payload.len()).expect("raw at least");
+    let header = BlockHeader {
+        kind,
+        content_len: content.len() as u32,
+        newlines: memchr::memchr_iter(b'\n', content).count() as u32,
+        payload_len: payload.len() as u32,
+        payload_crc: crc32fast::hash(&payload),
+        content_hash: xxh3_64(content),
+    };
+    let modelled = if kind == BlockKind::Modelled { modelled } else { Modelled::default() };
+    Coded { header, payload, modelled }
+}
+
+/// Content, taken apart into what the model codes and the rest.
+struct Split<'a> {
+    crlf: bool,
+    /// Lines that fit the grammar, without what ends them.
+    lines: Vec<&'a [u8]>,
+    /// For each exception the modelled lines before it, and its length.
+    places: Vec<u8>,
+    count: u64,
+    /// The exceptions' bytes.
+    exceptions: Vec<u8>,
+}
+
+impl<'a> Split<'a> {
+    fn new(content: &'a [u8], coder: &LineCoder) -> Self {
+        let newlines = memchr::memchr_iter(b'\n', content).count();
+        let crlf = 2 * memchr::memmem::find_iter(content, b"\r\n").count() > newlines;
+        let mut split = Self { crlf, lines: Vec::new(), places: Vec::new(), count: 0, exceptions: Vec::new() };
+        let terminator = terminator(crlf);
+        let mut since = 0;
+        for line in content.split_inclusive(|&b| b == b'\n') {
+            match line.strip_suffix(terminator).filter(|line| coder.fits(line)) {
+                Some(line) => {
+                    split.lines.push(line);
+                    since += 1;
+                }
+                None => {
+                    put_varint(&mut split.places, since);
+                    put_varint(&mut split.places, line.len() as u64);
+                    split.exceptions.extend_from_slice(line);
+                    split.count += 1;
+                    since = 0;
+                }
+            }
+        }
+        split
+    }
+
+    /// Tokens that the model codes: the lines' characters and their ends.
+    fn tokens(&self) -> u64 {
+        self.lines.iter().map(|line| line.len() as u64 + 1).sum()
+    }
+
+    fn payload(&self, coder: &mut LineCoder) -> Vec<u8> {
+        let plain = [&self.places[..], &self.exceptions].concat();
+        let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("memory does not fail");
+        let section = if packed.len() < plain.len() { &packed } else { &plain };
+        let mut out = vec![u8::from(self.crlf)];
+        for number in [self.lines.len() as u64, self.count, plain.len() as u64, section.len() as u64] {
+            put_varint(&mut out, number);
+        }
+        out.extend(section);
+        out.extend(coder.encode(&self.lines).into_iter().flat_map(u32::to_le_bytes));
+        out
+    }
+}
+
+fn terminator(crlf: bool) -> &'static [u8] {
+    if crlf { b"\r\n" } else { b"\n" }
+}
+
+/// The content of a block.
+///
+/// # Errors
+/// What is wrong, if the payload is not what [`encode`] writes.
+pub(super) fn decode(header: &BlockHeader, payload: &[u8], coder: &mut LineCoder) -> Result<Vec<u8>, &'static str> {
+    let limit = header.content_len as usize;
+    let content = match header.kind {
+        BlockKind::Raw => payload.to_vec(),
+        BlockKind::Zstd => zstd::bulk::decompress(payload, limit).map_err(|_| "its zstd data does not unpack")?,
+        BlockKind::Modelled => join(payload, limit, coder)?,
+    };
+    if content.len() != limit || xxh3_64(&content) != header.content_hash {
+        return Err("what it decodes to does not match its checksum");
+    }
+    Ok(content)
+}
+
+/// Puts a modelled block together again.
+fn join(mut payload: &[u8], limit: usize, coder: &mut LineCoder) -> Result<Vec<u8>, &'static str> {
+    const BAD: &str = "its inner sizes make no sense";
+    let (&crlf, rest) = payload.split_first().ok_or(BAD)?;
+    payload = rest;
+    let mut number = || get_varint(&mut payload).and_then(|n| usize::try_from(n).ok()).ok_or(BAD);
+    let (lines, count, plain_len, section_len) = (number()?, number()?, number()?, number()?);
+    // Every line takes at least its newline, every exception a byte and two varints of five.
+    if crlf > 1 || lines > limit || count > limit || plain_len > limit + 10 * count {
+        return Err(BAD);
+    }
+    let (section, words) = payload.split_at_checked(section_len).ok_or(BAD)?;
+    let unpacked;
+    let mut plain = section;
+    if section_len < plain_len {
+        unpacked = zstd::bulk::decompress(section, plain_len).map_err(|_| BAD)?;
+        plain = &unpacked;
+    }
+    let mut places = Vec::new();
+    for _ in 0..count {
+        let mut number = || get_varint(&mut plain).and_then(|n| usize::try_from(n).ok()).ok_or(BAD);
+        places.push((number()?, number()?));
+    }
+    let mut exceptions = Exceptions { places: places.into_iter().peekable(), bytes: plain, since: 0 };
+    let words: Vec<u32> = match words.as_chunks() {
+        (words, []) => words.iter().map(|&word| u32::from_le_bytes(word)).collect(),
+        _ => return Err(BAD),
+    };
+    let mut content = Vec::new();
+    exceptions.put(&mut content)?;
+    let mut misplaced = false;
+    let decoded = coder.decode(&words, lines, terminator(crlf == 1), limit, |line| {
+        content.extend_from_slice(line);
+        exceptions.since += 1;
+        misplaced |= exceptions.put(&mut content).is_err();
+    });
+    decoded.map_err(|_| "its coded lines do not decode")?;
+    if misplaced || exceptions.places.next().is_some() || !exceptions.bytes.is_empty() {
+        return Err(BAD);
+    }
+    Ok(content)
+}
+
+/// The exceptions that are still to come.
+struct Exceptions<'a> {
+    places: std::iter::Peekable<std::vec::IntoIter<(usize, usize)>>,
+    bytes: &'a [u8],
+    /// Modelled lines since the last one.
+    since: usize,
+}
+
+impl Exceptions<'_> {
+    /// Appends those that stand here.
+    fn put(&mut self, content: &mut Vec<u8>) -> Result<(), &'static str> {
+        while let Some((_, len)) = self.places.next_if(|&(since, _)| since == self.since) {
+            let (line, rest) = self.bytes.split_at_checked(len).ok_or("its inner sizes make no sense")?;
+            content.extend_from_slice(line);
+            self.bytes = rest;
+            self.since = 0;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,461 @@
+//! The frames of an archive and their bytes. Everything is little-endian.
+
+use std::io::{Read, Write};
+
+use super::block;
+use crate::coder::LineCoder;
+use crate::{Error, Result};
+
+/// The version of the format that this program reads and writes.
+pub const VERSION: u16 = 1;
+
+/// The first four bytes of an archive: not text in any encoding.
+pub(super) const MAGIC: [u8; 4] = *b"\xb5SUR";
+/// The last four bytes of an archive.
+pub(super) const END_MAGIC: [u8; 4] = *b"RUS\xb5";
+/// Bytes of the trailer: length of the index, length of the archive, checksum, magic.
+pub(super) const TRAILER_LEN: usize = 4 + 8 + 4 + 4;
+/// The largest payload of a block, and of what it may hold in bytes.
+pub(super) const MAX_PAYLOAD: u32 = 8 << 20;
+/// The largest embedded model, compressed or not.
+const MAX_MODEL: u64 = 1 << 30;
+
+/// How a block's content is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// By the model: lines that fit its grammar; others beside them.
+    Modelled,
+    /// By zstd.
+    Zstd,
+    /// As it is.
+    Raw,
+}
+
+impl BlockKind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Modelled),
+            2 => Some(Self::Zstd),
+            3 => Some(Self::Raw),
+            _ => None,
+        }
+    }
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Modelled => 1,
+            Self::Zstd => 2,
+            Self::Raw => 3,
+        }
+    }
+
+    /// The name in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Modelled => "modelled",
+            Self::Zstd => "zstd",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+const END: u8 = 0;
+
+/// What stands before an archive's blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub identity: [u8; 32],
+    pub name: String,
+    pub has_model: bool,
+}
+
+impl Header {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        out.extend(VERSION.to_le_bytes());
+        out.push(u8::from(self.has_model));
+        out.extend(self.identity);
+        out.push(self.name.len() as u8);
+        out.extend(self.name.as_bytes());
+        out.extend(crc32fast::hash(&out).to_le_bytes());
+        out
+    }
+
+    /// Reads what follows the magic number. Returns the header and its length in bytes.
+    fn read(input: &mut impl Read) -> Result<(Self, u64)> {
+        let mut bytes = MAGIC.to_vec();
+        take(input, &mut bytes, 2, "the header")?;
+        let found = u16::from_le_bytes([bytes[4], bytes[5]]);
+        if found != VERSION {
+            return Err(Error::Version { found, known: VERSION });
+        }
+        take(input, &mut bytes, 34, "the header")?;
+        let name_len = usize::from(bytes[39]);
+        take(input, &mut bytes, name_len + 4, "the header")?;
+        check_crc(&bytes, 0, "the header")?;
+        let name = String::from_utf8(bytes[40..40 + name_len].to_vec());
+        let (Ok(name), flags @ 0..=1) = (name, bytes[6]) else {
+            return Err(Error::damaged("the header makes no sense", "header"));
+        };
+        let identity = bytes[7..39].try_into().expect("32 bytes");
+        Ok((Self { identity, name, has_model: flags == 1 }, bytes.len() as u64))
+    }
+}
+
+/// What stands before a block's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockHeader {
+    pub kind: BlockKind,
+    /// Bytes of the content.
+    pub content_len: u32,
+    /// Newlines in the content.
+    pub newlines: u32,
+    pub payload_len: u32,
+    /// crc32 of the payload.
+    pub payload_crc: u32,
+    /// xxh3 of the content.
+    pub content_hash: u64,
+}
+
+/// Bytes of a block's header.
+pub(super) const BLOCK_HEADER_LEN: usize = 1 + 4 + 4 + 4 + 4 + 8 + 4;
+
+impl BlockHeader {
+    /// The header's bytes. Its checksum covers the block's number, so that blocks cannot be
+    /// exchanged unnoticed.
+    pub fn to_bytes(self, number: u64) -> Vec<u8> {
+        let mut out = vec![self.kind.byte()];
+        for field in [self.content_len, self.newlines, self.payload_len, self.payload_crc] {
+            out.extend(field.to_le_bytes());
+        }
+        out.extend(self.content_hash.to_le_bytes());
+        out.extend(crc_with_number(&out, number).to_le_bytes());
+        out
+    }
+
+    fn from_bytes(bytes: &[u8], number: u64) -> Result<Self> {
+        let place = || format!("block {number}");
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
+        if crc_with_number(&bytes[..25], number) != word(25) {
+            return Err(Error::damaged("a block's header does not match its checksum", place()));
+        }
+        let header = Self {
+            kind: BlockKind::from_byte(bytes[0]).ok_or_else(|| Error::damaged("unknown kind of block", place()))?,
+            content_len: word(1),
+            newlines: word(5),
+            payload_len: word(9),
+            payload_crc: word(13),
+            content_hash: u64::from_le_bytes(bytes[17..25].try_into().expect("8 bytes")),
+        };
+        let too_large = header.payload_len > MAX_PAYLOAD || header.content_len as usize > super::MAX_BLOCK_BYTES;
+        if too_large || header.newlines > header.content_len {
+            return Err(Error::damaged("a block's sizes make no sense", place()));
+        }
+        Ok(header)
+    }
+}
+
+fn crc_with_number(bytes: &[u8], number: u64) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&number.to_le_bytes());
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// Sizes of a block, as the index has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockSizes {
+    pub kind: BlockKind,
+    pub content_len: u32,
+    pub newlines: u32,
+    pub payload_len: u32,
+}
+
+/// The end of an archive: a zero byte, the index, the trailer. `before` is the length of what
+/// stands before it.
+pub(super) fn end_to_bytes(blocks: &[BlockSizes], before: u64) -> Vec<u8> {
+    let mut index = Vec::new();
+    put_varint(&mut index, blocks.len() as u64);
+    for block in blocks {
+        index.push(block.kind.byte());
+        for size in [block.content_len, block.newlines, block.payload_len] {
+            put_varint(&mut index, u64::from(size));
+        }
+    }
+    let mut out = vec![END];
+    out.extend(&index);
+    let total = before + (out.len() + TRAILER_LEN) as u64;
+    out.extend((index.len() as u32).to_le_bytes());
+    out.extend(total.to_le_bytes());
+    out.extend(crc32fast::hash(&out).to_le_bytes());
+    out.extend(END_MAGIC);
+    out
+}
+
+/// Reads an index, without the zero byte before and the trailer behind it.
+pub(super) fn index_from_bytes(mut bytes: &[u8]) -> Option<Vec<BlockSizes>> {
+    let count = get_varint(&mut bytes)?;
+    let mut blocks = Vec::new();
+    for _ in 0..count {
+        let (&kind, rest) = bytes.split_first()?;
+        bytes = rest;
+        let mut size = || get_varint(&mut bytes).and_then(|n| u32::try_from(n).ok());
+        let (content_len, newlines, payload_len) = (size()?, size()?, size()?);
+        blocks.push(BlockSizes { kind: BlockKind::from_byte(kind)?, content_len, newlines, payload_len });
+    }
+    bytes.is_empty().then_some(blocks)
+}
+
+/// Appends a number in groups of seven bits, lowest first, the high bit set on all but the last.
+pub(super) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+/// Takes a number off the front; none if there is no whole one, or one that is longer than it
+/// need be.
+pub(super) fn get_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut n = 0;
+    for shift in (0..63).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        n |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return (byte != 0 || shift == 0).then_some(n);
+        }
+    }
+    None
+}
+
+/// A piece of an archive.
+pub(super) enum Frame {
+    /// An archive begins; the bytes of its model, compressed, if it carries one.
+    Header(Header, Option<Vec<u8>>),
+    Block(BlockHeader),
+    /// An archive ends.
+    End,
+}
+
+/// Reads the frames of one archive after another. After a [`Frame::Block`] the caller reads the
+/// payload by [`Frames::payload`] or passes over it.
+pub(super) struct Frames<R> {
+    input: R,
+    /// Bytes read so far.
+    offset: u64,
+    /// Where the present archive began, its blocks so far; none between archives.
+    archive: Option<(u64, Vec<BlockSizes>)>,
+    archives: u64,
+}
+
+impl<R: Read> Frames<R> {
+    pub fn new(input: R) -> Self {
+        Self { input, offset: 0, archive: None, archives: 0 }
+    }
+
+    /// Number of the block that the last header belongs to, from 0 in each archive.
+    pub fn block_number(&self) -> u64 {
+        self.archive.as_ref().map_or(0, |(_, blocks)| blocks.len() as u64 - 1)
+    }
+
+    /// The next frame; none behind the last archive.
+    pub fn next(&mut self) -> Result<Option<Frame>> {
+        match self.archive.take() {
+            None => self.begin(),
+            Some((start, blocks)) => self.proceed(start, blocks).map(Some),
+        }
+    }
+
+    fn begin(&mut self) -> Result<Option<Frame>> {
+        let mut magic = Vec::new();
+        (&mut self.input).take(4).read_to_end(&mut magic)?;
+        if magic.is_empty() && self.archives > 0 {
+            return Ok(None);
+        }
+        if magic != MAGIC {
+            let what = match (magic.is_empty(), self.archives) {
+                (true, _) => "the input is empty".into(),
+                (false, 0) => format!("it begins with {magic:02x?}, an archive with {MAGIC:02x?}"),
+                (false, _) => format!("behind the end of an archive stands {magic:02x?}, neither end nor archive"),
+            };
+            return Err(Error::NotAnArchive { offset: self.offset, what });
+        }
+        let (header, len) = Header::read(&mut self.input)?;
+        let start = self.offset;
+        self.offset += len;
+        let model = header.has_model.then(|| self.model()).transpose()?;
+        self.archive = Some((start, Vec::new()));
+        self.archives += 1;
+        Ok(Some(Frame::Header(header, model)))
+    }
+
+    fn proceed(&mut self, start: u64, mut blocks: Vec<BlockSizes>) -> Result<Frame> {
+        let number = blocks.len() as u64;
+        let what = format!("the header of block {number}");
+        let mut bytes = Vec::new();
+        take(&mut self.input, &mut bytes, 1, &what)?;
+        if bytes[0] == END {
+            self.end(start, &blocks)?;
+            return Ok(Frame::End);
+        }
+        take(&mut self.input, &mut bytes, BLOCK_HEADER_LEN - 1, &what)?;
+        let header = BlockHeader::from_bytes(&bytes, number)?;
+        let BlockHeader { kind, content_len, newlines, payload_len, .. } = header;
+        blocks.push(BlockSizes { kind, content_len, newlines, payload_len });
+        self.offset += (BLOCK_HEADER_LEN + payload_len as usize) as u64;
+        self.archive = Some((start, blocks));
+        Ok(Frame::Block(header))
+    }
+
+    /// The payload of the block whose header came last.
+    pub fn payload(&mut self, header: &BlockHeader) -> Result<Vec<u8>> {
+        let number = self.block_number();
+        read_payload(&mut self.input, header, number)
+    }
+
+    /// The end must be, bit for bit, what this archive's blocks make it.
+    fn end(&mut self, start: u64, blocks: &[BlockSizes]) -> Result<()> {
+        let expected = end_to_bytes(blocks, self.offset - start);
+        let mut found = vec![END];
+        take(&mut self.input, &mut found, expected.len() - 1, "the index")?;
+        if found != expected {
+            return Err(Error::damaged("the index does not match the blocks before it", "index"));
+        }
+        self.offset += expected.len() as u64;
+        Ok(())
+    }
+
+    /// The embedded model: its length in 8 bytes, then that many, then their crc32.
+    fn model(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        take(&mut self.input, &mut bytes, 8, "the model")?;
+        let len = u64::from_le_bytes(bytes[..].try_into().expect("8 bytes"));
+        if len > MAX_MODEL {
+            return Err(Error::damaged(format!("the model is said to have {len} bytes"), "model"));
+        }
+        take(&mut self.input, &mut bytes, len as usize + 4, "the model")?;
+        check_crc(&bytes, 0, "the model")?;
+        self.offset += bytes.len() as u64;
+        bytes.truncate(8 + len as usize);
+        bytes.drain(..8);
+        Ok(bytes)
+    }
+}
+
+/// The bytes of an embedded model: both files, by zstd.
+pub(super) fn model_to_bytes(config: &[u8], weights: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut plain = (config.len() as u32).to_le_bytes().to_vec();
+    plain.extend(config);
+    plain.extend(weights);
+    let packed = zstd::bulk::compress(&plain, 19)?;
+    let mut out = (packed.len() as u64).to_le_bytes().to_vec();
+    out.extend(packed);
+    out.extend(crc32fast::hash(&out).to_le_bytes());
+    Ok(out)
+}
+
+/// `config.json` and `model.safetensors` of an embedded model.
+pub(crate) fn model_from_bytes(packed: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let bad = |what: &str| Error::damaged(format!("the embedded model {what}"), "model");
+    let mut plain = Vec::new();
+    let decoder = zstd::stream::read::Decoder::new(packed).map_err(|_| bad("does not unpack"))?;
+    let limited = decoder.take(MAX_MODEL).read_to_end(&mut plain);
+    limited.map_err(|_| bad("does not unpack"))?;
+    let config_len = plain.first_chunk().map(|&len| u32::from_le_bytes(len) as usize);
+    let config_len = config_len.ok_or_else(|| bad("is too short"))?;
+    let rest = &plain[4..];
+    let (config, weights) = rest.split_at_checked(config_len).ok_or_else(|| bad("is too short"))?;
+    Ok((config.to_vec(), weights.to_vec()))
+}
+
+/// Reads and decodes one block from its header on.
+pub(super) fn read_block(input: &mut impl Read, number: u64, coder: &mut LineCoder) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    take(input, &mut bytes, BLOCK_HEADER_LEN, &format!("the header of block {number}"))?;
+    let header = BlockHeader::from_bytes(&bytes, number)?;
+    let payload = read_payload(input, &header, number)?;
+    block::decode(&header, &payload, coder).map_err(|what| undecodable(number, what))
+}
+
+/// The error of a block whose checksums were right but which does not decode.
+pub(super) fn undecodable(number: u64, what: &str) -> Error {
+    Error::damaged(format!("a block cannot be decoded: {what}"), format!("block {number}"))
+}
+
+fn read_payload(input: &mut impl Read, header: &BlockHeader, number: u64) -> Result<Vec<u8>> {
+    let mut payload = Vec::new();
+    take(input, &mut payload, header.payload_len as usize, &format!("block {number}"))?;
+    if crc32fast::hash(&payload) != header.payload_crc {
+        return Err(Error::damaged("a block does not match its checksum", format!("block {number}")));
+    }
+    Ok(payload)
+}
+
+/// Reads exactly `n` more bytes, growing only as they come.
+fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &str) -> Result<()> {
+    let before = bytes.len();
+    input.take(n as u64).read_to_end(bytes)?;
+    if bytes.len() - before < n {
+        return Err(Error::damaged(format!("the archive ends within {what}"), "cut short"));
+    }
+    Ok(())
+}
+
+/// Checks that the last four bytes are the crc32 of those from `start` on before them.
+fn check_crc(bytes: &[u8], start: usize, what: &str) -> Result<()> {
+    let (covered, crc) = bytes[start..].split_last_chunk().expect("at least four bytes");
+    if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
+        return Err(Error::damaged(format!("{what} does not match its checksum"), what));
+    }
+    Ok(())
+}
+
+/// A writer that counts.
+pub(super) struct Counted<W> {
+    pub inner: W,
+    pub written: u64,
+}
+
+impl<W: Write> Counted<W> {
+    pub fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.inner.write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_round_trip_and_are_unique() {
+        for n in [0, 1, 127, 128, 300, u64::from(u32::MAX), (1 << 62) - 1] {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, n);
+            let mut rest = &bytes[..];
+            assert_eq!((get_varint(&mut rest), rest.len()), (Some(n), 0));
+        }
+        for bad in [&[][..], &[0x80], &[0x80, 0], &[0xff; 10]] {
+            assert_eq!(get_varint(&mut &*bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn block_headers_know_their_number() {
+        let header = BlockHeader {
+            kind: BlockKind::Zstd,
+            content_len: 9,
+            newlines: 1,
+            payload_len: 5,
+            payload_crc: 7,
+            content_hash: 8,
+        };
+        let bytes = header.to_bytes(3);
+        assert_eq!(bytes.len(), BLOCK_HEADER_LEN);
+        assert_eq!(BlockHeader::from_bytes(&bytes, 3).unwrap(), header);
+        assert!(BlockHeader::from_bytes(&bytes, 4).is_err());
+    }
+}

@@ -1,0 +1,296 @@
+//! Finds archives and their blocks in a file, from the index at each archive's end, and reads
+//! single blocks: for listings and for ranges of lines.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use super::block;
+use super::format::{
+    self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, Frame, Frames, Header, TRAILER_LEN,
+};
+use super::reader::hex;
+use crate::bundle::Models;
+use crate::coder::LineCoder;
+use crate::{Error, Result};
+
+/// Lines `from` to `to`, both counted from 1 and both wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineRange {
+    from: u64,
+    to: u64,
+}
+
+impl LineRange {
+    /// All lines.
+    pub const ALL: Self = Self { from: 1, to: u64::MAX };
+
+    /// Lines `from` to `to`, both included and counted from 1.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no such range.
+    pub fn new(from: u64, to: u64) -> Result<Self> {
+        if from == 0 || from > to {
+            return Err(Error::invalid(format!(
+                "lines {from}..{to} are no range: lines count from 1, and the first comes first"
+            )));
+        }
+        Ok(Self { from, to })
+    }
+
+    /// Whether a block may hold any of the lines, with `before` newlines before it and `newlines`
+    /// in it. One with as many lines as a block may have ends with a newline.
+    pub(super) fn touches(&self, before: u64, newlines: u32) -> bool {
+        let last = before + u64::from(newlines) + u64::from((newlines as usize) < block::BLOCK_LINES);
+        before < self.to && self.from <= last
+    }
+
+    /// Whether all lines are behind the first `newlines` newlines.
+    pub(super) fn ends_by(&self, newlines: u64) -> bool {
+        newlines >= self.to
+    }
+
+    /// The part of a block's content that belongs to the lines.
+    pub(super) fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
+        let behind_newline = |line: u64| match line.checked_sub(before + 1) {
+            None => 0,
+            Some(nth) => match usize::try_from(nth).ok().and_then(|n| memchr::memchr_iter(b'\n', content).nth(n)) {
+                Some(at) => at + 1,
+                None => content.len(),
+            },
+        };
+        behind_newline(self.from - 1)..behind_newline(self.to)
+    }
+}
+
+/// An archive in a file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ArchiveEntry {
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Version of the format.
+    pub version: u16,
+    /// Name of its model.
+    pub model: String,
+    /// The model's identity: the first 16 hexadecimal digits.
+    pub identity: String,
+    /// Bytes of the model that it carries; 0 if none.
+    pub model_len: u64,
+    /// Its blocks.
+    pub blocks: Vec<BlockEntry>,
+}
+
+/// A block in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BlockEntry {
+    /// Where its header begins, in bytes.
+    pub offset: u64,
+    /// How it is stored: `modelled`, `zstd` or `raw`.
+    pub kind: &'static str,
+    /// Bytes of its content.
+    pub content_len: u32,
+    /// Newlines in its content.
+    pub newlines: u32,
+    /// Bytes of its payload, without its header.
+    pub payload_len: u32,
+}
+
+impl ArchiveEntry {
+    /// Bytes of the content.
+    pub fn content_len(&self) -> u64 {
+        self.blocks.iter().map(|b| u64::from(b.content_len)).sum()
+    }
+
+    /// Newlines in the content.
+    pub fn newlines(&self) -> u64 {
+        self.blocks.iter().map(|b| u64::from(b.newlines)).sum()
+    }
+
+    /// Bytes that are neither payload nor model: headers, index, trailer.
+    pub fn framing(&self) -> u64 {
+        self.len - self.model_len - self.blocks.iter().map(|b| u64::from(b.payload_len)).sum::<u64>()
+    }
+
+    fn new(offset: u64, header: &Header, model_len: u64, sizes: &[BlockSizes]) -> Self {
+        let blocks_at = offset + header.to_bytes().len() as u64 + model_len;
+        let mut at = blocks_at;
+        let blocks = sizes.iter().map(|size| {
+            let BlockSizes { kind, content_len, newlines, payload_len } = *size;
+            let entry = BlockEntry { offset: at, kind: kind.name(), content_len, newlines, payload_len };
+            at += BLOCK_HEADER_LEN as u64 + u64::from(payload_len);
+            entry
+        });
+        let blocks = blocks.collect();
+        let end = format::end_to_bytes(sizes, at - offset).len() as u64;
+        Self {
+            offset,
+            len: at + end - offset,
+            version: format::VERSION,
+            model: header.name.clone(),
+            identity: hex(&header.identity),
+            model_len,
+            blocks,
+        }
+    }
+}
+
+/// Where everything is in a file of one or more archives.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Index {
+    /// The archives, first to last.
+    pub archives: Vec<ArchiveEntry>,
+}
+
+impl Index {
+    /// Reads the indexes from the end of a file; nothing else but each archive's header.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if an index is missing or wrong, [`Error::NotAnArchive`] if there is
+    /// something else in the file, [`Error::Io`].
+    pub fn read(file: &mut (impl Read + Seek)) -> Result<Self> {
+        let mut end = file.seek(SeekFrom::End(0))?;
+        let mut archives = Vec::new();
+        // The first header tells what the file is, better than its end.
+        file.rewind()?;
+        Frames::new(&mut *file).next()?;
+        while end > 0 {
+            let entry = read_one(file, end)?;
+            end = entry.offset;
+            archives.push(entry);
+        }
+        archives.reverse();
+        Ok(Self { archives })
+    }
+
+    /// As [`Index::read`], from a stream, front to back.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan(input: impl Read) -> Result<Self> {
+        let mut frames = Frames::new(input);
+        let (mut archives, mut offset) = (Vec::new(), 0);
+        let mut present = None;
+        while let Some(frame) = frames.next()? {
+            match frame {
+                Frame::Header(header, packed) => {
+                    let model_len = packed.map_or(0, |packed| packed.len() as u64 + 12);
+                    present = Some((header, model_len, Vec::new()));
+                }
+                Frame::Block(header) => {
+                    frames.payload(&header)?;
+                    let (_, _, sizes) = present.as_mut().expect("a header came first");
+                    let format::BlockHeader { kind, content_len, newlines, payload_len, .. } = header;
+                    sizes.push(BlockSizes { kind, content_len, newlines, payload_len });
+                }
+                Frame::End => {
+                    let (header, model_len, sizes) = present.take().expect("a header came first");
+                    let entry = ArchiveEntry::new(offset, &header, model_len, &sizes);
+                    offset += entry.len;
+                    archives.push(entry);
+                }
+            }
+        }
+        Ok(Self { archives })
+    }
+
+    /// Writes a range of lines to `output`, reading only the blocks that hold some of them.
+    ///
+    /// # Errors
+    /// As [`super::Decompressor::new`]; nothing of a damaged block is written.
+    pub fn write_lines(
+        &self,
+        file: &mut (impl Read + Seek),
+        models: &Models,
+        range: LineRange,
+        output: &mut impl Write,
+    ) -> Result<()> {
+        let mut newlines = 0;
+        for archive in &self.archives {
+            let mut touched = Vec::new();
+            for (number, block) in (0u64..).zip(&archive.blocks) {
+                if range.touches(newlines, block.newlines) {
+                    touched.push((number, block.offset, newlines));
+                }
+                newlines += u64::from(block.newlines);
+            }
+            if touched.is_empty() {
+                continue;
+            }
+            file.seek(SeekFrom::Start(archive.offset))?;
+            let mut frames = Frames::new(&mut *file);
+            let Some(Frame::Header(header, packed)) = frames.next()? else {
+                return Err(Error::damaged("an archive's header is not where the index has it", "header"));
+            };
+            let model = models.find(&header.identity, &header.name, packed.as_deref())?;
+            let mut coder = LineCoder::new(model.exact());
+            for (number, offset, before) in touched {
+                file.seek(SeekFrom::Start(offset))?;
+                let content = format::read_block(file, number, &mut coder)?;
+                output.write_all(&content[range.cut(&content, before)])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The archive that ends at `end`.
+fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
+    let wrong = |what: &str| Error::damaged(format!("the index at the end {what}"), format!("byte {end}"));
+    let trailer_at = end.checked_sub(TRAILER_LEN as u64).ok_or_else(|| wrong("is missing"))?;
+    file.seek(SeekFrom::Start(trailer_at))?;
+    let mut trailer = [0; TRAILER_LEN];
+    file.read_exact(&mut trailer)?;
+    if trailer[16..] != END_MAGIC {
+        return Err(wrong("is missing: the archive is cut short, or something follows it"));
+    }
+    let index_len = u64::from(u32::from_le_bytes(trailer[..4].try_into().expect("4 bytes")));
+    let archive_len = u64::from_le_bytes(trailer[4..12].try_into().expect("8 bytes"));
+    let index_at = trailer_at.checked_sub(index_len).ok_or_else(|| wrong("is longer than the file"))?;
+    let offset = end.checked_sub(archive_len).ok_or_else(|| wrong("tells of more bytes than there are"))?;
+    file.seek(SeekFrom::Start(index_at))?;
+    let mut index = Vec::new();
+    file.take(index_len).read_to_end(&mut index)?;
+    let sizes = format::index_from_bytes(&index).ok_or_else(|| wrong("makes no sense"))?;
+
+    file.seek(SeekFrom::Start(offset))?;
+    let Some(Frame::Header(header, packed)) = Frames::new(&mut *file).next()? else {
+        return Err(wrong("tells of an archive where there is none"));
+    };
+    let model_len = packed.map_or(0, |packed| packed.len() as u64 + 12);
+    let entry = ArchiveEntry::new(offset, &header, model_len, &sizes);
+    let before = entry.len - format::end_to_bytes(&sizes, 0).len() as u64;
+    let expected = format::end_to_bytes(&sizes, before);
+    if entry.len != archive_len || expected[expected.len() - TRAILER_LEN..] != trailer {
+        return Err(wrong("does not match the archive"));
+    }
+    Ok(entry)
+}
+
+impl BlockEntry {
+    /// Whether the model coded it.
+    pub fn is_modelled(&self) -> bool {
+        self.kind == BlockKind::Modelled.name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cut_lines_out_of_blocks() {
+        let range = |from, to| LineRange::new(from, to).unwrap();
+        let content = b"a\nb\nc";
+        assert_eq!(content[range(1, 1).cut(content, 0)], *b"a\n");
+        assert_eq!(content[range(2, 3).cut(content, 0)], *b"b\nc");
+        assert_eq!(content[range(3, 9).cut(content, 0)], *b"c");
+        assert_eq!(content[range(4, 9).cut(content, 0)], *b"");
+        assert_eq!(content[range(11, 12).cut(content, 10)], *b"a\nb\n");
+        assert_eq!(content[range(5, 12).cut(content, 10)], *b"a\nb\n");
+        assert!(range(3, 4).touches(2, 1) && range(4, 4).touches(2, 1) && !range(5, 5).touches(2, 1));
+        assert!(!range(2, 2).touches(2, 1));
+        let full = block::BLOCK_LINES as u32;
+        assert!(!range(u64::from(full) + 1, u64::MAX).touches(0, full));
+        assert!(LineRange::new(0, 1).is_err() && LineRange::new(3, 2).is_err());
+    }
+}

@@ -1,0 +1,218 @@
+//! Reads archives from front to back and gives back their content.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::block;
+use super::format::{self, BlockHeader, Frame, Frames};
+use super::index::LineRange;
+use super::pipeline::{Pipeline, Work};
+use crate::bundle::{Model, Models};
+use crate::coder::LineCoder;
+use crate::{Error, Result};
+
+/// Restores the content of an archive, or of several one after another, as it is read from.
+///
+/// What comes out is always right: a block is handed on only when its checksums agree. Behind the
+/// last intact block of a damaged archive, `read` gives an error instead; it holds an
+/// [`Error`] ([`Error::from_io`]).
+///
+/// ```
+/// use std::io::Read;
+/// use surprisal::{Decompressor, Models};
+///
+/// let models = Models::bundled();
+/// let archive = surprisal::compress(b"1+1=2\n", models.default_model())?;
+/// let mut text = String::new();
+/// Decompressor::new(&archive[..], models, 1)?.read_to_string(&mut text)?;
+/// assert_eq!(text, "1+1=2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Decompressor<R: Read> {
+    frames: Frames<R>,
+    models: Models,
+    pipeline: Pipeline<Job, Result<Content>>,
+    /// The model of the present archive.
+    model: Option<Arc<Model>>,
+    /// The content of a block, and what of it is still to be read.
+    content: Content,
+    /// Lines that are wanted, and newlines before the next block.
+    wanted: LineRange,
+    newlines: u64,
+    verified: Verified,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    /// No more frames; what is under way is still to come.
+    Draining,
+    Failed,
+}
+
+/// How much of an archive was read and found right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Archives, one after another.
+    pub archives: u64,
+    /// Blocks.
+    pub blocks: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+    /// Newlines in it.
+    pub newlines: u64,
+}
+
+struct Job {
+    model: Arc<Model>,
+    number: u64,
+    header: BlockHeader,
+    payload: Vec<u8>,
+    wanted: LineRange,
+    /// Newlines before the block.
+    before: u64,
+}
+
+/// A decoded block: all of it is checked, a part may be wanted.
+struct Content {
+    whole: Vec<u8>,
+    wanted: std::ops::Range<usize>,
+}
+
+struct Decoding;
+
+impl Work<Job, Result<Content>> for Decoding {
+    fn run(&self, next: &mut dyn FnMut() -> Option<Job>, done: &mut dyn FnMut(Result<Content>)) {
+        let mut waiting = next();
+        // A coder lives as long as the model stays the same.
+        while let Some(first) = waiting.take() {
+            let model = Arc::clone(&first.model);
+            let mut coder = LineCoder::new(model.exact());
+            let mut job = Some(first);
+            while let Some(Job { number, header, payload, wanted, before, .. }) = job.take() {
+                let content = block::decode(&header, &payload, &mut coder);
+                let content = content.map_err(|what| format::undecodable(number, what));
+                done(content.map(|whole| Content { wanted: wanted.cut(&whole, before), whole }));
+                match next() {
+                    Some(next) if Arc::ptr_eq(&next.model, &model) => job = Some(next),
+                    other => waiting = other,
+                }
+            }
+        }
+    }
+}
+
+impl<R: Read> Decompressor<R> {
+    /// Begins to read: the first archive's header is read at once. `models` are those that archives
+    /// may have been made with; models that they carry are used too. `threads` decode blocks.
+    ///
+    /// # Errors
+    /// [`Error::NotAnArchive`], [`Error::Version`], [`Error::WrongModel`], [`Error::Damaged`] or
+    /// [`Error::Io`].
+    pub fn new(input: R, models: Models, threads: usize) -> Result<Self> {
+        Self::with_lines(input, models, threads, LineRange::ALL)
+    }
+
+    /// As [`Decompressor::new`], for a range of lines: blocks without any of them are read past
+    /// and not decoded.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_lines(input: R, models: Models, threads: usize, wanted: LineRange) -> Result<Self> {
+        let mut reader = Self {
+            frames: Frames::new(input),
+            models,
+            pipeline: Pipeline::new(threads, Decoding),
+            model: None,
+            content: Content { whole: Vec::new(), wanted: 0..0 },
+            wanted,
+            newlines: 0,
+            verified: Verified::default(),
+            state: State::Reading,
+        };
+        reader.read_frame()?;
+        Ok(reader)
+    }
+
+    /// How much was read and found right so far.
+    pub fn verified(&self) -> Verified {
+        self.verified
+    }
+
+    /// Reads one frame and hands a block to the threads.
+    fn read_frame(&mut self) -> Result<()> {
+        match self.frames.next()? {
+            None => self.state = State::Draining,
+            Some(Frame::Header(header, packed)) => {
+                let model = self.models.find(&header.identity, &header.name, packed.as_deref())?;
+                self.model = Some(model);
+            }
+            Some(Frame::End) => self.verified.archives += 1,
+            Some(Frame::Block(header)) => {
+                let payload = self.frames.payload(&header)?;
+                let before = self.newlines;
+                self.newlines += u64::from(header.newlines);
+                if self.wanted.touches(before, header.newlines) {
+                    let model = Arc::clone(self.model.as_ref().expect("a header came first"));
+                    let number = self.frames.block_number();
+                    self.pipeline.give(Job { model, number, header, payload, wanted: self.wanted, before });
+                }
+                if self.wanted.ends_by(self.newlines) {
+                    self.state = State::Draining;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings in the next content; false at the end.
+    fn advance(&mut self) -> Result<bool> {
+        while self.state == State::Reading && !self.pipeline.is_full() {
+            if let Err(error) = self.read_frame() {
+                // What was intact before it comes first.
+                self.state = State::Draining;
+                self.pipeline.give_done(Err(error));
+            }
+        }
+        match self.pipeline.take() {
+            None => Ok(false),
+            Some(Err(error)) => {
+                self.state = State::Failed;
+                Err(error)
+            }
+            Some(Ok(content)) => {
+                self.verified.blocks += 1;
+                self.verified.bytes += content.whole.len() as u64;
+                self.verified.newlines += memchr::memchr_iter(b'\n', &content.whole).count() as u64;
+                self.content = content;
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// A model's identity as people see it.
+pub(crate) fn hex(identity: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*identity).to_hex()[..16].to_owned()
+}
+
+impl<R: Read> Read for Decompressor<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Content { whole, wanted } = &mut self.content;
+            if wanted.start < wanted.end || buffer.is_empty() {
+                let len = buffer.len().min(wanted.end - wanted.start);
+                buffer[..len].copy_from_slice(&whole[wanted.start..wanted.start + len]);
+                wanted.start += len;
+                return Ok(len);
+            }
+            if self.state == State::Failed {
+                return Err(Error::damaged("reading went on behind an error", "end").into());
+            }
+            if !self.advance()? {
+                return Ok(0);
+            }
+        }
+    }
+}

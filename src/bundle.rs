@@ -1,0 +1,145 @@
+//! Models ready for use: those in the binary, those in folders, those in archives.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::archive::hex;
+use crate::exact::ExactModel;
+use crate::model::{CONFIG_FILE, Checkpoint, GptConfig, WEIGHTS_FILE};
+use crate::{Error, Result};
+
+/// A model with its name: the exact network that codes, and the files that it came from.
+pub struct Model {
+    name: String,
+    config: GptConfig,
+    exact: ExactModel,
+    files: (Vec<u8>, Vec<u8>),
+    log: &'static str,
+}
+
+impl Model {
+    /// Reads a model folder and quantises it. Its name is the folder's.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] if a file cannot be read, [`Error::Model`] if it makes no sense.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })
+        };
+        let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let name = resolved.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
+        Self::from_files(&name, read(CONFIG_FILE)?, read(WEIGHTS_FILE)?)
+    }
+
+    /// A model from the bytes of `config.json` and `model.safetensors`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if they make no sense.
+    pub fn from_files(name: &str, config: Vec<u8>, weights: Vec<u8>) -> Result<Self> {
+        let checkpoint = Checkpoint::from_bytes(&config, &weights)?;
+        let exact = ExactModel::from_checkpoint(&checkpoint)?;
+        let mut name = name.to_owned();
+        while name.len() > MAX_NAME {
+            name.pop();
+        }
+        Ok(Self { name, config: checkpoint.config().clone(), exact, files: (config, weights), log: "" })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The network's shape.
+    pub fn config(&self) -> &GptConfig {
+        &self.config
+    }
+
+    /// The network that codes.
+    pub fn exact(&self) -> &ExactModel {
+        &self.exact
+    }
+
+    /// The first 16 hexadecimal digits of its identity.
+    pub fn identity(&self) -> String {
+        hex(self.exact.identity())
+    }
+
+    /// The bytes of `config.json` and `model.safetensors`.
+    pub fn files(&self) -> (&[u8], &[u8]) {
+        (&self.files.0, &self.files.1)
+    }
+
+    /// The training log of a bundled model, as JSON lines; empty for others.
+    pub fn log(&self) -> &str {
+        self.log
+    }
+}
+
+/// The longest name of a model in an archive, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The models that an archive may have been made with.
+#[derive(Clone)]
+pub struct Models(Vec<Arc<Model>>);
+
+impl Models {
+    /// The models in the binary, the default first.
+    pub fn bundled() -> Self {
+        static BUNDLED: OnceLock<Vec<Arc<Model>>> = OnceLock::new();
+        let models = BUNDLED.get_or_init(|| {
+            let mut model = Model::from_files(
+                "tiny-uniform",
+                include_bytes!("../models/tiny-uniform/config.json").to_vec(),
+                include_bytes!("../models/tiny-uniform/model.safetensors").to_vec(),
+            )
+            .expect("the bundled model is whole, and SURPRISAL_ISA was checked before");
+            model.log = include_str!("../models/tiny-uniform/training.jsonl");
+            vec![Arc::new(model)]
+        });
+        Self(models.clone())
+    }
+
+    /// Adds a model, before all others.
+    pub fn add(&mut self, model: Arc<Model>) {
+        self.0.insert(0, model);
+    }
+
+    /// The model to compress with: the one that was added last, or the bundled default.
+    pub fn default_model(&self) -> &Arc<Model> {
+        &self.0[0]
+    }
+
+    /// The model of a name, if there is one.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Model>> {
+        self.0.iter().find(|model| model.name() == name)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.0.iter()
+    }
+
+    /// The model that an archive asks for: one of these, or the one that it carries.
+    ///
+    /// # Errors
+    /// [`Error::WrongModel`] if there is none, [`Error::Damaged`] or [`Error::Model`] if the
+    /// carried one is not whole.
+    pub(crate) fn find(&self, identity: &[u8; 32], name: &str, carried: Option<&[u8]>) -> Result<Arc<Model>> {
+        if let Some(model) = self.0.iter().find(|model| model.exact.identity() == identity) {
+            return Ok(Arc::clone(model));
+        }
+        let wrong = |at_hand: String| Error::WrongModel { name: name.into(), wanted: hex(identity), at_hand };
+        let Some(carried) = carried else {
+            let names = self.0.iter().map(|model| format!("'{}' ({})", model.name, model.identity()));
+            return Err(wrong(format!("at hand: {}", names.collect::<Vec<_>>().join(", "))));
+        };
+        let (config, weights) = crate::archive::model_from_bytes(carried)?;
+        let model = Model::from_files(name, config, weights)?;
+        match model.exact.identity() == identity {
+            true => Ok(Arc::new(model)),
+            false => Err(wrong(format!("but it carries one of identity {}", model.identity()))),
+        }
+    }
+}

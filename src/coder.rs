@@ -1,0 +1,175 @@
+//! Between lines and bits: the exact network's probabilities drive a range coder.
+//!
+//! Lines go in groups of [`GROUP`], in lockstep: for each position, for each line of the group that
+//! has not ended, one token. That order is part of the archive format, because it lets a decoder
+//! run the network on a whole group at once. The coder itself is constriction's range coder with
+//! 32-bit words.
+
+use std::borrow::Borrow;
+use std::num::NonZeroU32;
+
+use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
+use constriction::stream::queue::{DefaultRangeDecoder, DefaultRangeEncoder};
+use constriction::stream::{Decode, Encode};
+
+use crate::exact::{ExactModel, Group, PRECISION};
+use crate::model::Token;
+
+/// Lines that are coded in lockstep: a constant of the archive format.
+pub const GROUP: usize = 64;
+
+/// A row of cumulative probabilities as constriction wants it (see [`crate::exact::Cdfs::row`]).
+#[derive(Clone, Copy)]
+struct Row<'a>(&'a [u32]);
+
+impl Row<'_> {
+    #[inline]
+    fn slots(&self, symbol: usize) -> (u32, NonZeroU32) {
+        let right = self.0.get(symbol + 1).copied().unwrap_or(1 << PRECISION);
+        let left = self.0[symbol];
+        (left, NonZeroU32::new(right - left).expect("every symbol has a slot"))
+    }
+}
+
+impl EntropyModel<PRECISION> for Row<'_> {
+    type Symbol = Token;
+    type Probability = u32;
+}
+
+impl EncoderModel<PRECISION> for Row<'_> {
+    #[inline]
+    fn left_cumulative_and_probability(&self, symbol: impl Borrow<Token>) -> Option<(u32, NonZeroU32)> {
+        Some(self.slots(usize::from(*symbol.borrow())))
+    }
+}
+
+impl DecoderModel<PRECISION> for Row<'_> {
+    /// The last symbol whose slots begin at or before the quantile: as many as do, less one.
+    #[inline]
+    fn quantile_function(&self, quantile: u32) -> (Token, u32, NonZeroU32) {
+        let begun: usize = self.0.chunks_exact(8).map(|eight| {
+            let eight: &[u32; 8] = eight.try_into().expect("eight");
+            eight.iter().map(|&left| u32::from(left <= quantile)).sum::<u32>() as usize
+        }).sum();
+        let symbol = begun - 1;
+        let (left, probability) = self.slots(symbol);
+        (symbol as Token, left, probability)
+    }
+}
+
+/// Codes lines and decodes them again. Keeps the network's memory from group to group.
+pub struct LineCoder<'a> {
+    model: &'a ExactModel,
+    group: Group<'a>,
+}
+
+/// What a line coder reports of a line that does not decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecodable;
+
+impl<'a> LineCoder<'a> {
+    /// A coder with this model.
+    pub fn new(model: &'a ExactModel) -> Self {
+        Self { model, group: model.group(GROUP) }
+    }
+
+    /// Whether a line (without its newline) fits the model's grammar: its characters are in the
+    /// vocabulary and they are no more than it has positions for.
+    pub fn fits(&self, line: &[u8]) -> bool {
+        let vocabulary = self.model.vocabulary();
+        line.len() <= self.model.max_line_len() && line.iter().all(|&c| vocabulary.token(c).is_some())
+    }
+
+    /// Codes lines that fit, without their newlines.
+    ///
+    /// # Panics
+    /// If a line does not fit.
+    pub fn encode(&mut self, lines: &[&[u8]]) -> Vec<u32> {
+        let vocabulary = self.model.vocabulary();
+        let mut encoder = DefaultRangeEncoder::new();
+        let mut tokens = Vec::with_capacity(GROUP);
+        for lines in lines.chunks(GROUP) {
+            self.group.start(lines.len());
+            tokens.clear();
+            tokens.resize(lines.len(), vocabulary.start());
+            let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
+            for position in 0..=longest {
+                let cdfs = self.group.step(&tokens);
+                for (index, (line, token)) in lines.iter().zip(&mut tokens).enumerate() {
+                    if position > line.len() {
+                        continue;
+                    }
+                    *token = match line.get(position) {
+                        Some(&c) => vocabulary.token(c).expect("the line fits"),
+                        None => vocabulary.end(),
+                    };
+                    let coded = encoder.encode_symbol(*token, Row(cdfs.row(index)));
+                    coded.expect("every symbol has a slot and memory does not fail");
+                }
+            }
+        }
+        encoder.into_compressed().expect("memory does not fail")
+    }
+
+    /// Decodes `count` lines and calls `line_done` with each, `terminator` behind it.
+    ///
+    /// # Errors
+    /// [`Undecodable`] if the words are not what [`LineCoder::encode`] writes, as far as that shows,
+    /// or if the text would grow beyond `limit` bytes.
+    pub fn decode(
+        &mut self,
+        words: &[u32],
+        count: usize,
+        terminator: &[u8],
+        limit: usize,
+        mut line_done: impl FnMut(&[u8]),
+    ) -> Result<(), Undecodable> {
+        let Ok(mut decoder) = DefaultRangeDecoder::for_compressed(&words);
+        let mut lines = vec![Vec::new(); GROUP.min(count)];
+        let (mut left, mut total) = (count, 0);
+        while left > 0 {
+            lines.truncate(left);
+            self.decode_group(&mut decoder, &mut lines)?;
+            for line in &mut lines {
+                line.extend_from_slice(terminator);
+                total += line.len();
+                if total > limit {
+                    return Err(Undecodable);
+                }
+                line_done(line);
+            }
+            left -= lines.len();
+        }
+        if decoder.maybe_exhausted() { Ok(()) } else { Err(Undecodable) }
+    }
+
+    /// Decodes the characters of a group of lines into `lines`.
+    fn decode_group(&mut self, decoder: &mut Decoder, lines: &mut [Vec<u8>]) -> Result<(), Undecodable> {
+        let vocabulary = self.model.vocabulary();
+        let (start, end) = (vocabulary.start(), vocabulary.end());
+        let mut tokens = vec![start; lines.len()];
+        lines.iter_mut().for_each(Vec::clear);
+        self.group.start(lines.len());
+        let mut going = lines.len();
+        for _ in 0..=self.model.max_line_len() {
+            let cdfs = self.group.step(&tokens);
+            for (index, (token, line)) in tokens.iter_mut().zip(&mut *lines).enumerate() {
+                if *token == end {
+                    continue;
+                }
+                *token = decoder.decode_symbol(Row(cdfs.row(index))).map_err(|_| Undecodable)?;
+                if *token == end {
+                    going -= 1;
+                } else {
+                    line.push(vocabulary.character(*token).ok_or(Undecodable)?);
+                }
+            }
+            if going == 0 {
+                return Ok(());
+            }
+        }
+        Err(Undecodable)
+    }
+}
+
+type Decoder<'a> = DefaultRangeDecoder<constriction::backends::Cursor<u32, &'a [u32]>>;
