@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::archive::hex;
 use crate::exact::ExactModel;
-use crate::model::{CONFIG_FILE, Checkpoint, GptConfig, WEIGHTS_FILE};
+use crate::model::{Checkpoint, GptConfig, read_folder};
 use crate::{Error, Result};
 
 /// A model with its name: the exact network that codes, and the files that it came from.
@@ -23,13 +23,10 @@ impl Model {
     /// # Errors
     /// [`Error::ModelFile`] if a file cannot be read, [`Error::Model`] if it makes no sense.
     pub fn load(folder: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })
-        };
+        let (config, weights) = read_folder(folder)?;
         let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = resolved.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
-        Self::from_files(&name, read(CONFIG_FILE)?, read(WEIGHTS_FILE)?)
+        Self::from_files(&name, config, weights)
     }
 
     /// A model from the bytes of `config.json` and `model.safetensors`.

@@ -177,13 +177,12 @@ fn small_archives() -> Vec<Vec<u8>> {
 #[test]
 fn every_flipped_bit_is_noticed() {
     for archive in small_archives() {
-        let content = restore(&archive, 1).unwrap();
+        assert!(restore(&archive, 1).is_ok());
         for bit in 0..8 * archive.len() {
             let mut damaged = archive.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             let error = restore(&damaged, 1).expect_err("a flipped bit");
             assert!(!error.to_string().is_empty());
-            assert!(Index::read(&mut Cursor::new(&damaged)).is_ok() || !content.is_empty());
         }
     }
 }

@@ -65,11 +65,8 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::ModelFile`] if a file cannot be read, [`Error::Model`] if it makes no sense.
     pub fn load(folder: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })
-        };
-        Self::from_bytes(&read(CONFIG_FILE)?, &read(WEIGHTS_FILE)?)
+        let (config, weights) = read_folder(folder)?;
+        Self::from_bytes(&config, &weights)
     }
 
     /// A checkpoint from the bytes of its two files. Tensors that minGPT keeps as buffers
@@ -138,11 +135,27 @@ impl Checkpoint {
     }
 }
 
-/// Writes a file so that a reader sees the old content or the new, never a part.
+/// The bytes of a model folder's `config.json` and `model.safetensors`.
+///
+/// # Errors
+/// [`Error::ModelFile`] if a file cannot be read.
+pub fn read_folder(folder: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })
+    };
+    Ok((read(CONFIG_FILE)?, read(WEIGHTS_FILE)?))
+}
+
+/// Writes a file so that a reader sees the old content or the new, never a part. The umask decides who
+/// may read it, as for any file.
 fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         std::io::Write::write_all(&mut file, content)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)

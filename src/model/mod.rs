@@ -6,6 +6,6 @@ mod checkpoint;
 mod config;
 mod vocabulary;
 
-pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, Tensor, WEIGHTS_FILE};
+pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, Tensor, WEIGHTS_FILE, read_folder};
 pub use config::{GptConfig, Preset};
 pub use vocabulary::{Token, Vocabulary};

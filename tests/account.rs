@@ -1,0 +1,124 @@
+//! The account of bits: cross-entropy of the float network, of the exact network, and what the coder
+//! writes, on the same lines.
+#![cfg(feature = "train")]
+
+use candle_core::{Device, Tensor};
+use surprisal::coder::LineCoder;
+use surprisal::corpus::{Additions, Distribution, Operands};
+use surprisal::exact::{ExactModel, PRECISION};
+use surprisal::gpt::{Batch, Gpt};
+use surprisal::model::Checkpoint;
+use surprisal::{Model, Models};
+
+const LINES: usize = 32_768;
+
+fn lines() -> Vec<Vec<u8>> {
+    let mut additions = Additions::new(Distribution::new(8, Operands::Uniform).unwrap(), 11);
+    let line = |_| {
+        let mut line = Vec::new();
+        additions.append_line(&mut line);
+        line.pop();
+        line
+    };
+    (0..LINES).map(line).collect()
+}
+
+/// Bits of the lines by the exact network's integer probabilities.
+fn exact_bits(model: &ExactModel, lines: &[Vec<u8>]) -> f64 {
+    let vocabulary = model.vocabulary();
+    let mut group = model.group(64);
+    let mut bits = 0.0;
+    for lines in lines.chunks(64) {
+        group.start(lines.len());
+        let mut tokens = vec![vocabulary.start(); lines.len()];
+        for position in 0..=lines[0].len() {
+            let cdfs = group.step(&tokens);
+            for (index, line) in lines.iter().enumerate() {
+                let token = line.get(position).map_or(vocabulary.end(), |&c| vocabulary.token(c).unwrap());
+                let row = cdfs.row(index);
+                let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
+                bits += PRECISION as f64 - f64::from(right - row[usize::from(token)]).log2();
+                tokens[index] = token;
+            }
+        }
+    }
+    bits
+}
+
+/// Bits of the lines by the float network.
+fn float_bits(model: &Model, lines: &[Vec<u8>]) -> f64 {
+    let (config, weights) = model.files();
+    let checkpoint = Checkpoint::from_bytes(config, weights).unwrap();
+    let gpt = Gpt::from_checkpoint(&checkpoint, &Device::Cpu).unwrap();
+    let vocabulary = model.exact().vocabulary();
+    let mut nats = 0.0;
+    for lines in lines.chunks(512) {
+        let length = lines[0].len() + 1;
+        let token = |c: &u8| u32::from(vocabulary.token(*c).unwrap());
+        let with = |first: Option<u32>, line: &[u8], last: Option<u32>| -> Vec<u32> {
+            first.into_iter().chain(line.iter().map(token)).chain(last).collect()
+        };
+        let (start, end) = (u32::from(vocabulary.start()), u32::from(vocabulary.end()));
+        let inputs: Vec<u32> = lines.iter().flat_map(|line| with(Some(start), line, None)).collect();
+        let targets: Vec<u32> = lines.iter().flat_map(|line| with(None, line, Some(end))).collect();
+        let rows = targets.len();
+        let device = &Device::Cpu;
+        let batch = Batch {
+            inputs: Tensor::from_vec(inputs, (lines.len(), length), device).unwrap(),
+            targets: Tensor::from_vec(targets, rows, device).unwrap(),
+            weights: Tensor::ones(rows, candle_core::DType::F32, device).unwrap(),
+        };
+        let surprisals: Vec<f32> = gpt.surprisals(&batch).unwrap().to_vec1().unwrap();
+        nats += surprisals.iter().map(|&s| f64::from(s)).sum::<f64>();
+    }
+    nats / std::f64::consts::LN_2
+}
+
+#[test]
+fn the_coder_writes_what_the_probabilities_say() {
+    let models = Models::bundled();
+    let model = models.default_model().exact();
+    let lines = lines();
+    let ideal = exact_bits(model, &lines);
+    let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let written = 32.0 * LineCoder::new(model).encode(&slices).len() as f64;
+    let excess = written / ideal - 1.0;
+    println!("coder: {written} bits written, {ideal:.0} by the probabilities: {:+.5} %", 100.0 * excess);
+    assert!(excess.abs() < 1e-4, "{excess}");
+}
+
+#[test]
+fn exact_network_costs_little() {
+    let models = Models::bundled();
+    let model = models.default_model();
+    let lines = lines();
+    let (exact, float) = (exact_bits(model.exact(), &lines), float_bits(model, &lines));
+    let floor = Distribution::new(8, Operands::Uniform).unwrap().entropy_bits() * LINES as f64;
+    let percent = |bits: f64, of: f64| 100.0 * (bits / of - 1.0);
+    println!(
+        "bits a line: float {:.5}, exact {:.5} ({:+.5} %); above the floor: float {:+.5} %, exact {:+.5} %",
+        float / LINES as f64,
+        exact / LINES as f64,
+        percent(exact, float),
+        percent(float, floor),
+        percent(exact, floor)
+    );
+    assert!((exact / float - 1.0).abs() < 1e-4);
+}
+
+/// The float network against figures that PyTorch's minGPT gave for the same weights.
+#[test]
+fn the_float_network_is_mingpt() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mingpt");
+    let model = Model::load(&folder).unwrap();
+    let text = std::fs::read_to_string(folder.join("lines.txt")).unwrap();
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let by_line = expected["loss_by_line"].as_array().unwrap();
+    for (line, expected) in text.lines().zip(by_line) {
+        let nats = float_bits(&model, &[line.as_bytes().to_vec()]) * std::f64::consts::LN_2;
+        let error = nats - expected.as_f64().unwrap();
+        assert!(error.abs() < 28.0 * 1e-4, "{line}: {nats} instead of {expected}");
+    }
+    assert_eq!(by_line.len(), 64);
+}
