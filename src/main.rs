@@ -1,1 +1,66 @@
-fn main(){}
+//! The program: parse, run, say what went wrong.
+
+#![deny(unsafe_code)]
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+mod cli;
+
+// Training allocates and frees tensors of megabytes at every step. glibc gives such memory back to
+// the kernel each time, and page faults take a large share of the run.
+#[cfg(feature = "train")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a failure that is not one of usage (which clap has as 2).
+const FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = cli::parse();
+    match cli.run() {
+        Ok(code) => code,
+        Err(error) => exit_code(&error),
+    }
+}
+
+/// Says what is wrong, where somebody should know, and gives the exit code.
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        // Nothing is left to be done if even that cannot be printed.
+        let _ = usage.print();
+        return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(FAILURE));
+    }
+    eprintln!("surprisal: {}", one_line(error));
+    ExitCode::from(FAILURE)
+}
+
+/// Whether whoever reads our output has gone: no failure, as with other filters.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        let io = io.or(match cause.downcast_ref() {
+            Some(surprisal::Error::Io(io)) => Some(io),
+            _ => None,
+        });
+        io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
+    })
+}
+
+/// The error and its causes after colons. A cause that the text before already ends with (where an
+/// error prints its source itself) is not said twice.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.as_ref() as &dyn std::error::Error;
+    while let Some(next) = cause.source() {
+        let text = next.to_string();
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = next;
+    }
+    line.replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,256 @@
+//! `surprisal compress`: bytes to an archive.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use surprisal::archive::Summary;
+use surprisal::{CompressOptions, Compressor, Decompressor, Model, Models};
+
+use super::hash::{Digest, Digester};
+use super::input::{self, Source};
+use super::model::ModelOption;
+use super::output::{Content, Output, Overwrite, Target};
+use super::progress::Progress;
+use super::text::{decimal, grouped, ratio};
+use super::{Running, for_each, usage};
+
+/// What is appended to names.
+pub const SUFFIX: &str = ".sur";
+
+const BUFFER: usize = 1 << 20;
+
+/// Compress files.
+///
+/// FILE becomes FILE.sur and is kept. At the end a line on stderr says what became of it; bits per
+/// line and per token are of the whole archive, all framing counted.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  surprisal compress sums.txt              sums.txt -> sums.txt.sur
+  surprisal compress --verify --rm *.txt   every file, checked, its original removed
+  surprisal corpus --lines 1000 | surprisal compress > sums.sur
+  surprisal compress -m runs/nano --embed-model sums.txt
+
+--json prints an object for each file, one on a line: file, output, model, identity, bytes_in,
+bytes_out, ratio, lines, modelled_lines, tokens, bits_per_line, bits_per_token (null unless the
+model coded all lines), blocks, fallback_blocks, seconds, megabytes_per_second, verified.")]
+pub struct Args {
+    /// Files; none or - is stdin, which goes to stdout
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write to this file (- is stdout)
+    #[arg(short, long, value_name = "FILE", conflicts_with = "stdout")]
+    output: Option<PathBuf>,
+    /// Write to stdout
+    #[arg(short = 'c', long)]
+    stdout: bool,
+    /// Overwrite files; write to a terminal
+    #[arg(short, long)]
+    force: bool,
+    /// Remove each input after its archive is whole
+    #[arg(long, conflicts_with_all = ["stdout", "keep"])]
+    rm: bool,
+    /// Keep the inputs (they are kept anyway)
+    #[arg(short, long)]
+    keep: bool,
+    #[command(flatten)]
+    model: ModelOption,
+    /// Put the model into the archive, so that it can be read without the folder
+    #[arg(long)]
+    embed_model: bool,
+    /// Decode what was written and compare before the file gets its name
+    #[arg(long)]
+    verify: bool,
+    /// Say on stdout, in JSON, what became of each file
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Args {
+    /// Compresses each file.
+    pub fn run(mut self) -> Result<ExitCode> {
+        let files = input::or_stdin(std::mem::take(&mut self.files));
+        if files.len() > 1 && self.output.is_some() {
+            return Err(usage("-o names one output, but there are more inputs"));
+        }
+        let targets: Vec<Target> = files.iter().map(|file| self.target(file)).collect();
+        if targets.contains(&Target::Stdout) {
+            let needs_file = [(self.verify, "--verify"), (self.json, "--json"), (self.rm, "--rm")];
+            if let Some((_, option)) = needs_file.iter().find(|(given, _)| *given) {
+                return Err(usage(&format!("{option} needs a file to write to: name one with -o")));
+            }
+        }
+        let models = self.model.models()?;
+        self.running.announce(models.default_model())?;
+        let jobs: Vec<_> = files.iter().zip(&targets).collect();
+        for_each(&jobs, |(file, target)| self.one(file, target, &models).with_context(|| input::name(file)))
+    }
+
+    fn target(&self, file: &Path) -> Target {
+        match &self.output {
+            Some(output) => Target::named(output),
+            None if self.stdout || input::is_stdin(file) => Target::Stdout,
+            None => {
+                let mut name = file.as_os_str().to_owned();
+                name.push(SUFFIX);
+                Target::File(name.into())
+            }
+        }
+    }
+
+    fn one(&self, file: &Path, target: &Target, models: &Models) -> Result<()> {
+        let source = Source::open(file)?;
+        let metadata = source.metadata().cloned();
+        let overwrite = Overwrite::from_force(self.force);
+        let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
+        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
+        let started = Instant::now();
+        let (mut output, summary, digest) = self.pump(source, output, models.default_model(), &progress)?;
+        let seconds = started.elapsed().as_secs_f64();
+        drop(progress);
+        if self.verify {
+            self.check(&mut output, digest, models)?;
+        }
+        output.finish(metadata.as_ref())?;
+        if self.rm && metadata.is_some() {
+            std::fs::remove_file(file).context("compressed, but cannot remove it")?;
+        }
+        let account = Account { file, target, summary, seconds };
+        if self.json {
+            let line = account.to_json(models.default_model(), self.verify).to_string() + "\n";
+            std::io::stdout().write_all(line.as_bytes()).context("cannot write to stdout")?;
+        } else if !self.running.quiet {
+            eprintln!("{}", account.to_text());
+        }
+        Ok(())
+    }
+
+    fn pump(
+        &self,
+        mut source: Source,
+        output: Output,
+        model: &Arc<Model>,
+        progress: &Progress,
+    ) -> Result<(Output, Summary, Digest)> {
+        let options = CompressOptions { threads: self.running.threads(), embed_model: self.embed_model };
+        let failed = "cannot write the archive";
+        let mut compressor = Compressor::new(output, model, options).context(failed)?;
+        let mut digester = Digester::new();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let len = source.read(&mut buffer).context("cannot read it")?;
+            if len == 0 {
+                break;
+            }
+            if self.verify {
+                digester.update(&buffer[..len]);
+            }
+            compressor.write_all(&buffer[..len]).context(failed)?;
+            progress.advance(len as u64);
+        }
+        let (output, summary) = compressor.finish().context(failed)?;
+        Ok((output, summary, digester.digest()))
+    }
+
+    /// Decodes what was written and compares it with what was read.
+    fn check(&self, output: &mut Output, expected: Digest, models: &Models) -> Result<()> {
+        let Some(written) = output.reopen()? else {
+            bail!("--verify can read only a file again, and the output is none");
+        };
+        let length = written.metadata().map(|m| m.len()).ok();
+        let progress = Progress::new("verifying", length, self.running.progress());
+        let input = progress.watch(std::io::BufReader::with_capacity(BUFFER, written));
+        let failed = "verification failed, nothing was kept";
+        let mut decoder = Decompressor::new(input, models.clone(), self.running.threads()).context(failed)?;
+        let mut digester = Digester::new();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match decoder.read(&mut buffer).context(failed)? {
+                0 => break,
+                len => digester.update(&buffer[..len]),
+            }
+        }
+        if digester.digest() != expected {
+            bail!("{failed}: the archive decodes to other bytes; please report this");
+        }
+        Ok(())
+    }
+}
+
+/// What became of a file.
+struct Account<'a> {
+    file: &'a Path,
+    target: &'a Target,
+    summary: Summary,
+    seconds: f64,
+}
+
+impl Account<'_> {
+    fn bits_per_line(&self) -> Option<f64> {
+        ratio(8 * self.summary.bytes_out, self.summary.lines)
+    }
+
+    /// Only where the model coded everything does the archive's size say what a token takes.
+    fn bits_per_token(&self) -> Option<f64> {
+        let Summary { bytes_out, tokens, .. } = self.summary;
+        ratio(8 * bytes_out, tokens).filter(|_| self.lines_outside() == 0)
+    }
+
+    fn lines_outside(&self) -> u64 {
+        self.summary.lines.saturating_sub(self.summary.modelled_lines)
+    }
+
+    fn megabytes_per_second(&self) -> f64 {
+        self.summary.bytes_in as f64 / 1e6 / self.seconds.max(1e-9)
+    }
+
+    fn to_text(&self) -> String {
+        let Summary { bytes_in, bytes_out, lines, .. } = self.summary;
+        let mut parts = vec![
+            format!("{} lines", grouped(lines)),
+            format!("{} -> {} bytes", grouped(bytes_in), grouped(bytes_out)),
+            format!("ratio {}", decimal(ratio(bytes_in, bytes_out), 3)),
+        ];
+        parts.extend(self.bits_per_line().map(|bits| format!("{bits:.3} bits per line")));
+        parts.extend(self.bits_per_token().map(|bits| format!("{bits:.4} bits per token")));
+        if self.lines_outside() > 0 {
+            parts.push(format!("{} lines outside the model", grouped(self.lines_outside())));
+        }
+        parts.push(format!("{:.2} MB/s", self.megabytes_per_second()));
+        format!("{}: {}", input::name(self.file), parts.join(", "))
+    }
+
+    fn to_json(&self, model: &Model, verified: bool) -> serde_json::Value {
+        let Summary { bytes_in, bytes_out, lines, modelled_lines, tokens, blocks, fallback_blocks } = self.summary;
+        let output = match self.target {
+            Target::Stdout => "-".into(),
+            Target::File(path) => path.to_string_lossy(),
+        };
+        json!({
+            "file": self.file.to_string_lossy(),
+            "output": output,
+            "model": model.name(),
+            "identity": model.identity(),
+            "bytes_in": bytes_in,
+            "bytes_out": bytes_out,
+            "ratio": ratio(bytes_in, bytes_out),
+            "lines": lines,
+            "modelled_lines": modelled_lines,
+            "tokens": tokens,
+            "bits_per_line": self.bits_per_line(),
+            "bits_per_token": self.bits_per_token(),
+            "blocks": blocks,
+            "fallback_blocks": fallback_blocks,
+            "seconds": self.seconds,
+            "megabytes_per_second": self.megabytes_per_second(),
+            "verified": verified,
+        })
+    }
+}

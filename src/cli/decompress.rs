@@ -1,0 +1,170 @@
+//! `surprisal decompress`: an archive to its bytes, or to some of its lines.
+
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use surprisal::archive::{Index, LineRange};
+use surprisal::{Decompressor, Error, Models};
+
+use super::compress::SUFFIX;
+use super::input::{self, Source};
+use super::model::ModelOption;
+use super::output::{Content, Output, Overwrite, Target};
+use super::progress::Progress;
+use super::{Running, for_each, usage};
+
+const BUFFER: usize = 1 << 20;
+
+/// Decompress archives.
+///
+/// FILE.sur becomes FILE and is kept. Of a damaged archive no file is written; on stdout appears
+/// what is intact before the damage.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  surprisal decompress sums.txt.sur                 sums.txt.sur -> sums.txt
+  surprisal decompress -c sums.txt.sur | head
+  surprisal decompress --lines 5000..5010 sums.txt.sur   eleven lines, to stdout
+  surprisal decompress -m runs/nano sums.txt.sur")]
+pub struct Args {
+    /// Archives; none or - is stdin, which goes to stdout
+    #[arg(value_name = "FILE.sur")]
+    files: Vec<PathBuf>,
+    /// Write to this file (- is stdout)
+    #[arg(short, long, value_name = "FILE", conflicts_with = "stdout")]
+    output: Option<PathBuf>,
+    /// Write to stdout
+    #[arg(short = 'c', long)]
+    stdout: bool,
+    /// Overwrite files
+    #[arg(short, long)]
+    force: bool,
+    /// Remove each archive after its content is whole
+    #[arg(long, conflicts_with_all = ["stdout", "keep", "lines"])]
+    rm: bool,
+    /// Keep the archives (they are kept anyway)
+    #[arg(short, long)]
+    keep: bool,
+    #[command(flatten)]
+    model: ModelOption,
+    /// Only these lines, to stdout unless -o is given: both ends count from 1 and are included;
+    /// 7.. is all from line 7 on, ..7 the first seven, 7 just one. Of a file only the blocks that
+    /// hold them are read
+    #[arg(long, value_name = "FROM..TO", value_parser = parse_lines)]
+    lines: Option<LineRange>,
+    #[command(flatten)]
+    running: Running,
+}
+
+fn parse_lines(text: &str) -> Result<LineRange, String> {
+    let number = |part: &str, default| match part {
+        "" => Ok(default),
+        part => part.parse::<u64>().map_err(|e| format!("'{part}': {e}")),
+    };
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    if from.is_empty() && to.is_empty() {
+        return Err("a range is FROM..TO, FROM.. or ..TO".into());
+    }
+    LineRange::new(number(from, 1)?, number(to, u64::MAX)?).map_err(|e| e.to_string())
+}
+
+impl Args {
+    /// Decompresses each archive.
+    pub fn run(mut self) -> Result<ExitCode> {
+        let files = input::or_stdin(std::mem::take(&mut self.files));
+        if files.len() > 1 && self.output.is_some() {
+            return Err(usage("-o names one output, but there are more inputs"));
+        }
+        if self.rm && self.output.as_deref().is_some_and(input::is_stdin) {
+            return Err(usage("--rm needs a file to write to: name one with -o"));
+        }
+        let models = self.model.models()?;
+        self.running.announce(models.default_model())?;
+        for_each(&files, |file| self.one(file, &models).with_context(|| input::name(file)))
+    }
+
+    fn target(&self, file: &Path) -> Result<Target> {
+        if let Some(output) = &self.output {
+            return Ok(Target::named(output));
+        }
+        if self.stdout || self.lines.is_some() || input::is_stdin(file) {
+            return Ok(Target::Stdout);
+        }
+        let name = file.file_name().and_then(|name| name.to_str());
+        match name.and_then(|name| name.strip_suffix(SUFFIX)) {
+            Some(stem) if !stem.is_empty() => Ok(Target::File(file.with_file_name(stem))),
+            _ => bail!("its name does not end in {SUFFIX}: name the output with -o, or use -c"),
+        }
+    }
+
+    fn one(&self, file: &Path, models: &Models) -> Result<()> {
+        let source = Source::open(file)?;
+        let target = self.target(file)?;
+        let metadata = source.metadata().cloned();
+        let overwrite = Overwrite::from_force(self.force);
+        let mut output = Output::open(&target, source.path(), Content::Text, overwrite)?;
+        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
+        match (self.lines, source) {
+            (Some(lines), Source::File { mut file, metadata, .. }) if metadata.is_file() => {
+                let index = Index::read(&mut file);
+                let written = index.and_then(|index| index.write_lines(&mut file, models, lines, &mut output));
+                written.or_else(|error| explain(error, &target, &mut output))?;
+            }
+            (lines, source) => {
+                let input = progress.watch(BufReader::with_capacity(BUFFER, source));
+                let decoder = Decompressor::with_lines(
+                    input,
+                    models.clone(),
+                    self.running.threads(),
+                    lines.unwrap_or(LineRange::ALL),
+                );
+                let mut decoder = decoder.or_else(|error| explain(error, &target, &mut output))?;
+                let copied = io::copy(&mut decoder, &mut output).map(|_| ()).map_err(Error::from_io);
+                copied.or_else(|error| explain(error, &target, &mut output))?;
+            }
+        }
+        drop(progress);
+        let metadata = metadata.filter(|_| self.lines.is_none());
+        output.finish(metadata.as_ref())?;
+        if self.rm && metadata.is_some() {
+            std::fs::remove_file(file).context("decompressed, but cannot remove it")?;
+        }
+        Ok(())
+    }
+}
+
+/// Says of damage what became of the output.
+fn explain<T>(error: Error, target: &Target, output: &mut Output) -> Result<T> {
+    if !matches!(error, Error::Damaged { .. }) {
+        return Err(error.into());
+    }
+    let what = match target {
+        Target::Stdout => {
+            output.flush().context("cannot write to stdout")?;
+            "what precedes the damage was written".to_owned()
+        }
+        Target::File(path) => {
+            format!("{} was not written, use -c to get what precedes the damage", path.display())
+        }
+    };
+    Err(anyhow::Error::new(error).context(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_lines() {
+        let range = |from, to| Ok(LineRange::new(from, to).unwrap());
+        assert_eq!(parse_lines("3..5"), range(3, 5));
+        assert_eq!(parse_lines("3.."), range(3, u64::MAX));
+        assert_eq!(parse_lines("..5"), range(1, 5));
+        assert_eq!(parse_lines("4"), range(4, 4));
+        for bad in ["", "..", "0..4", "5..3", "a..b", "-1..2", "1...2"] {
+            assert!(parse_lines(bad).is_err(), "{bad}");
+        }
+    }
+}

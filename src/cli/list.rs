@@ -1,0 +1,162 @@
+//! `surprisal list`: what archives hold, without decoding them.
+
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use surprisal::archive::{ArchiveEntry, BlockKind, Index};
+
+use super::for_each;
+use super::input::{self, Source};
+use super::text::{decimal, grouped, ratio, table};
+
+/// List what archives hold.
+///
+/// Reads a file's index only; from stdin all of the archive. Lines are counted by their newlines:
+/// a last line without one does not count here.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  surprisal list *.sur
+  surprisal list -v sums.txt.sur
+  surprisal list --json sums.txt.sur | jq '.files[0].totals.ratio'
+
+--json prints one object: files, for each of which there are file, totals and archives. An archive
+has offset, len (bytes), version, model, identity, model_len (bytes of the model that it carries),
+totals, and blocks: offset, kind (modelled, zstd or raw), content_len, newlines, payload_len.
+Totals have blocks, modelled_blocks, zstd_blocks, raw_blocks, lines, bytes_in, bytes_out, ratio,
+framing (bytes of headers, index and trailer) and model_len.")]
+pub struct Args {
+    /// Archives; none or - is stdin
+    #[arg(value_name = "FILE.sur")]
+    files: Vec<PathBuf>,
+    /// A row for every block
+    #[arg(short, long)]
+    verbose: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Lists each archive.
+    pub fn run(mut self) -> Result<ExitCode> {
+        let files = input::or_stdin(std::mem::take(&mut self.files));
+        let mut listed = Vec::new();
+        let code = for_each(&files, |file| {
+            listed.push((file, read(file).with_context(|| input::name(file))?));
+            Ok(())
+        });
+        let mut text = String::new();
+        if self.json {
+            let files: Vec<Value> = listed.iter().map(|(file, index)| to_json(file, index)).collect();
+            text = json!({ "files": files }).to_string() + "\n";
+        } else if !listed.is_empty() {
+            text += &summary_table(&listed);
+            if self.verbose {
+                listed.iter().for_each(|(file, index)| text += &block_tables(file, index));
+            }
+        }
+        std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
+        code
+    }
+}
+
+fn read(file: &Path) -> Result<Index> {
+    let index = match Source::open(file)? {
+        Source::File { mut file, metadata, .. } if metadata.is_file() => Index::read(&mut file),
+        source => Index::scan(BufReader::with_capacity(1 << 20, source)),
+    };
+    Ok(index?)
+}
+
+/// Sums over the blocks of some archives.
+#[derive(Clone, Copy, Default, serde::Serialize)]
+struct Totals {
+    blocks: u64,
+    modelled_blocks: u64,
+    zstd_blocks: u64,
+    raw_blocks: u64,
+    lines: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    ratio: Option<f64>,
+    framing: u64,
+    model_len: u64,
+}
+
+impl Totals {
+    fn of<'a>(archives: impl IntoIterator<Item = &'a ArchiveEntry>) -> Self {
+        let mut totals = Self::default();
+        for archive in archives {
+            let of_kind = |kind: BlockKind| archive.blocks.iter().filter(|b| b.kind == kind.name()).count() as u64;
+            totals.blocks += archive.blocks.len() as u64;
+            totals.modelled_blocks += of_kind(BlockKind::Modelled);
+            totals.zstd_blocks += of_kind(BlockKind::Zstd);
+            totals.raw_blocks += of_kind(BlockKind::Raw);
+            totals.lines += archive.newlines();
+            totals.bytes_in += archive.content_len();
+            totals.bytes_out += archive.len;
+            totals.framing += archive.framing();
+            totals.model_len += archive.model_len;
+        }
+        totals.ratio = ratio(totals.bytes_in, totals.bytes_out);
+        totals
+    }
+}
+
+fn to_json(file: &Path, index: &Index) -> Value {
+    let archive = |archive: &ArchiveEntry| {
+        let mut value = serde_json::to_value(archive).expect("plain data");
+        value["totals"] = json!(Totals::of([archive]));
+        value
+    };
+    json!({
+        "file": file.to_string_lossy(),
+        "totals": Totals::of(&index.archives),
+        "archives": index.archives.iter().map(archive).collect::<Vec<_>>(),
+    })
+}
+
+fn summary_table(listed: &[(&PathBuf, Index)]) -> String {
+    let head = [
+        "file", "version", "model", "identity", "modelled", "zstd", "raw", "lines", "bytes in", "bytes out", "ratio",
+        "framing", "embedded model",
+    ];
+    let mut rows = Vec::new();
+    for (file, index) in listed {
+        for (number, archive) in index.archives.iter().enumerate() {
+            let totals = Totals::of([archive]);
+            let name = match index.archives.len() {
+                1 => input::name(file),
+                _ => format!("{} [{number}]", input::name(file)),
+            };
+            let mut row = vec![name, archive.version.to_string(), archive.model.clone(), archive.identity.clone()];
+            row.extend([totals.modelled_blocks, totals.zstd_blocks, totals.raw_blocks].map(grouped));
+            row.extend([totals.lines, totals.bytes_in, totals.bytes_out].map(grouped));
+            row.push(decimal(totals.ratio, 3));
+            row.extend([totals.framing, totals.model_len].map(grouped));
+            rows.push(row);
+        }
+    }
+    table(&head, &rows)
+}
+
+fn block_tables(file: &Path, index: &Index) -> String {
+    let mut text = String::new();
+    for (number, archive) in index.archives.iter().enumerate() {
+        text += &format!("\n{} [{number}]\n", input::name(file));
+        let rows = archive.blocks.iter().enumerate().map(|(number, block)| {
+            let mut row = vec![number.to_string(), block.kind.to_owned(), grouped(block.offset)];
+            let (content, payload) = (u64::from(block.content_len), u64::from(block.payload_len));
+            row.extend([u64::from(block.newlines), content, payload].map(grouped));
+            row.push(decimal(ratio(content, payload), 3));
+            row
+        });
+        let head = ["block", "kind", "offset", "lines", "bytes in", "payload", "ratio"];
+        text += &table(&head, &rows.collect::<Vec<_>>());
+    }
+    text
+}

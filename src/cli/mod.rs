@@ -1,0 +1,165 @@
+//! The command line: a file for every verb, and what they share.
+//!
+//! Arguments are parsed by clap into plain structs; each verb resolves its own (which files, which
+//! model, how many threads) and then runs. Errors are [`anyhow`]'s here and nowhere else.
+
+mod compress;
+mod corpus;
+mod decompress;
+mod generate;
+mod hash;
+mod input;
+mod list;
+mod model;
+mod models;
+mod output;
+mod progress;
+mod text;
+#[cfg(feature = "train")]
+mod train;
+mod verify;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+use surprisal::exact::Isa;
+
+const AFTER_HELP: &str = "\
+Examples:
+  surprisal corpus --lines 100000 -o sums.txt   make lines to compress
+  surprisal compress sums.txt                   sums.txt -> sums.txt.sur
+  surprisal decompress -c sums.txt.sur | head   sums.txt.sur -> stdout
+  surprisal verify sums.txt.sur --against sums.txt
+  surprisal list -v sums.txt.sur                what is in it, block by block
+
+Exit codes:
+  0  success (also when whoever reads the output goes away)
+  1  failure: a file cannot be read or written, an archive is damaged, a model is missing
+  2  usage: the arguments make no sense
+  130  interrupted; no unfinished file is left
+
+Environment:
+  SURPRISAL_ISA  scalar, portable, avx2 or avx512: the kernel to run; the bytes are the same";
+
+/// A lossless compressor whose output size is a model's loss.
+///
+/// A trained GPT predicts every character of a line and a range coder writes what is left to know.
+/// Anything the model does not know is kept too, by zstd: any bytes come back exactly.
+#[derive(Parser)]
+#[command(name = "surprisal", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    #[command(visible_alias = "c")]
+    Compress(compress::Args),
+    #[command(visible_alias = "d")]
+    Decompress(decompress::Args),
+    #[command(visible_alias = "t")]
+    Verify(verify::Args),
+    #[command(visible_alias = "l")]
+    List(list::Args),
+    Models(models::Args),
+    Corpus(corpus::Args),
+    #[cfg(feature = "train")]
+    Train(train::Args),
+    Generate(generate::Args),
+}
+
+/// Parses the arguments; ends the program with code 2 where they make no sense.
+pub fn parse() -> Cli {
+    Cli::parse()
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What failed, with its causes. A failure of one file among many is printed at once and shows
+    /// in the exit code only.
+    pub fn run(self) -> Result<ExitCode> {
+        // Models panic where they meet a kernel that does not exist.
+        Isa::chosen()?;
+        output::remove_temporaries_on_interrupt()?;
+        let done = |()| ExitCode::SUCCESS;
+        match self.verb {
+            Verb::Compress(args) => args.run(),
+            Verb::Decompress(args) => args.run(),
+            Verb::Verify(args) => args.run(),
+            Verb::List(args) => args.run(),
+            Verb::Models(args) => args.run().map(done),
+            Verb::Corpus(args) => args.run().map(done),
+            #[cfg(feature = "train")]
+            Verb::Train(args) => args.run().map(done),
+            Verb::Generate(args) => args.run().map(done),
+        }
+    }
+}
+
+/// An error in how the program was called, as clap prints its own.
+fn usage(message: &str) -> anyhow::Error {
+    Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).into()
+}
+
+/// Does something for every file; a failure of one does not keep the others from their turn.
+fn for_each<'a, T>(items: &'a [T], mut work: impl FnMut(&'a T) -> Result<()>) -> Result<ExitCode> {
+    let [item] = items else {
+        let mut code = ExitCode::SUCCESS;
+        for item in items {
+            if let Err(error) = work(item) {
+                if crate::is_closed_pipe(&error) || error.is::<clap::Error>() {
+                    return Err(error);
+                }
+                code = crate::exit_code(&error);
+            }
+        }
+        return Ok(code);
+    };
+    work(item).map(|()| ExitCode::SUCCESS)
+}
+
+/// Options of how the work is done, not of what comes out.
+#[derive(clap::Args)]
+struct Running {
+    /// Threads; 0 is one for every core. The bytes never depend on it
+    #[arg(short = 'T', long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    threads: u16,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Say which kernel runs, on how many threads, with which model
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Show no progress bar
+    #[arg(long)]
+    no_progress: bool,
+}
+
+impl Running {
+    /// Threads that run.
+    fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads.into(),
+        }
+    }
+
+    /// Whether a progress bar may show, if stderr is a terminal.
+    fn progress(&self) -> bool {
+        !self.quiet && !self.no_progress
+    }
+
+    /// With `-v`, says what runs.
+    fn announce(&self, model: &surprisal::Model) -> Result<()> {
+        if self.verbose {
+            let (isa, threads) = (Isa::chosen()?, self.threads());
+            let (name, identity) = (model.name(), model.identity());
+            eprintln!("surprisal: kernel {isa}, threads {threads}, model {name} ({identity})");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! `surprisal models`: the models in the program.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use surprisal::{Model, Models};
+
+use super::text::{grouped, table};
+
+/// List the models in the program.
+///
+/// A model's excess is its loss above the entropy of what it was trained on: what a token costs
+/// more than it must.
+#[derive(clap::Args)]
+#[command(after_help = "\
+--json prints one object: models, for each of which there are name, identity, parameters,
+weights_bytes (of model.safetensors), config (as config.json has it), trained_on, steps, lines,
+validation_loss and excess (nats a token). What the model's log does not tell is null.")]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Prints the list.
+    pub fn run(&self) -> Result<()> {
+        let models = Models::bundled();
+        let text = match self.json {
+            true => {
+                let models: Vec<Value> = models.iter().map(|model| to_json(model)).collect();
+                json!({ "models": models }).to_string() + "\n"
+            }
+            false => to_text(&models),
+        };
+        std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
+    }
+}
+
+fn to_json(model: &Model) -> Value {
+    let mut lines = model.log().lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
+    let settings = lines.next().unwrap_or_default();
+    let last = lines.next_back().unwrap_or_default();
+    let trained_on = match (settings["digits"].as_u64(), settings["operands"].as_str()) {
+        (Some(digits), Some(operands)) => Some(format!("{digits} digits {operands}")),
+        _ => None,
+    };
+    json!({
+        "name": model.name(),
+        "identity": model.identity(),
+        "parameters": model.config().parameters(),
+        "weights_bytes": model.files().1.len(),
+        "config": model.config(),
+        "trained_on": trained_on,
+        "steps": last["step"],
+        "lines": last["lines"],
+        "validation_loss": last["validation_loss"],
+        "excess": last["excess"],
+    })
+}
+
+fn to_text(models: &Models) -> String {
+    let number = |value: &Value| value.as_u64().map_or("-".into(), grouped);
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let nats = |value: &Value| value.as_f64().map_or("-".into(), |x| format!("{x:.6}"));
+    let rows = models.iter().map(|model| {
+        let m = to_json(model);
+        vec![
+            text(&m["name"]),
+            number(&m["parameters"]),
+            number(&m["weights_bytes"]),
+            text(&m["trained_on"]),
+            number(&m["lines"]),
+            nats(&m["validation_loss"]),
+            nats(&m["excess"]),
+            text(&m["identity"]),
+        ]
+    });
+    let head =
+        ["name", "parameters", "bytes of weights", "trained on", "lines seen", "loss (nats/token)", "excess", "identity"];
+    table(&head, &rows.collect::<Vec<_>>())
+}

@@ -1,0 +1,56 @@
+//! Numbers as people read them, and tables.
+
+/// A number with commas between groups of three digits.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A quotient, or none if there is nothing to divide by.
+pub fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
+    (denominator > 0).then(|| numerator as f64 / denominator as f64)
+}
+
+/// A number with some decimals, or a dash where there is none.
+pub fn decimal(x: Option<f64>, places: usize) -> String {
+    x.map_or("-".into(), |x| format!("{x:.places$}"))
+}
+
+/// Rows under a head, columns as wide as they must be; all but the first are right-aligned.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).chain([head[i].len()]).max();
+    let widths: Vec<usize> = (0..head.len()).map(|i| width(i).unwrap_or(0)).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells = cells.zip(&widths).enumerate().map(|(i, (cell, &width))| match i {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let mut out = line(&mut head.iter().copied());
+    for row in rows {
+        out += &line(&mut row.iter().map(String::as_str));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_tables() {
+        let numbers = [0, 999, 1000, 28_000_000].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "28,000,000"]);
+        assert_eq!((ratio(1, 2), ratio(1, 0)), (Some(0.5), None));
+        let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+        assert_eq!(table(&["a", "bytes"], &[row("long", "1")]), "a     bytes\nlong      1\n");
+    }
+}

@@ -1,0 +1,160 @@
+//! `surprisal verify`: decodes and checks, writes nothing.
+
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use surprisal::{Decompressor, Models};
+
+use super::hash::{Digest, Digester};
+use super::input::{self, Source};
+use super::model::ModelOption;
+use super::progress::Progress;
+use super::text::grouped;
+use super::{Running, for_each, usage};
+
+const BUFFER: usize = 1 << 20;
+
+/// Check archives without writing anything.
+///
+/// Every block is decoded and its checksums compared; with --against the bytes are compared with a
+/// file's, too.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  surprisal verify *.sur
+  surprisal verify sums.txt.sur --against sums.txt
+
+--json prints one object: ok (all of them are) and files, for each of which there are file, ok,
+error (null if ok), and if ok archives (one after another in the file), blocks, lines, bytes.")]
+pub struct Args {
+    /// Archives; none or - is stdin
+    #[arg(value_name = "FILE.sur")]
+    files: Vec<PathBuf>,
+    /// Compare the bytes with this file's
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelOption,
+    /// Say in JSON what was found
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Args {
+    /// Checks each archive.
+    pub fn run(mut self) -> Result<ExitCode> {
+        let files = input::or_stdin(std::mem::take(&mut self.files));
+        if files.len() > 1 && self.against.is_some() {
+            return Err(usage("--against compares one archive with one file, but there are more archives"));
+        }
+        let models = self.model.models()?;
+        self.running.announce(models.default_model())?;
+        let mut found = Vec::new();
+        let code = for_each(&files, |file| {
+            let result = self.one(file, &models).with_context(|| input::name(file));
+            if self.json {
+                found.push(to_json(file, result.as_ref()));
+            } else if let (Ok((verified, digest)), false) = (&result, self.running.quiet) {
+                let (lines, bytes) = (grouped(digest.lines), grouped(digest.bytes));
+                let archives = match verified.archives {
+                    1 => String::new(),
+                    n => format!(" in {n} archives"),
+                };
+                writeln!(std::io::stdout(), "{}: ok, {lines} lines, {bytes} bytes{archives}", input::name(file))?;
+            }
+            result.map(|_| ())
+        });
+        if self.json {
+            let ok = found.iter().all(|file| file["ok"] == true);
+            writeln!(std::io::stdout(), "{}", json!({ "ok": ok, "files": found }))?;
+        }
+        code
+    }
+
+    fn one(&self, file: &Path, models: &Models) -> Result<(surprisal::archive::Verified, Digest)> {
+        let source = Source::open(file)?;
+        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
+        let input = progress.watch(BufReader::with_capacity(BUFFER, source));
+        let mut decoder = Decompressor::new(input, models.clone(), self.running.threads())?;
+        let mut other = match &self.against {
+            Some(path) => Some(Comparison::open(path, file)?),
+            None => None,
+        };
+        let mut digester = Digester::new();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let len = decoder.read(&mut buffer).map_err(surprisal::Error::from_io)?;
+            let data = &buffer[..len];
+            if let Some(other) = &mut other {
+                other.compare(data, &digester)?;
+            }
+            if len == 0 {
+                break;
+            }
+            digester.update(data);
+        }
+        Ok((decoder.verified(), digester.digest()))
+    }
+}
+
+/// A file that the content of an archive must equal.
+struct Comparison {
+    name: String,
+    source: BufReader<Source>,
+    buffer: Vec<u8>,
+}
+
+impl Comparison {
+    fn open(path: &Path, archive: &Path) -> Result<Self> {
+        if input::is_stdin(path) && input::is_stdin(archive) {
+            return Err(usage("the archive and what it is compared with cannot both be stdin"));
+        }
+        let name = input::name(path);
+        let source = Source::open(path).with_context(|| format!("--against {name}"))?;
+        Ok(Self { name, source: BufReader::with_capacity(BUFFER, source), buffer: Vec::new() })
+    }
+
+    /// Compares the next bytes; `data` is empty at the archive's end. `before` has seen all that
+    /// came before.
+    fn compare(&mut self, data: &[u8], before: &Digester) -> Result<()> {
+        self.buffer.clear();
+        let wanted = data.len().max(1) as u64;
+        let read = (&mut self.source).take(wanted).read_to_end(&mut self.buffer);
+        read.with_context(|| format!("cannot read {}", self.name))?;
+        if self.buffer == data {
+            return Ok(());
+        }
+        let same = data.iter().zip(&self.buffer).take_while(|(a, b)| a == b).count();
+        let mut place = Digester::new();
+        place.update(&data[..same]);
+        let line = before.line() + place.line() - 1;
+        let byte = before.digest().bytes + same as u64;
+        let what = match (data.get(same), self.buffer.get(same)) {
+            (None, _) => format!("{} goes on where the archive ends", self.name),
+            (_, None) => format!("{} ends where the archive goes on", self.name),
+            _ => format!("differs from {}", self.name),
+        };
+        bail!("{what}: at byte {byte} (from 0), in line {line} (from 1)");
+    }
+}
+
+fn to_json(file: &Path, result: Result<&(surprisal::archive::Verified, Digest), &anyhow::Error>) -> Value {
+    let name = file.to_string_lossy();
+    match result {
+        Ok((verified, digest)) => json!({
+            "file": name,
+            "ok": true,
+            "error": null,
+            "archives": verified.archives,
+            "blocks": verified.blocks,
+            "lines": digest.lines,
+            "bytes": digest.bytes,
+        }),
+        Err(error) => json!({ "file": name, "ok": false, "error": crate::one_line(error) }),
+    }
+}
