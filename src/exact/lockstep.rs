@@ -10,6 +10,7 @@
 mod attention;
 mod embed;
 mod head;
+mod prefixes;
 mod rows;
 
 use super::lanes::{HalfVector, LANES, Lanes, Vector};
@@ -20,12 +21,16 @@ use crate::model::Token;
 use attention::{attend, attention};
 use embed::embed;
 use head::{cumulative, logits};
+pub(crate) use prefixes::Prefixes;
+use prefixes::recall;
 use rows::{normed, symmetric};
 
 /// The state of a group of lines, and room to compute in.
 pub(crate) struct Lockstep {
     /// Positions taken so far.
     position: usize,
+    /// Whether the lines are in the table of prefixes.
+    known: bool,
     tiles: Vec<Tile>,
     scratch: Scratch,
 }
@@ -36,6 +41,8 @@ struct Tile {
     stream: Vec<Vector>,
     /// What attention sees, for each layer.
     seen: Vec<Seen>,
+    /// The number of each line's prefix, while the table has it.
+    prefix: [usize; LANES],
 }
 
 /// The key/value cache of a layer.
@@ -83,7 +90,11 @@ impl Lockstep {
             values: zeros(shape.width * quads_of_positions),
             value_scale: zeros(shape.heads * shape.block_size),
         };
-        let tile = || Tile { stream: zeros(shape.width.next_multiple_of(TILE)), seen: (0..shape.layers).map(|_| seen()).collect() };
+        let tile = || Tile {
+            stream: zeros(shape.width.next_multiple_of(TILE)),
+            seen: (0..shape.layers).map(|_| seen()).collect(),
+            prefix: [0; LANES],
+        };
         let layout = RecordLayout::new(shape);
         let scratch = Scratch {
             record: zeros(8 * (layout.len - layout.keys)),
@@ -96,7 +107,8 @@ impl Lockstep {
             hidden: vec![HalfVector::ZERO; 4 * shape.width],
             logits: zeros(shape.cdf_stride()),
         };
-        Self { position: 0, tiles: (0..lines.div_ceil(LANES)).map(|_| tile()).collect(), scratch }
+        let tiles = (0..lines.div_ceil(LANES)).map(|_| tile()).collect();
+        Self { position: 0, known: false, tiles, scratch }
     }
 
     /// Forgets all lines: the next step is position 0.
@@ -117,11 +129,23 @@ impl Lockstep {
     #[inline(always)]
     pub unsafe fn step<L: Lanes>(&mut self, model: &Packed, tokens: &[Token], rows: &mut [[u32; 8]]) {
         let (position, scratch) = (self.position, &mut self.scratch);
-        let tokens = tokens.chunks_exact(LANES);
-        let tiles = &mut self.tiles[..tokens.len()];
+        self.position += 1;
+        let tokens_of_tiles = tokens.chunks_exact(LANES);
+        let rows = rows.chunks_exact_mut(LANES * model.shape.cdf_stride() / 8);
+        let tiles = &mut self.tiles[..tokens_of_tiles.len()];
+        if position == 0 {
+            self.known = model.prefixes.cover(tokens);
+        }
+        if self.known && position < model.prefixes.len() {
+            for ((tile, tokens), rows) in tiles.iter_mut().zip(tokens_of_tiles).zip(rows) {
+                // SAFETY: the processor has the instruction set, as promised by the caller.
+                unsafe { recall::<L>(model, tokens, position, tile, scratch, rows) };
+            }
+            return;
+        }
         for (index, layer) in model.layers.iter().enumerate() {
-            for (tile, tokens) in tiles.iter_mut().zip(tokens.clone()) {
-                let Tile { stream, seen } = tile;
+            for (tile, tokens) in tiles.iter_mut().zip(tokens_of_tiles.clone()) {
+                let Tile { stream, seen, .. } = tile;
                 let seen = &mut seen[index];
                 let width = model.shape.width;
                 // SAFETY: the processor has the instruction set, as promised by the caller.
@@ -137,7 +161,6 @@ impl Lockstep {
                 }
             }
         }
-        let rows = rows.chunks_exact_mut(LANES * model.shape.cdf_stride() / 8);
         for (tile, rows) in tiles.iter().zip(rows) {
             // SAFETY: as above.
             unsafe {
@@ -145,7 +168,6 @@ impl Lockstep {
                 cumulative::<L>(model.shape.vocab, &mut scratch.logits, rows);
             }
         }
-        self.position += 1;
     }
 }
 

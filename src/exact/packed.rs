@@ -1,6 +1,7 @@
 //! The parameters laid out for the kernel: weights in the order in which it reads them, and what a
 //! token at a position brings with it as one record of 32-bit words.
 
+use super::lockstep::Prefixes;
 use super::parameters::{Attended, Head, KEY_ZERO, Linear, Parameters, Shape, TILE};
 use crate::model::Token;
 
@@ -119,6 +120,8 @@ pub(crate) struct Packed {
     records: Vec<[u32; 8]>,
     pub layers: Vec<PackedLayer>,
     pub head: PackedHead,
+    /// What is known of the first positions: nothing, until it is filled.
+    pub prefixes: Prefixes,
 }
 
 impl Packed {
@@ -142,7 +145,14 @@ impl Packed {
             contract: PackedLinear::new(&l.contract),
         };
         let layers = parameters.layers.iter().map(layer).collect();
-        Self { shape, layout, records, layers, head: PackedHead::new(&parameters.head) }
+        let head = PackedHead::new(&parameters.head);
+        Self { shape, layout, records, layers, head, prefixes: Prefixes::default() }
+    }
+
+    /// Weights of all products.
+    pub fn weights(&self) -> usize {
+        let products = self.layers.iter().flat_map(|l| l.qkv.iter().chain([&l.projection, &l.expand, &l.contract]));
+        products.map(|linear| 4 * TILE * linear.weights.len()).sum()
     }
 
     /// The record of a token at a position.
@@ -153,7 +163,7 @@ impl Packed {
 }
 
 /// Appends words, zeros behind them up to a whole eight.
-fn append(records: &mut Vec<[u32; 8]>, words: impl Iterator<Item = u32>) {
+pub(crate) fn append(records: &mut Vec<[u32; 8]>, words: impl Iterator<Item = u32>) {
     let words: Vec<u32> = words.collect();
     records.extend(words.chunks(8).map(|eight| std::array::from_fn(|i| eight.get(i).copied().unwrap_or(0))));
 }

@@ -34,22 +34,35 @@ pub(super) unsafe fn embed<L: Lanes>(
         for (index, vectors) in scratch.record.chunks_exact_mut(8).enumerate() {
             store_all::<L>(vectors, eight(layout.keys + index));
         }
-        let quads = shape.head_quads();
-        let values = &scratch.record[8 * (layout.values - layout.keys)..];
         let scales = &scratch.record[8 * (layout.scales - layout.keys)..];
-        for head in 0..shape.heads {
-            let at = head * shape.block_size + position;
-            let of_head = head * quads..(head + 1) * quads;
-            seen.keys[at * quads..][..quads].copy_from_slice(&scratch.record[of_head.clone()]);
-            let to = seen.values_of(shape, head, position).chunks_mut(4);
-            for (to, bytes) in to.zip(&values[of_head]) {
-                for (byte, to) in to.iter_mut().enumerate() {
-                    add_value::<L>(to, position, L::load_i(bytes), byte);
-                }
+        scratch.query_scale.copy_from_slice(&scales[..shape.heads]);
+        see::<L>(model, position, &scratch.record, seen);
+    }
+}
+
+/// Puts a position's keys, values and their scales, from the records' part behind the queries, beside
+/// those of the positions before it.
+///
+/// # Safety
+/// The processor has the instruction set `L`.
+#[inline(always)]
+pub(super) unsafe fn see<L: Lanes>(model: &Packed, position: usize, record: &[Vector], seen: &mut Seen) {
+    let Packed { shape, layout, .. } = model;
+    let quads = shape.head_quads();
+    let values = &record[8 * (layout.values - layout.keys)..];
+    let scales = &record[8 * (layout.scales - layout.keys)..];
+    for head in 0..shape.heads {
+        let at = head * shape.block_size + position;
+        let of_head = head * quads..(head + 1) * quads;
+        seen.keys[at * quads..][..quads].copy_from_slice(&record[of_head.clone()]);
+        seen.key_scale[at] = scales[shape.heads + head];
+        seen.value_scale[at] = scales[2 * shape.heads + head];
+        let to = seen.values_of(shape, head, position).chunks_mut(4);
+        for (to, bytes) in to.zip(&values[of_head]) {
+            for (byte, to) in to.iter_mut().enumerate() {
+                // SAFETY: as promised by the caller.
+                unsafe { add_value::<L>(to, position, L::load_i(bytes), byte) };
             }
-            scratch.query_scale[head] = scales[head];
-            seen.key_scale[at] = scales[shape.heads + head];
-            seen.value_scale[at] = scales[2 * shape.heads + head];
         }
     }
 }
@@ -59,7 +72,7 @@ pub(super) unsafe fn embed<L: Lanes>(
 /// # Safety
 /// The processor has the instruction set `L`.
 #[inline(always)]
-unsafe fn store_all<L: Lanes>(to: &mut [Vector], words: [L::I; 8]) {
+pub(super) unsafe fn store_all<L: Lanes>(to: &mut [Vector], words: [L::I; 8]) {
     for (to, words) in to.iter_mut().zip(words) {
         // SAFETY: as promised by the caller.
         unsafe { L::store_i(to, words) };
