@@ -22,7 +22,7 @@ pub(super) unsafe fn logits<L: Lanes>(head: &PackedHead, stream: &[Vector], scra
         let scale = L::mul(scale, rstd);
         let rounded = |feature: &Vector| L::pack(L::round(L::mul(L::load(feature), factor)));
         for (to, pair) in inputs.iter_mut().zip(centred.chunks(2)) {
-            let second = pair.get(1).map_or(L::splat_h(0), |feature| rounded(feature));
+            let second = pair.get(1).map_or(L::splat_h(0), rounded);
             L::store_i(to, L::pairs(rounded(&pair[0]), second));
         }
         let inputs = &inputs[..head.per_symbol];
