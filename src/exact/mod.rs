@@ -29,7 +29,7 @@ pub use parameters::PRECISION;
 use crate::Result;
 use crate::model::{Checkpoint, Token, Vocabulary};
 use lanes::LANES;
-use lockstep::Lockstep;
+use lockstep::{Lockstep, Prefixes};
 use packed::Packed;
 use parameters::Parameters;
 
@@ -61,7 +61,10 @@ impl ExactModel {
             return Err(crate::Error::invalid(format!("this processor does not have {isa}")));
         }
         let parameters = quantize::quantize(checkpoint)?;
-        let (packed, identity) = (Packed::new(&parameters), parameters.identity());
+        let (mut packed, identity) = (Packed::new(&parameters), parameters.identity());
+        if isa != Isa::Scalar {
+            Prefixes::fill(isa, &mut packed, parameters.vocabulary.start());
+        }
         Ok(Self { parameters, packed, identity, isa })
     }
 
@@ -151,6 +154,8 @@ impl Group<'_> {
                 assert!(state.position() < shape.block_size, "the lines have passed the last position");
                 let padded = self.lines.next_multiple_of(LANES);
                 self.tokens[..self.lines].copy_from_slice(tokens);
+                // What fills the last tile begins as lines do.
+                self.tokens[self.lines..padded].fill(tokens.first().copied().unwrap_or_default());
                 let (tokens, rows) = (&self.tokens[..padded], &mut self.rows[..padded * eights]);
                 isa::step(self.model.isa, state, &self.model.packed, tokens, rows);
             }

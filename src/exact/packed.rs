@@ -1,17 +1,32 @@
 //! The parameters laid out for the kernel: weights in the order in which it reads them, and what a
 //! token at a position brings with it as one record of 32-bit words.
 
+use super::lockstep::Prefixes;
 use super::parameters::{Attended, Head, KEY_ZERO, Linear, Parameters, Shape, TILE};
 use crate::model::Token;
 
 /// A product's weights by tiles of four outputs: for each quad of inputs, four bytes of each.
 pub(crate) struct PackedLinear {
-    pub tiles: Vec<[i32; 4]>,
+    weights: Vec<[i32; TILE]>,
     /// Quads of inputs.
-    pub quads: usize,
-    pub correction: Vec<i32>,
-    pub scale: Vec<f32>,
-    pub bias: Vec<f32>,
+    quads: usize,
+    /// What becomes of the sums, tile by tile.
+    outputs: Vec<PackedOutputs>,
+}
+
+/// Four outputs of a product; 0 where there are fewer.
+pub(crate) struct PackedTile<'a> {
+    /// For each quad of inputs, four bytes of each output.
+    pub weights: &'a [[i32; TILE]],
+    pub outputs: &'a PackedOutputs,
+}
+
+/// How four sums become outputs.
+pub(crate) struct PackedOutputs {
+    /// Where the sums start: what the activations' zero adds, taken off.
+    pub start: [i32; TILE],
+    pub scale: [f32; TILE],
+    pub bias: [f32; TILE],
 }
 
 impl PackedLinear {
@@ -24,14 +39,29 @@ impl PackedLinear {
             };
             (0..quads).map(|quad| [0, 1, 2, 3].map(|output| word(output, quad))).collect()
         };
+        let outputs = |first: usize| PackedOutputs {
+            start: four(&linear.correction, first).map(|correction| -correction),
+            scale: four(&linear.scale, first),
+            bias: four(&linear.bias, first),
+        };
         Self {
-            tiles: linear.weights.chunks_exact(TILE * linear.inputs).flat_map(tile).collect(),
+            weights: linear.weights.chunks_exact(TILE * linear.inputs).flat_map(tile).collect(),
             quads,
-            correction: linear.correction.clone(),
-            scale: linear.scale.clone(),
-            bias: linear.bias.clone(),
+            outputs: (0..linear.outputs).step_by(TILE).map(outputs).collect(),
         }
     }
+
+    /// The tiles, in order.
+    #[inline(always)]
+    pub fn tiles(&self) -> impl Iterator<Item = PackedTile<'_>> {
+        let weights = self.weights.chunks_exact(self.quads);
+        weights.zip(&self.outputs).map(|(weights, outputs)| PackedTile { weights, outputs })
+    }
+}
+
+/// A tile of four values; 0 behind the last.
+fn four<T: Copy + Default>(all: &[T], first: usize) -> [T; TILE] {
+    std::array::from_fn(|i| all.get(first + i).copied().unwrap_or_default())
 }
 
 /// The head's weights: for each symbol, pairs of inputs.
@@ -72,13 +102,13 @@ pub(crate) struct RecordLayout {
 }
 
 impl RecordLayout {
-    fn new(shape: &Shape) -> Self {
+    pub fn new(shape: &Shape) -> Self {
         let eights = |words: usize| words.div_ceil(8);
         let head_quads = eights(shape.heads * shape.head_quads());
         let queries = eights(shape.width);
         let keys = queries + head_quads;
         let values = keys + head_quads;
-        let scales = values + eights(shape.width.div_ceil(4));
+        let scales = values + head_quads;
         Self { queries, keys, values, scales, len: scales + eights(3 * shape.heads) }
     }
 }
@@ -90,6 +120,8 @@ pub(crate) struct Packed {
     records: Vec<[u32; 8]>,
     pub layers: Vec<PackedLayer>,
     pub head: PackedHead,
+    /// What is known of the first positions: nothing, until it is filled.
+    pub prefixes: Prefixes,
 }
 
 impl Packed {
@@ -102,7 +134,7 @@ impl Packed {
             append(&mut records, embedded.stream.iter().map(|f| f.to_bits()));
             append(&mut records, head_words(&a.queries, &shape, 0));
             append(&mut records, head_words(&a.keys, &shape, KEY_ZERO));
-            append(&mut records, a.values.chunks(4).map(|four| word(four, 0)));
+            append(&mut records, head_words(&a.values, &shape, 0));
             append(&mut records, scales(a));
         }
         let layer = |l: &super::parameters::Layer| PackedLayer {
@@ -113,7 +145,14 @@ impl Packed {
             contract: PackedLinear::new(&l.contract),
         };
         let layers = parameters.layers.iter().map(layer).collect();
-        Self { shape, layout, records, layers, head: PackedHead::new(&parameters.head) }
+        let head = PackedHead::new(&parameters.head);
+        Self { shape, layout, records, layers, head, prefixes: Prefixes::default() }
+    }
+
+    /// Weights of all products.
+    pub fn weights(&self) -> usize {
+        let products = self.layers.iter().flat_map(|l| l.qkv.iter().chain([&l.projection, &l.expand, &l.contract]));
+        products.map(|linear| 4 * TILE * linear.weights.len()).sum()
     }
 
     /// The record of a token at a position.
@@ -124,7 +163,7 @@ impl Packed {
 }
 
 /// Appends words, zeros behind them up to a whole eight.
-fn append(records: &mut Vec<[u32; 8]>, words: impl Iterator<Item = u32>) {
+pub(crate) fn append(records: &mut Vec<[u32; 8]>, words: impl Iterator<Item = u32>) {
     let words: Vec<u32> = words.collect();
     records.extend(words.chunks(8).map(|eight| std::array::from_fn(|i| eight.get(i).copied().unwrap_or(0))));
 }

@@ -20,18 +20,22 @@ fn random_checkpoint(config: GptConfig, seed: u64, spread: f32) -> Checkpoint {
     Checkpoint::new(config, tensors).unwrap()
 }
 
-/// All rows of `lines` random token sequences.
+/// All rows of `lines` random token sequences: some behind the start symbol, whose first positions
+/// a kernel may look up, and some behind any symbols.
 fn rows(checkpoint: &Checkpoint, isa: Isa, lines: usize, seed: u64) -> Vec<u32> {
     let model = ExactModel::with_isa(checkpoint, isa).unwrap();
     let vocab = model.vocabulary().len() as u32;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut group = model.group(lines);
     let mut all = Vec::new();
-    // Twice, so that what the first lines left behind would show.
-    for _ in 0..2 {
+    // More than once, so that what the first lines left behind would show.
+    for behind_start in [true, false, true] {
         group.start(lines);
-        for _ in 0..checkpoint.config().block_size {
-            let tokens: Vec<Token> = (0..lines).map(|_| (rng.next_u32() % vocab) as Token).collect();
+        for position in 0..checkpoint.config().block_size {
+            let mut tokens: Vec<Token> = (0..lines).map(|_| (rng.next_u32() % vocab) as Token).collect();
+            if behind_start && position == 0 {
+                tokens.fill(model.vocabulary().start());
+            }
             let cdfs = group.step(&tokens);
             (0..lines).for_each(|line| all.extend(cdfs.row(line)));
         }

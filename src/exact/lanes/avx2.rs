@@ -87,12 +87,16 @@ pub(super) unsafe fn store_words(words: &mut [u32; 8], x: __m256i) {
 /// # Safety
 /// The processor has AVX2; weights as [`Lanes::products`] asks.
 #[inline(always)]
-unsafe fn two_products<const FIRST: usize>(inputs: &[Vector], weights: &[[i32; 4]]) -> [[__m256i; 2]; 2] {
+unsafe fn two_products<const FIRST: usize>(
+    start: &[i32; 4],
+    inputs: &[[Vector; 4]],
+    weights: &[[[i32; 4]; 4]],
+) -> [[__m256i; 2]; 2] {
     // SAFETY: AVX2 as promised; `inputs` are aligned vectors.
     unsafe {
         let ones = _mm256_set1_epi16(1);
-        let mut sums = [[_mm256_setzero_si256(); 2]; 2];
-        for (inputs, weights) in inputs.chunks_exact(4).zip(weights.chunks_exact(4)) {
+        let mut sums = [Avx2::splat_i(start[FIRST]), Avx2::splat_i(start[FIRST + 1])];
+        for (inputs, weights) in inputs.iter().zip(weights) {
             let mut short = [[_mm256_setzero_si256(); 2]; 2];
             for quad in 0..4 {
                 let u = Avx2::load_i(&inputs[quad]);
@@ -115,6 +119,20 @@ unsafe fn two_products<const FIRST: usize>(inputs: &[Vector], weights: &[[i32; 4
             }
         }
         sums
+    }
+}
+
+/// [`Lanes::products`] of whole chains.
+///
+/// # Safety
+/// The processor has AVX2; weights as [`Lanes::products`] asks.
+#[inline(always)]
+unsafe fn four_products(start: &[i32; 4], inputs: &[[Vector; 4]], weights: &[[[i32; 4]; 4]]) -> [[__m256i; 2]; 4] {
+    // SAFETY: all is passed on.
+    unsafe {
+        let [a, b] = two_products::<0>(start, inputs, weights);
+        let [c, d] = two_products::<2>(start, inputs, weights);
+        [a, b, c, d]
     }
 }
 
@@ -370,12 +388,15 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn products(inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
+    unsafe fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
         // SAFETY: AVX2, and the weights' promise is passed on.
         unsafe {
-            let [a, b] = two_products::<0>(inputs, weights);
-            let [c, d] = two_products::<2>(inputs, weights);
-            [a, b, c, d]
+            let (chains, weights) = (inputs.as_chunks().0, weights.as_chunks().0);
+            match (chains, weights) {
+                // The commonest size has code of its own, without loops.
+                ([_, _], [_, _]) => four_products(start, &chains[..2], &weights[..2]),
+                _ => four_products(start, chains, weights),
+            }
         }
     }
     #[inline(always)]

@@ -232,10 +232,11 @@ impl Lanes for Avx512 {
         unsafe { _mm512_dpwssd_epi32(sum, a, b) }
     }
     #[inline(always)]
-    unsafe fn products(inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
+    unsafe fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
         // SAFETY: AVX-512 with VNNI.
         unsafe {
-            let mut sums = [_mm512_setzero_si512(); 4];
+            let [a, b, c, d] = *start;
+            let mut sums = [Self::splat_i(a), Self::splat_i(b), Self::splat_i(c), Self::splat_i(d)];
             for (input, weights) in inputs.iter().zip(weights) {
                 let u = Self::load_i(input);
                 for (sum, &w) in sums.iter_mut().zip(weights) {

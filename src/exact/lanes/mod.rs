@@ -111,10 +111,10 @@ pub(crate) trait Lanes: Copy {
     unsafe fn dot_two(sum: Self::I, u: [Self::I; 2], s: [Self::I; 2]) -> Self::I;
     /// sum + Σ a·b over two i16.
     unsafe fn dot_pairs(sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
-    /// Four outputs of a product: Σ over quads of inputs, each sum within what
+    /// Four outputs of a product: `start` + Σ over quads of inputs, each sum within what
     /// [`super::parameters::CHAIN_SUM_MAX`] promises. `weights` holds for each quad of inputs four
     /// bytes of each of the four outputs. As many quads as in whole chains.
-    unsafe fn products(inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4];
+    unsafe fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4];
     /// No sum yet.
     unsafe fn mix_zero() -> Self::Mix;
     /// sum + Σ u·s over four positions; all u of a sum add up to at most 255.

@@ -144,8 +144,8 @@ impl Lanes for Portable {
         let low = |x: i32| i32::from(x as i16);
         std::array::from_fn(|i| sum[i] + low(a[i]) * low(b[i]) + (a[i] >> 16) * (b[i] >> 16))
     }
-    unsafe fn products(inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
-        let mut sums = [[0; LANES]; 4];
+    unsafe fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
+        let mut sums = start.map(|start| [start; LANES]);
         for (input, weights) in inputs.iter().zip(weights) {
             for (sum, &w) in sums.iter_mut().zip(weights) {
                 for (sum, &u) in sum.iter_mut().zip(&input.0) {

@@ -91,7 +91,7 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
         let inputs: Vec<Vector> = (0..8).map(|_| bytes(&mut rng, 127, false)).collect();
         let mut weight = || std::array::from_fn(|_| bytes(&mut rng, 32, true).0[0] as i32);
         let weights: Vec<[i32; 4]> = (0..8).map(|_| weight()).collect();
-        L::products(&inputs, &weights).into_iter().for_each(&mut put);
+        L::products(&[0, -7, 1 << 20, 5], &inputs, &weights).into_iter().for_each(&mut put);
         // All weight at one position, and spread over many.
         let mut sum = L::mix(L::mix_zero(), L::splat_i(255), &bytes(&mut rng, 127, true));
         put(L::mixed(sum));
