@@ -25,7 +25,9 @@ impl Model {
     pub fn load(folder: &Path) -> Result<Self> {
         let (config, weights) = read_folder(folder)?;
         let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let name = resolved.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
+        let name = resolved
+            .file_name()
+            .map_or("model".into(), |name| name.to_string_lossy().into_owned());
         Self::from_files(&name, config, weights)
     }
 
@@ -40,7 +42,13 @@ impl Model {
         while name.len() > MAX_NAME {
             name.pop();
         }
-        Ok(Self { name, config: checkpoint.config().clone(), exact, files: (config, weights), log: "" })
+        Ok(Self {
+            name,
+            config: checkpoint.config().clone(),
+            exact,
+            files: (config, weights),
+            log: "",
+        })
     }
 
     /// Its name.
@@ -127,16 +135,29 @@ impl Models {
         if let Some(model) = self.0.iter().find(|model| model.exact.identity() == identity) {
             return Ok(Arc::clone(model));
         }
-        let wrong = |at_hand: String| Error::WrongModel { name: name.into(), wanted: hex(identity), at_hand };
+        let wrong = |at_hand: String| Error::WrongModel {
+            name: name.into(),
+            wanted: hex(identity),
+            at_hand,
+        };
         let Some(carried) = carried else {
-            let names = self.0.iter().map(|model| format!("'{}' ({})", model.name, model.identity()));
-            return Err(wrong(format!("at hand: {}", names.collect::<Vec<_>>().join(", "))));
+            let names = self
+                .0
+                .iter()
+                .map(|model| format!("'{}' ({})", model.name, model.identity()));
+            return Err(wrong(format!(
+                "at hand: {}",
+                names.collect::<Vec<_>>().join(", ")
+            )));
         };
         let (config, weights) = crate::archive::model_from_bytes(carried)?;
         let model = Model::from_files(name, config, weights)?;
         match model.exact.identity() == identity {
             true => Ok(Arc::new(model)),
-            false => Err(wrong(format!("but it carries one of identity {}", model.identity()))),
+            false => Err(wrong(format!(
+                "but it carries one of identity {}",
+                model.identity()
+            ))),
         }
     }
 }

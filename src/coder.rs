@@ -27,7 +27,10 @@ impl Row<'_> {
     fn slots(&self, symbol: usize) -> (u32, NonZeroU32) {
         let right = self.0.get(symbol + 1).copied().unwrap_or(1 << PRECISION);
         let left = self.0[symbol];
-        (left, NonZeroU32::new(right - left).expect("every symbol has a slot"))
+        (
+            left,
+            NonZeroU32::new(right - left).expect("every symbol has a slot"),
+        )
     }
 }
 
@@ -47,10 +50,14 @@ impl DecoderModel<PRECISION> for Row<'_> {
     /// The last symbol whose slots begin at or before the quantile: as many as do, less one.
     #[inline]
     fn quantile_function(&self, quantile: u32) -> (Token, u32, NonZeroU32) {
-        let begun: usize = self.0.chunks_exact(8).map(|eight| {
-            let eight: &[u32; 8] = eight.try_into().expect("eight");
-            eight.iter().map(|&left| u32::from(left <= quantile)).sum::<u32>() as usize
-        }).sum();
+        let begun: usize = self
+            .0
+            .chunks_exact(8)
+            .map(|eight| {
+                let eight: &[u32; 8] = eight.try_into().expect("eight");
+                eight.iter().map(|&left| u32::from(left <= quantile)).sum::<u32>() as usize
+            })
+            .sum();
         let symbol = begun - 1;
         let (left, probability) = self.slots(symbol);
         (symbol as Token, left, probability)
@@ -70,7 +77,10 @@ pub struct Undecodable;
 impl<'a> LineCoder<'a> {
     /// A coder with this model.
     pub fn new(model: &'a ExactModel) -> Self {
-        Self { model, group: model.group(GROUP) }
+        Self {
+            model,
+            group: model.group(GROUP),
+        }
     }
 
     /// Whether a line (without its newline) fits the model's grammar: its characters are in the
@@ -140,7 +150,11 @@ impl<'a> LineCoder<'a> {
             }
             left -= lines.len();
         }
-        if decoder.maybe_exhausted() { Ok(()) } else { Err(Undecodable) }
+        if decoder.maybe_exhausted() {
+            Ok(())
+        } else {
+            Err(Undecodable)
+        }
     }
 
     /// Decodes the characters of a group of lines into `lines`.
@@ -157,7 +171,9 @@ impl<'a> LineCoder<'a> {
                 if *token == end {
                     continue;
                 }
-                *token = decoder.decode_symbol(Row(cdfs.row(index))).map_err(|_| Undecodable)?;
+                *token = decoder
+                    .decode_symbol(Row(cdfs.row(index)))
+                    .map_err(|_| Undecodable)?;
                 if *token == end {
                     going -= 1;
                 } else {

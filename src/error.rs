@@ -33,7 +33,9 @@ pub enum Error {
     },
 
     /// The archive was written by a format version that this program does not know.
-    #[error("archive format version {found} is not known to this program (it knows {known}): use the version that wrote it")]
+    #[error(
+        "archive format version {found} is not known to this program (it knows {known}): use the version that wrote it"
+    )]
     Version {
         /// The version in the archive.
         found: u16,
@@ -75,7 +77,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn damaged(what: impl Into<String>, place: impl Into<String>) -> Self {
-        Self::Damaged { what: what.into(), place: place.into() }
+        Self::Damaged {
+            what: what.into(),
+            place: place.into(),
+        }
     }
 
     pub(crate) fn model(what: impl Into<String>) -> Self {

@@ -34,7 +34,9 @@ fn exact_bits(model: &ExactModel, lines: &[Vec<u8>]) -> f64 {
         for position in 0..=lines[0].len() {
             let cdfs = group.step(&tokens);
             for (index, line) in lines.iter().enumerate() {
-                let token = line.get(position).map_or(vocabulary.end(), |&c| vocabulary.token(c).unwrap());
+                let token = line
+                    .get(position)
+                    .map_or(vocabulary.end(), |&c| vocabulary.token(c).unwrap());
                 let row = cdfs.row(index);
                 let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
                 bits += PRECISION as f64 - f64::from(right - row[usize::from(token)]).log2();
@@ -56,11 +58,21 @@ fn float_bits(model: &Model, lines: &[Vec<u8>]) -> f64 {
         let length = lines[0].len() + 1;
         let token = |c: &u8| u32::from(vocabulary.token(*c).unwrap());
         let with = |first: Option<u32>, line: &[u8], last: Option<u32>| -> Vec<u32> {
-            first.into_iter().chain(line.iter().map(token)).chain(last).collect()
+            first
+                .into_iter()
+                .chain(line.iter().map(token))
+                .chain(last)
+                .collect()
         };
         let (start, end) = (u32::from(vocabulary.start()), u32::from(vocabulary.end()));
-        let inputs: Vec<u32> = lines.iter().flat_map(|line| with(Some(start), line, None)).collect();
-        let targets: Vec<u32> = lines.iter().flat_map(|line| with(None, line, Some(end))).collect();
+        let inputs: Vec<u32> = lines
+            .iter()
+            .flat_map(|line| with(Some(start), line, None))
+            .collect();
+        let targets: Vec<u32> = lines
+            .iter()
+            .flat_map(|line| with(None, line, Some(end)))
+            .collect();
         let rows = targets.len();
         let device = &Device::Cpu;
         let batch = Batch {
@@ -83,7 +95,10 @@ fn the_coder_writes_what_the_probabilities_say() {
     let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let written = 32.0 * LineCoder::new(model).encode(&slices).len() as f64;
     let excess = written / ideal - 1.0;
-    println!("coder: {written} bits written, {ideal:.0} by the probabilities: {:+.5} %", 100.0 * excess);
+    println!(
+        "coder: {written} bits written, {ideal:.0} by the probabilities: {:+.5} %",
+        100.0 * excess
+    );
     assert!(excess.abs() < 1e-4, "{excess}");
 }
 

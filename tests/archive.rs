@@ -39,24 +39,40 @@ fn restore(archive: &[u8], threads: usize) -> Result<Vec<u8>, Error> {
 fn assert_round_trip(data: &[u8]) -> Summary {
     let (archive, summary) = compress_with(data, CompressOptions::default());
     assert!(restore(&archive, 1).unwrap() == data);
-    assert_eq!((summary.bytes_in, summary.bytes_out), (data.len() as u64, archive.len() as u64));
+    assert_eq!(
+        (summary.bytes_in, summary.bytes_out),
+        (data.len() as u64, archive.len() as u64)
+    );
     let lines = data.split_inclusive(|&b| b == b'\n').count() as u64;
     assert_eq!(summary.lines, lines);
     let limit = data.len() + data.len() / 1000 + 1024;
-    assert!(archive.len() <= limit, "{} bytes became {}", data.len(), archive.len());
+    assert!(
+        archive.len() <= limit,
+        "{} bytes became {}",
+        data.len(),
+        archive.len()
+    );
     summary
 }
 
 #[test]
 fn any_input_comes_back() {
     let noise = |n: usize| -> Vec<u8> {
-        (0..n as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as u8 ^ (i >> 3) as u8).collect()
+        (0..n as u64)
+            .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as u8 ^ (i >> 3) as u8)
+            .collect()
     };
     let sample = corpus(Operands::Uniform, 300);
-    let crlf = String::from_utf8(sample.clone()).unwrap().replace('\n', "\r\n").into_bytes();
+    let crlf = String::from_utf8(sample.clone())
+        .unwrap()
+        .replace('\n', "\r\n")
+        .into_bytes();
     let mut one_odd_line = corpus(Operands::Uniform, 2000);
     one_odd_line.splice(28_000..28_000, *b"an odd line\n");
-    let wrong_sums = String::from_utf8(sample.clone()).unwrap().replace("=0", "=7").into_bytes();
+    let wrong_sums = String::from_utf8(sample.clone())
+        .unwrap()
+        .replace("=0", "=7")
+        .into_bytes();
     let many = |unit: &str, n: usize| unit.repeat(n).into_bytes();
     for data in [
         Vec::new(),
@@ -87,7 +103,14 @@ fn any_input_comes_back() {
 #[test]
 #[ignore = "slow: a line of 10 MB and a million lines with an odd one"]
 fn large_input_comes_back() {
-    assert_round_trip(&[vec![b'7'; 10 << 20], b"\n".to_vec(), corpus(Operands::Uniform, 10)].concat());
+    assert_round_trip(
+        &[
+            vec![b'7'; 10 << 20],
+            b"\n".to_vec(),
+            corpus(Operands::Uniform, 10),
+        ]
+        .concat(),
+    );
     let mut data = corpus(Operands::Uniform, 1_000_000);
     data.splice(14_000_000..14_000_000, *b"once\n");
     let summary = assert_round_trip(&data);
@@ -124,7 +147,16 @@ fn the_size_is_near_the_entropy() {
 #[test]
 fn threads_and_pieces_change_nothing() {
     let data = corpus(Operands::Uniform, 2 * BLOCK_LINES + 100);
-    let with = |threads| compress_with(&data, CompressOptions { threads, ..CompressOptions::default() }).0;
+    let with = |threads| {
+        compress_with(
+            &data,
+            CompressOptions {
+                threads,
+                ..CompressOptions::default()
+            },
+        )
+        .0
+    };
     let archive = with(1);
     for threads in [2, 8] {
         assert!(with(threads) == archive, "{threads} threads");
@@ -147,18 +179,31 @@ fn archives_one_after_another_are_an_archive() {
 
 #[test]
 fn ranges_of_lines() {
-    let data = [corpus(Operands::Uniform, BLOCK_LINES + 50), b"odd\n\nlast".to_vec()].concat();
+    let data = [
+        corpus(Operands::Uniform, BLOCK_LINES + 50),
+        b"odd\n\nlast".to_vec(),
+    ]
+    .concat();
     let archive = [compress(&data), compress(&corpus(Operands::Leading, 10))].concat();
     let all = restore(&archive, 1).unwrap();
     let lines: Vec<&[u8]> = all.split_inclusive(|&b| b == b'\n').collect();
     let index = Index::read(&mut Cursor::new(&archive)).unwrap();
     let block = BLOCK_LINES as u64;
-    for (from, to) in [(1, 1), (1, 5), (block, block + 1), (block + 1, block + 1), (block + 49, block + 70), (9_000_000, u64::MAX)] {
+    for (from, to) in [
+        (1, 1),
+        (1, 5),
+        (block, block + 1),
+        (block + 1, block + 1),
+        (block + 49, block + 70),
+        (9_000_000, u64::MAX),
+    ] {
         let range = LineRange::new(from, to).unwrap();
         let clamp = |line: u64| (line as usize).min(lines.len());
         let expected = lines[clamp(from - 1)..clamp(to)].concat();
         let mut found = Vec::new();
-        index.write_lines(&mut Cursor::new(&archive), &Models::bundled(), range, &mut found).unwrap();
+        index
+            .write_lines(&mut Cursor::new(&archive), &Models::bundled(), range, &mut found)
+            .unwrap();
         assert!(found == expected, "lines {from}..{to} by the index");
         let mut found = Vec::new();
         let mut reader = Decompressor::with_lines(&archive[..], Models::bundled(), 2, range).unwrap();
@@ -170,8 +215,17 @@ fn ranges_of_lines() {
 /// A small archive with every part that there is: modelled lines, exceptions, two blocks of other
 /// kinds would need megabytes, so those come as archives of their own.
 fn small_archives() -> Vec<Vec<u8>> {
-    let lines = [corpus(Operands::Uniform, 12), b"odd\n\r\n".to_vec(), corpus(Operands::Natural, 3)].concat();
-    vec![compress(&lines), compress(&[b'z'; 300]), compress(b"\x00\xff\x80")]
+    let lines = [
+        corpus(Operands::Uniform, 12),
+        b"odd\n\r\n".to_vec(),
+        corpus(Operands::Natural, 3),
+    ]
+    .concat();
+    vec![
+        compress(&lines),
+        compress(&[b'z'; 300]),
+        compress(b"\x00\xff\x80"),
+    ]
 }
 
 #[test]
@@ -193,7 +247,10 @@ fn every_truncation_is_noticed() {
         for len in 0..archive.len() {
             let cut = &archive[..len];
             assert!(restore(cut, 1).is_err(), "cut to {len} bytes");
-            assert!(Index::read(&mut Cursor::new(cut)).is_err(), "index of {len} bytes");
+            assert!(
+                Index::read(&mut Cursor::new(cut)).is_err(),
+                "index of {len} bytes"
+            );
             assert!(Index::scan(cut).is_err(), "scan of {len} bytes");
         }
         let longer = [&archive[..], b"?"].concat();
@@ -214,13 +271,18 @@ fn damage_stays_in_its_block() {
     let mut reader = Decompressor::new(&archive[..], Models::bundled(), 4).unwrap();
     let mut found = Vec::new();
     let error = Error::from_io(reader.read_to_end(&mut found).unwrap_err());
-    assert!(matches!(&error, Error::Damaged { place, .. } if place == "block 1"), "{error}");
+    assert!(
+        matches!(&error, Error::Damaged { place, .. } if place == "block 1"),
+        "{error}"
+    );
     let first = blocks[0].content_len as usize;
     assert!(found == data[..first]);
     // The third block can still be had.
     let range = LineRange::new(2 * BLOCK_LINES as u64 + 1, u64::MAX).unwrap();
     let mut third = Vec::new();
-    index.write_lines(&mut Cursor::new(&archive), &Models::bundled(), range, &mut third).unwrap();
+    index
+        .write_lines(&mut Cursor::new(&archive), &Models::bundled(), range, &mut third)
+        .unwrap();
     assert!(third == data[2 * first..]);
 }
 
@@ -230,7 +292,9 @@ fn random_archives_never_panic() {
     let good = compress(&corpus(Operands::Uniform, 40));
     let mut state = 1u64;
     let mut random = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize
     };
     for _ in 0..3000 {
@@ -264,7 +328,10 @@ fn a_missing_model_is_named_and_an_embedded_one_is_used() {
     let data = corpus(Operands::Uniform, 50);
     let other = other_model();
     let with = |embed_model| {
-        let options = CompressOptions { embed_model, ..CompressOptions::default() };
+        let options = CompressOptions {
+            embed_model,
+            ..CompressOptions::default()
+        };
         let mut compressor = Compressor::new(Vec::new(), &other, options).unwrap();
         compressor.write_all(&data).unwrap();
         compressor.finish().unwrap().0
@@ -272,7 +339,10 @@ fn a_missing_model_is_named_and_an_embedded_one_is_used() {
     let error = restore(&with(false), 1).unwrap_err();
     let text = error.to_string();
     let known = Models::bundled().default_model().identity();
-    assert!(text.contains(&other.identity()) && text.contains(&known) && text.contains("-m"), "{text}");
+    assert!(
+        text.contains(&other.identity()) && text.contains(&known) && text.contains("-m"),
+        "{text}"
+    );
 
     let mut models = Models::bundled();
     models.add(Arc::clone(&other));

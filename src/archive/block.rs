@@ -53,9 +53,17 @@ pub(super) fn next_block(input: &[u8]) -> Option<usize> {
 
 /// Codes a block in the shortest of the three ways.
 pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
-    let zstd = |level| (BlockKind::Zstd, zstd::bulk::compress(content, level).expect("memory does not fail"));
+    let zstd = |level| {
+        (
+            BlockKind::Zstd,
+            zstd::bulk::compress(content, level).expect("memory does not fail"),
+        )
+    };
     let split = Split::new(content, coder);
-    let modelled = Modelled { lines: split.lines.len() as u64, tokens: split.tokens() };
+    let modelled = Modelled {
+        lines: split.lines.len() as u64,
+        tokens: split.tokens(),
+    };
     let mut ways = vec![(BlockKind::Raw, content.to_vec())];
     // Where most bytes are outside the grammar the model's part cannot pay.
     if 2 * split.exceptions.len() < content.len() {
@@ -66,7 +74,10 @@ pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
     if (probe.1.len() as f64) < PROBE_MARGIN * shortest(&ways).unwrap_or(0) as f64 {
         ways.extend([probe, zstd(ZSTD_LEVEL)]);
     }
-    let (kind, payload) = ways.into_iter().min_by_key(|(_, payload)| payload.len()).expect("raw at least");
+    let (kind, payload) = ways
+        .into_iter()
+        .min_by_key(|(_, payload)| payload.len())
+        .expect("raw at least");
     let header = BlockHeader {
         kind,
         content_len: content.len() as u32,
@@ -75,8 +86,16 @@ pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
         payload_crc: crc32fast::hash(&payload),
         content_hash: xxh3_64(content),
     };
-    let modelled = if kind == BlockKind::Modelled { modelled } else { Modelled::default() };
-    Coded { header, payload, modelled }
+    let modelled = if kind == BlockKind::Modelled {
+        modelled
+    } else {
+        Modelled::default()
+    };
+    Coded {
+        header,
+        payload,
+        modelled,
+    }
 }
 
 /// Content, taken apart into what the model codes and the rest.
@@ -95,7 +114,13 @@ impl<'a> Split<'a> {
     fn new(content: &'a [u8], coder: &LineCoder) -> Self {
         let newlines = memchr::memchr_iter(b'\n', content).count();
         let crlf = 2 * memchr::memmem::find_iter(content, b"\r\n").count() > newlines;
-        let mut split = Self { crlf, lines: Vec::new(), places: Vec::new(), count: 0, exceptions: Vec::new() };
+        let mut split = Self {
+            crlf,
+            lines: Vec::new(),
+            places: Vec::new(),
+            count: 0,
+            exceptions: Vec::new(),
+        };
         let terminator = terminator(crlf);
         let mut since = 0;
         for line in content.split_inclusive(|&b| b == b'\n') {
@@ -124,9 +149,18 @@ impl<'a> Split<'a> {
     fn payload(&self, coder: &mut LineCoder) -> Vec<u8> {
         let plain = [&self.places[..], &self.exceptions].concat();
         let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("memory does not fail");
-        let section = if packed.len() < plain.len() { &packed } else { &plain };
+        let section = if packed.len() < plain.len() {
+            &packed
+        } else {
+            &plain
+        };
         let mut out = vec![u8::from(self.crlf)];
-        for number in [self.lines.len() as u64, self.count, plain.len() as u64, section.len() as u64] {
+        for number in [
+            self.lines.len() as u64,
+            self.count,
+            plain.len() as u64,
+            section.len() as u64,
+        ] {
             put_varint(&mut out, number);
         }
         out.extend(section);
@@ -143,11 +177,17 @@ fn terminator(crlf: bool) -> &'static [u8] {
 ///
 /// # Errors
 /// What is wrong, if the payload is not what [`encode`] writes.
-pub(super) fn decode(header: &BlockHeader, payload: &[u8], coder: &mut LineCoder) -> Result<Vec<u8>, &'static str> {
+pub(super) fn decode(
+    header: &BlockHeader,
+    payload: &[u8],
+    coder: &mut LineCoder,
+) -> Result<Vec<u8>, &'static str> {
     let limit = header.content_len as usize;
     let content = match header.kind {
         BlockKind::Raw => payload.to_vec(),
-        BlockKind::Zstd => zstd::bulk::decompress(payload, limit).map_err(|_| "its zstd data does not unpack")?,
+        BlockKind::Zstd => {
+            zstd::bulk::decompress(payload, limit).map_err(|_| "its zstd data does not unpack")?
+        }
         BlockKind::Modelled => join(payload, limit, coder)?,
     };
     if content.len() != limit || xxh3_64(&content) != header.content_hash {
@@ -161,7 +201,11 @@ fn join(mut payload: &[u8], limit: usize, coder: &mut LineCoder) -> Result<Vec<u
     const BAD: &str = "its inner sizes make no sense";
     let (&crlf, rest) = payload.split_first().ok_or(BAD)?;
     payload = rest;
-    let mut number = || get_varint(&mut payload).and_then(|n| usize::try_from(n).ok()).ok_or(BAD);
+    let mut number = || {
+        get_varint(&mut payload)
+            .and_then(|n| usize::try_from(n).ok())
+            .ok_or(BAD)
+    };
     let (lines, count, plain_len, section_len) = (number()?, number()?, number()?, number()?);
     // Every line takes at least its newline, every exception a byte and two varints of five.
     if crlf > 1 || lines > limit || count > limit || plain_len > limit + 10 * count {
@@ -176,10 +220,18 @@ fn join(mut payload: &[u8], limit: usize, coder: &mut LineCoder) -> Result<Vec<u
     }
     let mut places = Vec::new();
     for _ in 0..count {
-        let mut number = || get_varint(&mut plain).and_then(|n| usize::try_from(n).ok()).ok_or(BAD);
+        let mut number = || {
+            get_varint(&mut plain)
+                .and_then(|n| usize::try_from(n).ok())
+                .ok_or(BAD)
+        };
         places.push((number()?, number()?));
     }
-    let mut exceptions = Exceptions { places: places.into_iter().peekable(), bytes: plain, since: 0 };
+    let mut exceptions = Exceptions {
+        places: places.into_iter().peekable(),
+        bytes: plain,
+        since: 0,
+    };
     let words: Vec<u32> = match words.as_chunks() {
         (words, []) => words.iter().map(|&word| u32::from_le_bytes(word)).collect(),
         _ => return Err(BAD),
@@ -211,7 +263,10 @@ impl Exceptions<'_> {
     /// Appends those that stand here.
     fn put(&mut self, content: &mut Vec<u8>) -> Result<(), &'static str> {
         while let Some((_, len)) = self.places.next_if(|&(since, _)| since == self.since) {
-            let (line, rest) = self.bytes.split_at_checked(len).ok_or("its inner sizes make no sense")?;
+            let (line, rest) = self
+                .bytes
+                .split_at_checked(len)
+                .ok_or("its inner sizes make no sense")?;
             content.extend_from_slice(line);
             self.bytes = rest;
             self.since = 0;

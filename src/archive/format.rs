@@ -87,7 +87,10 @@ impl Header {
         take(input, &mut bytes, 2, "the header")?;
         let found = u16::from_le_bytes([bytes[4], bytes[5]]);
         if found != VERSION {
-            return Err(Error::Version { found, known: VERSION });
+            return Err(Error::Version {
+                found,
+                known: VERSION,
+            });
         }
         take(input, &mut bytes, 34, "the header")?;
         let name_len = usize::from(bytes[39]);
@@ -98,7 +101,14 @@ impl Header {
             return Err(Error::damaged("the header makes no sense", "header"));
         };
         let identity = bytes[7..39].try_into().expect("32 bytes");
-        Ok((Self { identity, name, has_model: flags == 1 }, bytes.len() as u64))
+        Ok((
+            Self {
+                identity,
+                name,
+                has_model: flags == 1,
+            },
+            bytes.len() as u64,
+        ))
     }
 }
 
@@ -125,7 +135,12 @@ impl BlockHeader {
     /// exchanged unnoticed.
     pub fn to_bytes(self, number: u64) -> Vec<u8> {
         let mut out = vec![self.kind.byte()];
-        for field in [self.content_len, self.newlines, self.payload_len, self.payload_crc] {
+        for field in [
+            self.content_len,
+            self.newlines,
+            self.payload_len,
+            self.payload_crc,
+        ] {
             out.extend(field.to_le_bytes());
         }
         out.extend(self.content_hash.to_le_bytes());
@@ -137,17 +152,22 @@ impl BlockHeader {
         let place = || format!("block {number}");
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         if crc_with_number(&bytes[..25], number) != word(25) {
-            return Err(Error::damaged("a block's header does not match its checksum", place()));
+            return Err(Error::damaged(
+                "a block's header does not match its checksum",
+                place(),
+            ));
         }
         let header = Self {
-            kind: BlockKind::from_byte(bytes[0]).ok_or_else(|| Error::damaged("unknown kind of block", place()))?,
+            kind: BlockKind::from_byte(bytes[0])
+                .ok_or_else(|| Error::damaged("unknown kind of block", place()))?,
             content_len: word(1),
             newlines: word(5),
             payload_len: word(9),
             payload_crc: word(13),
             content_hash: u64::from_le_bytes(bytes[17..25].try_into().expect("8 bytes")),
         };
-        let too_large = header.payload_len > MAX_PAYLOAD || header.content_len as usize > super::MAX_BLOCK_BYTES;
+        let too_large =
+            header.payload_len > MAX_PAYLOAD || header.content_len as usize > super::MAX_BLOCK_BYTES;
         if too_large || header.newlines > header.content_len {
             return Err(Error::damaged("a block's sizes make no sense", place()));
         }
@@ -201,7 +221,12 @@ pub(super) fn index_from_bytes(mut bytes: &[u8]) -> Option<Vec<BlockSizes>> {
         bytes = rest;
         let mut size = || get_varint(&mut bytes).and_then(|n| u32::try_from(n).ok());
         let (content_len, newlines, payload_len) = (size()?, size()?, size()?);
-        blocks.push(BlockSizes { kind: BlockKind::from_byte(kind)?, content_len, newlines, payload_len });
+        blocks.push(BlockSizes {
+            kind: BlockKind::from_byte(kind)?,
+            content_len,
+            newlines,
+            payload_len,
+        });
     }
     bytes.is_empty().then_some(blocks)
 }
@@ -252,12 +277,19 @@ pub(super) struct Frames<R> {
 
 impl<R: Read> Frames<R> {
     pub fn new(input: R) -> Self {
-        Self { input, offset: 0, archive: None, archives: 0 }
+        Self {
+            input,
+            offset: 0,
+            archive: None,
+            archives: 0,
+        }
     }
 
     /// Number of the block that the last header belongs to, from 0 in each archive.
     pub fn block_number(&self) -> u64 {
-        self.archive.as_ref().map_or(0, |(_, blocks)| blocks.len() as u64 - 1)
+        self.archive
+            .as_ref()
+            .map_or(0, |(_, blocks)| blocks.len() as u64 - 1)
     }
 
     /// The next frame; none behind the last archive.
@@ -278,9 +310,14 @@ impl<R: Read> Frames<R> {
             let what = match (magic.is_empty(), self.archives) {
                 (true, _) => "the input is empty".into(),
                 (false, 0) => format!("it begins with {magic:02x?}, an archive with {MAGIC:02x?}"),
-                (false, _) => format!("behind the end of an archive stands {magic:02x?}, neither end nor archive"),
+                (false, _) => {
+                    format!("behind the end of an archive stands {magic:02x?}, neither end nor archive")
+                }
             };
-            return Err(Error::NotAnArchive { offset: self.offset, what });
+            return Err(Error::NotAnArchive {
+                offset: self.offset,
+                what,
+            });
         }
         let (header, len) = Header::read(&mut self.input)?;
         let start = self.offset;
@@ -302,8 +339,19 @@ impl<R: Read> Frames<R> {
         }
         take(&mut self.input, &mut bytes, BLOCK_HEADER_LEN - 1, &what)?;
         let header = BlockHeader::from_bytes(&bytes, number)?;
-        let BlockHeader { kind, content_len, newlines, payload_len, .. } = header;
-        blocks.push(BlockSizes { kind, content_len, newlines, payload_len });
+        let BlockHeader {
+            kind,
+            content_len,
+            newlines,
+            payload_len,
+            ..
+        } = header;
+        blocks.push(BlockSizes {
+            kind,
+            content_len,
+            newlines,
+            payload_len,
+        });
         self.offset += (BLOCK_HEADER_LEN + payload_len as usize) as u64;
         self.archive = Some((start, blocks));
         Ok(Frame::Block(header))
@@ -321,7 +369,10 @@ impl<R: Read> Frames<R> {
         let mut found = vec![END];
         take(&mut self.input, &mut found, expected.len() - 1, "the index")?;
         if found != expected {
-            return Err(Error::damaged("the index does not match the blocks before it", "index"));
+            return Err(Error::damaged(
+                "the index does not match the blocks before it",
+                "index",
+            ));
         }
         self.offset += expected.len() as u64;
         Ok(())
@@ -333,7 +384,10 @@ impl<R: Read> Frames<R> {
         take(&mut self.input, &mut bytes, 8, "the model")?;
         let len = u64::from_le_bytes(bytes[..].try_into().expect("8 bytes"));
         if len > MAX_MODEL {
-            return Err(Error::damaged(format!("the model is said to have {len} bytes"), "model"));
+            return Err(Error::damaged(
+                format!("the model is said to have {len} bytes"),
+                "model",
+            ));
         }
         take(&mut self.input, &mut bytes, len as usize + 4, "the model")?;
         check_crc(&bytes, 0, "the model")?;
@@ -366,14 +420,21 @@ pub(crate) fn model_from_bytes(packed: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     let config_len = plain.first_chunk().map(|&len| u32::from_le_bytes(len) as usize);
     let config_len = config_len.ok_or_else(|| bad("is too short"))?;
     let rest = &plain[4..];
-    let (config, weights) = rest.split_at_checked(config_len).ok_or_else(|| bad("is too short"))?;
+    let (config, weights) = rest
+        .split_at_checked(config_len)
+        .ok_or_else(|| bad("is too short"))?;
     Ok((config.to_vec(), weights.to_vec()))
 }
 
 /// Reads and decodes one block from its header on.
 pub(super) fn read_block(input: &mut impl Read, number: u64, coder: &mut LineCoder) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    take(input, &mut bytes, BLOCK_HEADER_LEN, &format!("the header of block {number}"))?;
+    take(
+        input,
+        &mut bytes,
+        BLOCK_HEADER_LEN,
+        &format!("the header of block {number}"),
+    )?;
     let header = BlockHeader::from_bytes(&bytes, number)?;
     let payload = read_payload(input, &header, number)?;
     block::decode(&header, &payload, coder).map_err(|what| undecodable(number, what))
@@ -381,14 +442,25 @@ pub(super) fn read_block(input: &mut impl Read, number: u64, coder: &mut LineCod
 
 /// The error of a block whose checksums were right but which does not decode.
 pub(super) fn undecodable(number: u64, what: &str) -> Error {
-    Error::damaged(format!("a block cannot be decoded: {what}"), format!("block {number}"))
+    Error::damaged(
+        format!("a block cannot be decoded: {what}"),
+        format!("block {number}"),
+    )
 }
 
 fn read_payload(input: &mut impl Read, header: &BlockHeader, number: u64) -> Result<Vec<u8>> {
     let mut payload = Vec::new();
-    take(input, &mut payload, header.payload_len as usize, &format!("block {number}"))?;
+    take(
+        input,
+        &mut payload,
+        header.payload_len as usize,
+        &format!("block {number}"),
+    )?;
     if crc32fast::hash(&payload) != header.payload_crc {
-        return Err(Error::damaged("a block does not match its checksum", format!("block {number}")));
+        return Err(Error::damaged(
+            "a block does not match its checksum",
+            format!("block {number}"),
+        ));
     }
     Ok(payload)
 }
@@ -398,7 +470,10 @@ fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &str) -> Res
     let before = bytes.len();
     input.take(n as u64).read_to_end(bytes)?;
     if bytes.len() - before < n {
-        return Err(Error::damaged(format!("the archive ends within {what}"), "cut short"));
+        return Err(Error::damaged(
+            format!("the archive ends within {what}"),
+            "cut short",
+        ));
     }
     Ok(())
 }
@@ -407,7 +482,10 @@ fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &str) -> Res
 fn check_crc(bytes: &[u8], start: usize, what: &str) -> Result<()> {
     let (covered, crc) = bytes[start..].split_last_chunk().expect("at least four bytes");
     if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
-        return Err(Error::damaged(format!("{what} does not match its checksum"), what));
+        return Err(Error::damaged(
+            format!("{what} does not match its checksum"),
+            what,
+        ));
     }
     Ok(())
 }

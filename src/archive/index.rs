@@ -21,7 +21,10 @@ pub struct LineRange {
 
 impl LineRange {
     /// All lines.
-    pub const ALL: Self = Self { from: 1, to: u64::MAX };
+    pub const ALL: Self = Self {
+        from: 1,
+        to: u64::MAX,
+    };
 
     /// Lines `from` to `to`, both included and counted from 1.
     ///
@@ -52,7 +55,10 @@ impl LineRange {
     pub(super) fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
         let behind_newline = |line: u64| match line.checked_sub(before + 1) {
             None => 0,
-            Some(nth) => match usize::try_from(nth).ok().and_then(|n| memchr::memchr_iter(b'\n', content).nth(n)) {
+            Some(nth) => match usize::try_from(nth)
+                .ok()
+                .and_then(|n| memchr::memchr_iter(b'\n', content).nth(n))
+            {
                 Some(at) => at + 1,
                 None => content.len(),
             },
@@ -115,8 +121,19 @@ impl ArchiveEntry {
         let blocks_at = offset + header.to_bytes().len() as u64 + model_len;
         let mut at = blocks_at;
         let blocks = sizes.iter().map(|size| {
-            let BlockSizes { kind, content_len, newlines, payload_len } = *size;
-            let entry = BlockEntry { offset: at, kind: kind.name(), content_len, newlines, payload_len };
+            let BlockSizes {
+                kind,
+                content_len,
+                newlines,
+                payload_len,
+            } = *size;
+            let entry = BlockEntry {
+                offset: at,
+                kind: kind.name(),
+                content_len,
+                newlines,
+                payload_len,
+            };
             at += BLOCK_HEADER_LEN as u64 + u64::from(payload_len);
             entry
         });
@@ -179,8 +196,19 @@ impl Index {
                 Frame::Block(header) => {
                     frames.payload(&header)?;
                     let (_, _, sizes) = present.as_mut().expect("a header came first");
-                    let format::BlockHeader { kind, content_len, newlines, payload_len, .. } = header;
-                    sizes.push(BlockSizes { kind, content_len, newlines, payload_len });
+                    let format::BlockHeader {
+                        kind,
+                        content_len,
+                        newlines,
+                        payload_len,
+                        ..
+                    } = header;
+                    sizes.push(BlockSizes {
+                        kind,
+                        content_len,
+                        newlines,
+                        payload_len,
+                    });
                 }
                 Frame::End => {
                     let (header, model_len, sizes) = present.take().expect("a header came first");
@@ -219,7 +247,10 @@ impl Index {
             file.seek(SeekFrom::Start(archive.offset))?;
             let mut frames = Frames::new(&mut *file);
             let Some(Frame::Header(header, packed)) = frames.next()? else {
-                return Err(Error::damaged("an archive's header is not where the index has it", "header"));
+                return Err(Error::damaged(
+                    "an archive's header is not where the index has it",
+                    "header",
+                ));
             };
             let model = models.find(&header.identity, &header.name, packed.as_deref())?;
             let mut coder = LineCoder::new(model.exact());
@@ -236,17 +267,25 @@ impl Index {
 /// The archive that ends at `end`.
 fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
     let wrong = |what: &str| Error::damaged(format!("the index at the end {what}"), format!("byte {end}"));
-    let trailer_at = end.checked_sub(TRAILER_LEN as u64).ok_or_else(|| wrong("is missing"))?;
+    let trailer_at = end
+        .checked_sub(TRAILER_LEN as u64)
+        .ok_or_else(|| wrong("is missing"))?;
     file.seek(SeekFrom::Start(trailer_at))?;
     let mut trailer = [0; TRAILER_LEN];
     file.read_exact(&mut trailer)?;
     if trailer[16..] != END_MAGIC {
-        return Err(wrong("is missing: the archive is cut short, or something follows it"));
+        return Err(wrong(
+            "is missing: the archive is cut short, or something follows it",
+        ));
     }
     let index_len = u64::from(u32::from_le_bytes(trailer[..4].try_into().expect("4 bytes")));
     let archive_len = u64::from_le_bytes(trailer[4..12].try_into().expect("8 bytes"));
-    let index_at = trailer_at.checked_sub(index_len).ok_or_else(|| wrong("is longer than the file"))?;
-    let offset = end.checked_sub(archive_len).ok_or_else(|| wrong("tells of more bytes than there are"))?;
+    let index_at = trailer_at
+        .checked_sub(index_len)
+        .ok_or_else(|| wrong("is longer than the file"))?;
+    let offset = end
+        .checked_sub(archive_len)
+        .ok_or_else(|| wrong("tells of more bytes than there are"))?;
     file.seek(SeekFrom::Start(index_at))?;
     let mut index = Vec::new();
     file.take(index_len).read_to_end(&mut index)?;

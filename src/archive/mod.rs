@@ -16,9 +16,9 @@ mod reader;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
+pub(crate) use format::model_from_bytes;
 pub use format::{BlockKind, VERSION};
 pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
-pub(crate) use format::model_from_bytes;
 pub(crate) use reader::hex;
 pub use reader::{Decompressor, Verified};
 pub use writer::{CompressOptions, Compressor, Summary};
@@ -46,6 +46,8 @@ pub fn compress(data: &[u8], model: &Arc<Model>) -> Result<Bytes> {
 /// [`Error::NotAnArchive`], [`Error::Version`], [`Error::WrongModel`] or [`Error::Damaged`].
 pub fn decompress(archive: &[u8], models: &Models) -> Result<Bytes> {
     let mut data = Vec::new();
-    Decompressor::new(archive, models.clone(), 1)?.read_to_end(&mut data).map_err(Error::from_io)?;
+    Decompressor::new(archive, models.clone(), 1)?
+        .read_to_end(&mut data)
+        .map_err(Error::from_io)?;
     Ok(data.into())
 }

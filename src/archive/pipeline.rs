@@ -39,7 +39,11 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
             })
         };
         let workers = (0..threads.max(1)).map(worker).collect();
-        Self { jobs: Some(jobs), pending: VecDeque::new(), workers }
+        Self {
+            jobs: Some(jobs),
+            pending: VecDeque::new(),
+            workers,
+        }
     }
 
     /// Whether as much work is under way as there may be.

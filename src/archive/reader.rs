@@ -90,10 +90,21 @@ impl Work<Job, Result<Content>> for Decoding {
             let model = Arc::clone(&first.model);
             let mut coder = LineCoder::new(model.exact());
             let mut job = Some(first);
-            while let Some(Job { number, header, payload, wanted, before, .. }) = job.take() {
+            while let Some(Job {
+                number,
+                header,
+                payload,
+                wanted,
+                before,
+                ..
+            }) = job.take()
+            {
                 let content = block::decode(&header, &payload, &mut coder);
                 let content = content.map_err(|what| format::undecodable(number, what));
-                done(content.map(|whole| Content { wanted: wanted.cut(&whole, before), whole }));
+                done(content.map(|whole| Content {
+                    wanted: wanted.cut(&whole, before),
+                    whole,
+                }));
                 match next() {
                     Some(next) if Arc::ptr_eq(&next.model, &model) => job = Some(next),
                     other => waiting = other,
@@ -125,7 +136,10 @@ impl<R: Read> Decompressor<R> {
             models,
             pipeline: Pipeline::new(threads, Decoding),
             model: None,
-            content: Content { whole: Vec::new(), wanted: 0..0 },
+            content: Content {
+                whole: Vec::new(),
+                wanted: 0..0,
+            },
             wanted,
             newlines: 0,
             verified: Verified::default(),
@@ -145,7 +159,9 @@ impl<R: Read> Decompressor<R> {
         match self.frames.next()? {
             None => self.state = State::Draining,
             Some(Frame::Header(header, packed)) => {
-                let model = self.models.find(&header.identity, &header.name, packed.as_deref())?;
+                let model = self
+                    .models
+                    .find(&header.identity, &header.name, packed.as_deref())?;
                 self.model = Some(model);
             }
             Some(Frame::End) => self.verified.archives += 1,
@@ -156,7 +172,14 @@ impl<R: Read> Decompressor<R> {
                 if self.wanted.touches(before, header.newlines) {
                     let model = Arc::clone(self.model.as_ref().expect("a header came first"));
                     let number = self.frames.block_number();
-                    self.pipeline.give(Job { model, number, header, payload, wanted: self.wanted, before });
+                    self.pipeline.give(Job {
+                        model,
+                        number,
+                        header,
+                        payload,
+                        wanted: self.wanted,
+                        before,
+                    });
                 }
                 if self.wanted.ends_by(self.newlines) {
                     self.state = State::Draining;

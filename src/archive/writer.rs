@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::block::{self, Coded, MAX_BLOCK_BYTES, Modelled};
 use super::format::{self, BlockKind, BlockSizes, Counted, Header};
 use super::pipeline::{Pipeline, Work};
+use crate::Result;
 use crate::bundle::Model;
 use crate::coder::LineCoder;
-use crate::Result;
 
 /// How to compress. The archive's bytes do not depend on the number of threads.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,10 @@ pub struct CompressOptions {
 
 impl Default for CompressOptions {
     fn default() -> Self {
-        Self { threads: 1, embed_model: false }
+        Self {
+            threads: 1,
+            embed_model: false,
+        }
     }
 }
 
@@ -84,7 +87,10 @@ impl<W: Write> Compressor<W> {
     /// # Errors
     /// [`crate::Error::Io`] if that fails.
     pub fn new(output: W, model: &Arc<Model>, options: CompressOptions) -> Result<Self> {
-        let mut output = Counted { inner: output, written: 0 };
+        let mut output = Counted {
+            inner: output,
+            written: 0,
+        };
         let header = Header {
             identity: *model.exact().identity(),
             name: model.name().to_owned(),
@@ -97,7 +103,14 @@ impl<W: Write> Compressor<W> {
         }
         let pipeline = Pipeline::new(options.threads, Encoding(Arc::clone(model)));
         let summary = Summary::default();
-        Ok(Self { output, pipeline, waiting: Vec::new(), blocks: Vec::new(), summary, ends_in_newline: true })
+        Ok(Self {
+            output,
+            pipeline,
+            waiting: Vec::new(),
+            blocks: Vec::new(),
+            summary,
+            ends_in_newline: true,
+        })
     }
 
     /// Ends the archive and gives back what it was written to, with an account of it.
@@ -135,13 +148,29 @@ impl<W: Write> Compressor<W> {
 
     /// Waits for the oldest block and writes it; false if there is none.
     fn put_oldest(&mut self) -> io::Result<bool> {
-        let Some(Coded { header, payload, modelled }) = self.pipeline.take() else {
+        let Some(Coded {
+            header,
+            payload,
+            modelled,
+        }) = self.pipeline.take()
+        else {
             return Ok(false);
         };
         self.output.put(&header.to_bytes(self.blocks.len() as u64))?;
         self.output.put(&payload)?;
-        let format::BlockHeader { kind, content_len, newlines, payload_len, .. } = header;
-        self.blocks.push(BlockSizes { kind, content_len, newlines, payload_len });
+        let format::BlockHeader {
+            kind,
+            content_len,
+            newlines,
+            payload_len,
+            ..
+        } = header;
+        self.blocks.push(BlockSizes {
+            kind,
+            content_len,
+            newlines,
+            payload_len,
+        });
         let Modelled { lines, tokens } = modelled;
         self.summary.blocks += 1;
         self.summary.fallback_blocks += u64::from(kind != BlockKind::Modelled);

@@ -82,15 +82,23 @@ impl Args {
         }
         let targets: Vec<Target> = files.iter().map(|file| self.target(file)).collect();
         if targets.contains(&Target::Stdout) {
-            let needs_file = [(self.verify, "--verify"), (self.json, "--json"), (self.rm, "--rm")];
+            let needs_file = [
+                (self.verify, "--verify"),
+                (self.json, "--json"),
+                (self.rm, "--rm"),
+            ];
             if let Some((_, option)) = needs_file.iter().find(|(given, _)| *given) {
-                return Err(usage(&format!("{option} needs a file to write to: name one with -o")));
+                return Err(usage(&format!(
+                    "{option} needs a file to write to: name one with -o"
+                )));
             }
         }
         let models = self.model.models()?;
         self.running.announce(models.default_model())?;
         let jobs: Vec<_> = files.iter().zip(&targets).collect();
-        for_each(&jobs, |(file, target)| self.one(file, target, &models).with_context(|| input::name(file)))
+        for_each(&jobs, |(file, target)| {
+            self.one(file, target, &models).with_context(|| input::name(file))
+        })
     }
 
     fn target(&self, file: &Path) -> Target {
@@ -122,10 +130,17 @@ impl Args {
         if self.rm && metadata.is_some() {
             std::fs::remove_file(file).context("compressed, but cannot remove it")?;
         }
-        let account = Account { file, target, summary, seconds };
+        let account = Account {
+            file,
+            target,
+            summary,
+            seconds,
+        };
         if self.json {
             let line = account.to_json(models.default_model(), self.verify).to_string() + "\n";
-            std::io::stdout().write_all(line.as_bytes()).context("cannot write to stdout")?;
+            std::io::stdout()
+                .write_all(line.as_bytes())
+                .context("cannot write to stdout")?;
         } else if !self.running.quiet {
             eprintln!("{}", account.to_text());
         }
@@ -139,7 +154,10 @@ impl Args {
         model: &Arc<Model>,
         progress: &Progress,
     ) -> Result<(Output, Summary, Digest)> {
-        let options = CompressOptions { threads: self.running.threads(), embed_model: self.embed_model };
+        let options = CompressOptions {
+            threads: self.running.threads(),
+            embed_model: self.embed_model,
+        };
         let failed = "cannot write the archive";
         let mut compressor = Compressor::new(output, model, options).context(failed)?;
         let mut digester = Digester::new();
@@ -199,7 +217,9 @@ impl Account<'_> {
 
     /// Only where the model coded everything does the archive's size say what a token takes.
     fn bits_per_token(&self) -> Option<f64> {
-        let Summary { bytes_out, tokens, .. } = self.summary;
+        let Summary {
+            bytes_out, tokens, ..
+        } = self.summary;
         ratio(8 * bytes_out, tokens).filter(|_| self.lines_outside() == 0)
     }
 
@@ -212,23 +232,45 @@ impl Account<'_> {
     }
 
     fn to_text(&self) -> String {
-        let Summary { bytes_in, bytes_out, lines, .. } = self.summary;
+        let Summary {
+            bytes_in,
+            bytes_out,
+            lines,
+            ..
+        } = self.summary;
         let mut parts = vec![
             format!("{} lines", grouped(lines)),
             format!("{} -> {} bytes", grouped(bytes_in), grouped(bytes_out)),
             format!("ratio {}", decimal(ratio(bytes_in, bytes_out), 3)),
         ];
-        parts.extend(self.bits_per_line().map(|bits| format!("{bits:.3} bits per line")));
-        parts.extend(self.bits_per_token().map(|bits| format!("{bits:.4} bits per token")));
+        parts.extend(
+            self.bits_per_line()
+                .map(|bits| format!("{bits:.3} bits per line")),
+        );
+        parts.extend(
+            self.bits_per_token()
+                .map(|bits| format!("{bits:.4} bits per token")),
+        );
         if self.lines_outside() > 0 {
-            parts.push(format!("{} lines outside the model", grouped(self.lines_outside())));
+            parts.push(format!(
+                "{} lines outside the model",
+                grouped(self.lines_outside())
+            ));
         }
         parts.push(format!("{:.2} MB/s", self.megabytes_per_second()));
         format!("{}: {}", input::name(self.file), parts.join(", "))
     }
 
     fn to_json(&self, model: &Model, verified: bool) -> serde_json::Value {
-        let Summary { bytes_in, bytes_out, lines, modelled_lines, tokens, blocks, fallback_blocks } = self.summary;
+        let Summary {
+            bytes_in,
+            bytes_out,
+            lines,
+            modelled_lines,
+            tokens,
+            blocks,
+            fallback_blocks,
+        } = self.summary;
         let output = match self.target {
             Target::Stdout => "-".into(),
             Target::File(path) => path.to_string_lossy(),

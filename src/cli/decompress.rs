@@ -82,7 +82,9 @@ impl Args {
         }
         let models = self.model.models()?;
         self.running.announce(models.default_model())?;
-        for_each(&files, |file| self.one(file, &models).with_context(|| input::name(file)))
+        for_each(&files, |file| {
+            self.one(file, &models).with_context(|| input::name(file))
+        })
     }
 
     fn target(&self, file: &Path) -> Result<Target> {
@@ -107,9 +109,15 @@ impl Args {
         let mut output = Output::open(&target, source.path(), Content::Text, overwrite)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         match (self.lines, source) {
-            (Some(lines), Source::File { mut file, metadata, .. }) if metadata.is_file() => {
+            (
+                Some(lines),
+                Source::File {
+                    mut file, metadata, ..
+                },
+            ) if metadata.is_file() => {
                 let index = Index::read(&mut file);
-                let written = index.and_then(|index| index.write_lines(&mut file, models, lines, &mut output));
+                let written =
+                    index.and_then(|index| index.write_lines(&mut file, models, lines, &mut output));
                 written.or_else(|error| explain(error, &target, &mut output))?;
             }
             (lines, source) => {
@@ -121,7 +129,9 @@ impl Args {
                     lines.unwrap_or(LineRange::ALL),
                 );
                 let mut decoder = decoder.or_else(|error| explain(error, &target, &mut output))?;
-                let copied = io::copy(&mut decoder, &mut output).map(|_| ()).map_err(Error::from_io);
+                let copied = io::copy(&mut decoder, &mut output)
+                    .map(|_| ())
+                    .map_err(Error::from_io);
                 copied.or_else(|error| explain(error, &target, &mut output))?;
             }
         }
@@ -146,7 +156,10 @@ fn explain<T>(error: Error, target: &Target, output: &mut Output) -> Result<T> {
             "what precedes the damage was written".to_owned()
         }
         Target::File(path) => {
-            format!("{} was not written, use -c to get what precedes the damage", path.display())
+            format!(
+                "{} was not written, use -c to get what precedes the damage",
+                path.display()
+            )
         }
     };
     Err(anyhow::Error::new(error).context(what))

@@ -38,7 +38,9 @@ impl Args {
             }
             What::Man { verb } => clap_mangen::Man::new(page(verb.as_deref())?).render(&mut out)?,
         }
-        std::io::stdout().write_all(&out).context("cannot write to stdout")
+        std::io::stdout()
+            .write_all(&out)
+            .context("cannot write to stdout")
     }
 }
 

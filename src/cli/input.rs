@@ -9,7 +9,11 @@ use anyhow::{Context, Result, bail};
 /// Where bytes come from.
 pub enum Source {
     Stdin,
-    File { path: PathBuf, file: File, metadata: Metadata },
+    File {
+        path: PathBuf,
+        file: File,
+        metadata: Metadata,
+    },
 }
 
 impl Source {
@@ -26,7 +30,11 @@ impl Source {
         if metadata.is_dir() {
             bail!("it is a folder, not a file: pack it (tar) or name the files in it");
         }
-        Ok(Self::File { path: path.to_owned(), file, metadata })
+        Ok(Self::File {
+            path: path.to_owned(),
+            file,
+            metadata,
+        })
     }
 
     /// Bytes to come, where that is known.
@@ -72,5 +80,9 @@ pub fn is_stdin(path: &Path) -> bool {
 
 /// A path as messages show it.
 pub fn name(path: &Path) -> String {
-    if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
+    if is_stdin(path) {
+        "stdin".into()
+    } else {
+        path.display().to_string()
+    }
 }

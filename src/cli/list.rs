@@ -56,17 +56,23 @@ impl Args {
         } else if !listed.is_empty() {
             text += &summary_table(&listed);
             if self.verbose {
-                listed.iter().for_each(|(file, index)| text += &block_tables(file, index));
+                listed
+                    .iter()
+                    .for_each(|(file, index)| text += &block_tables(file, index));
             }
         }
-        std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
+        std::io::stdout()
+            .write_all(text.as_bytes())
+            .context("cannot write to stdout")?;
         code
     }
 }
 
 fn read(file: &Path) -> Result<Index> {
     let index = match Source::open(file)? {
-        Source::File { mut file, metadata, .. } if metadata.is_file() => Index::read(&mut file),
+        Source::File {
+            mut file, metadata, ..
+        } if metadata.is_file() => Index::read(&mut file),
         source => Index::scan(BufReader::with_capacity(1 << 20, source)),
     };
     Ok(index?)
@@ -91,7 +97,8 @@ impl Totals {
     fn of<'a>(archives: impl IntoIterator<Item = &'a ArchiveEntry>) -> Self {
         let mut totals = Self::default();
         for archive in archives {
-            let of_kind = |kind: BlockKind| archive.blocks.iter().filter(|b| b.kind == kind.name()).count() as u64;
+            let of_kind =
+                |kind: BlockKind| archive.blocks.iter().filter(|b| b.kind == kind.name()).count() as u64;
             totals.blocks += archive.blocks.len() as u64;
             totals.modelled_blocks += of_kind(BlockKind::Modelled);
             totals.zstd_blocks += of_kind(BlockKind::Zstd);
@@ -122,8 +129,19 @@ fn to_json(file: &Path, index: &Index) -> Value {
 
 fn summary_table(listed: &[(&PathBuf, Index)]) -> String {
     let head = [
-        "file", "version", "model", "identity", "modelled", "zstd", "raw", "lines", "bytes in", "bytes out", "ratio",
-        "framing", "embedded model",
+        "file",
+        "version",
+        "model",
+        "identity",
+        "modelled",
+        "zstd",
+        "raw",
+        "lines",
+        "bytes in",
+        "bytes out",
+        "ratio",
+        "framing",
+        "embedded model",
     ];
     let mut rows = Vec::new();
     for (file, index) in listed {
@@ -133,7 +151,12 @@ fn summary_table(listed: &[(&PathBuf, Index)]) -> String {
                 1 => input::name(file),
                 _ => format!("{} [{number}]", input::name(file)),
             };
-            let mut row = vec![name, archive.version.to_string(), archive.model.clone(), archive.identity.clone()];
+            let mut row = vec![
+                name,
+                archive.version.to_string(),
+                archive.model.clone(),
+                archive.identity.clone(),
+            ];
             row.extend([totals.modelled_blocks, totals.zstd_blocks, totals.raw_blocks].map(grouped));
             row.extend([totals.lines, totals.bytes_in, totals.bytes_out].map(grouped));
             row.push(decimal(totals.ratio, 3));

@@ -102,7 +102,9 @@ impl Cli {
 
 /// An error in how the program was called, as clap prints its own.
 fn usage(message: &str) -> anyhow::Error {
-    Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).into()
+    Cli::command()
+        .error(clap::error::ErrorKind::ArgumentConflict, message)
+        .into()
 }
 
 /// Does something for every file; a failure of one does not keep the others from their turn.

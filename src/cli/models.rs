@@ -34,12 +34,17 @@ impl Args {
             }
             false => to_text(&models),
         };
-        std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
+        std::io::stdout()
+            .write_all(text.as_bytes())
+            .context("cannot write to stdout")
     }
 }
 
 fn to_json(model: &Model) -> Value {
-    let mut lines = model.log().lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
+    let mut lines = model
+        .log()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
     let settings = lines.next().unwrap_or_default();
     let last = lines.next_back().unwrap_or_default();
     let trained_on = match (settings["digits"].as_u64(), settings["operands"].as_str()) {
@@ -77,7 +82,15 @@ fn to_text(models: &Models) -> String {
             text(&m["identity"]),
         ]
     });
-    let head =
-        ["name", "parameters", "bytes of weights", "trained on", "lines seen", "loss (nats/token)", "excess", "identity"];
+    let head = [
+        "name",
+        "parameters",
+        "bytes of weights",
+        "trained on",
+        "lines seen",
+        "loss (nats/token)",
+        "excess",
+        "identity",
+    ];
     table(&head, &rows.collect::<Vec<_>>())
 }

@@ -47,7 +47,11 @@ pub enum Target {
 impl Target {
     /// Of an `-o` option, where `-` is stdout.
     pub fn named(path: &Path) -> Self {
-        if path.as_os_str() == "-" { Self::Stdout } else { Self::File(path.to_owned()) }
+        if path.as_os_str() == "-" {
+            Self::Stdout
+        } else {
+            Self::File(path.to_owned())
+        }
     }
 }
 
@@ -94,7 +98,12 @@ impl Output {
     /// # Errors
     /// If it exists and must not be replaced, is the input, is a terminal and must not be, or
     /// cannot be made.
-    pub fn open(target: &Target, input: Option<&Path>, content: Content, overwrite: Overwrite) -> Result<Self> {
+    pub fn open(
+        target: &Target,
+        input: Option<&Path>,
+        content: Content,
+        overwrite: Overwrite,
+    ) -> Result<Self> {
         let path = match target {
             Target::Stdout => {
                 let stdout = io::stdout().lock();
@@ -106,7 +115,10 @@ impl Output {
             Target::File(path) => path,
         };
         if let Some(input) = input.filter(|input| is_same_file(input, path)) {
-            bail!("{} is input and output at once: name another output with -o", input.display());
+            bail!(
+                "{} is input and output at once: name another output with -o",
+                input.display()
+            );
         }
         match std::fs::metadata(path) {
             Ok(found) if found.is_dir() => bail!("{} is a folder: name a file with -o", path.display()),
@@ -129,7 +141,12 @@ impl Output {
             return Ok(None);
         };
         file.writer.flush().context("cannot write the output")?;
-        Ok(Some(file.writer.get_ref().reopen().context("cannot read the output again")?))
+        Ok(Some(
+            file.writer
+                .get_ref()
+                .reopen()
+                .context("cannot read the output again")?,
+        ))
     }
 
     /// Makes everything last: flushed, synced, with the times and mode of `like`, under its name.
@@ -175,13 +192,24 @@ impl SafeFile {
         let file = file.with_context(|| format!("cannot make {}", path.display()))?;
         temporaries.push(file.path().to_owned());
         let writer = BufWriter::with_capacity(BUFFER, file);
-        Ok(Self { writer, path: path.to_owned(), overwrite })
+        Ok(Self {
+            writer,
+            path: path.to_owned(),
+            overwrite,
+        })
     }
 
     fn finish(self: Box<Self>, like: Option<&Metadata>) -> Result<()> {
-        let Self { writer, path, overwrite } = *self;
+        let Self {
+            writer,
+            path,
+            overwrite,
+        } = *self;
         let cannot = || format!("cannot write {}", path.display());
-        let file = writer.into_inner().map_err(io::IntoInnerError::into_error).with_context(cannot)?;
+        let file = writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .with_context(cannot)?;
         if let Some(like) = like {
             copy_times_and_mode(file.as_file(), like).with_context(cannot)?;
         }
@@ -212,7 +240,9 @@ fn copy_times_and_mode(file: &File, like: &Metadata) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         std::fs::Permissions::from_mode(permissions.mode() & 0o777)
     };
-    let times = FileTimes::new().set_modified(like.modified()?).set_accessed(like.accessed()?);
+    let times = FileTimes::new()
+        .set_modified(like.modified()?)
+        .set_accessed(like.accessed()?);
     // Times first: a mode without the right to write may forbid them.
     file.set_times(times)?;
     file.set_permissions(permissions)

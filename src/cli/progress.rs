@@ -15,7 +15,9 @@ impl Progress {
             return Self(ProgressBar::hidden());
         }
         let template = match total {
-            Some(_) => "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left",
+            Some(_) => {
+                "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left"
+            }
             None => "{msg} {spinner} {binary_bytes} {binary_bytes_per_sec}",
         };
         let style = ProgressStyle::with_template(template).expect("a right template");
@@ -32,7 +34,10 @@ impl Progress {
 
     /// A reader that moves the bar as it is read.
     pub fn watch<R: Read>(&self, inner: R) -> Watched<R> {
-        Watched { inner, bar: self.0.clone() }
+        Watched {
+            inner,
+            bar: self.0.clone(),
+        }
     }
 }
 

@@ -25,7 +25,12 @@ pub fn decimal(x: Option<f64>, places: usize) -> String {
 
 /// Rows under a head, columns as wide as they must be; all but the first are right-aligned.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).chain([head[i].len()]).max();
+    let width = |i: usize| {
+        rows.iter()
+            .map(|row| row[i].chars().count())
+            .chain([head[i].len()])
+            .max()
+    };
     let widths: Vec<usize> = (0..head.len()).map(|i| width(i).unwrap_or(0)).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let cells = cells.zip(&widths).enumerate().map(|(i, (cell, &width))| match i {
@@ -51,6 +56,9 @@ mod tests {
         assert_eq!(numbers, ["0", "999", "1,000", "28,000,000"]);
         assert_eq!((ratio(1, 2), ratio(1, 0)), (Some(0.5), None));
         let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
-        assert_eq!(table(&["a", "bytes"], &[row("long", "1")]), "a     bytes\nlong      1\n");
+        assert_eq!(
+            table(&["a", "bytes"], &[row("long", "1")]),
+            "a     bytes\nlong      1\n"
+        );
     }
 }

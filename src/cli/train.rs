@@ -80,7 +80,9 @@ impl Args {
     /// Trains to the end.
     pub fn run(&self) -> Result<()> {
         let folder = self.output.display();
-        let holds_model = [CONFIG_FILE, WEIGHTS_FILE].iter().any(|name| self.output.join(name).exists());
+        let holds_model = [CONFIG_FILE, WEIGHTS_FILE]
+            .iter()
+            .any(|name| self.output.join(name).exists());
         if holds_model && !self.force {
             bail!("{folder} holds a model already: use -f to overwrite it, or name another folder");
         }
@@ -122,11 +124,22 @@ impl Args {
     }
 }
 
-const HEAD: &str = "    step       lines  train loss  validation     excess  sums right         lr  lines/s  time left";
+const HEAD: &str =
+    "    step       lines  train loss  validation     excess  sums right         lr  lines/s  time left";
 
 /// A record as a line; `last` has the lines and seconds of the one before.
 fn row(record: &Record, last: (u64, f64), settings: &Settings) -> String {
-    let Record { step, lines, train_loss, validation_loss, excess, sum_accuracy, learning_rate, seconds, .. } = record;
+    let Record {
+        step,
+        lines,
+        train_loss,
+        validation_loss,
+        excess,
+        sum_accuracy,
+        learning_rate,
+        seconds,
+        ..
+    } = record;
     let rate = (lines - last.0) as f64 / (seconds - last.1).max(1e-9);
     let left = seconds / *step as f64 * settings.steps.saturating_sub(*step) as f64;
     let left = indicatif::HumanDuration(std::time::Duration::from_secs_f64(left));

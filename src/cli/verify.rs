@@ -50,7 +50,9 @@ impl Args {
     pub fn run(mut self) -> Result<ExitCode> {
         let files = input::or_stdin(std::mem::take(&mut self.files));
         if files.len() > 1 && self.against.is_some() {
-            return Err(usage("--against compares one archive with one file, but there are more archives"));
+            return Err(usage(
+                "--against compares one archive with one file, but there are more archives",
+            ));
         }
         let models = self.model.models()?;
         self.running.announce(models.default_model())?;
@@ -65,7 +67,11 @@ impl Args {
                     1 => String::new(),
                     n => format!(" in {n} archives"),
                 };
-                writeln!(std::io::stdout(), "{}: ok, {lines} lines, {bytes} bytes{archives}", input::name(file))?;
+                writeln!(
+                    std::io::stdout(),
+                    "{}: ok, {lines} lines, {bytes} bytes{archives}",
+                    input::name(file)
+                )?;
             }
             result.map(|_| ())
         });
@@ -112,11 +118,17 @@ struct Comparison {
 impl Comparison {
     fn open(path: &Path, archive: &Path) -> Result<Self> {
         if input::is_stdin(path) && input::is_stdin(archive) {
-            return Err(usage("the archive and what it is compared with cannot both be stdin"));
+            return Err(usage(
+                "the archive and what it is compared with cannot both be stdin",
+            ));
         }
         let name = input::name(path);
         let source = Source::open(path).with_context(|| format!("--against {name}"))?;
-        Ok(Self { name, source: BufReader::with_capacity(BUFFER, source), buffer: Vec::new() })
+        Ok(Self {
+            name,
+            source: BufReader::with_capacity(BUFFER, source),
+            buffer: Vec::new(),
+        })
     }
 
     /// Compares the next bytes; `data` is empty at the archive's end. `before` has seen all that

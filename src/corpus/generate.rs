@@ -117,7 +117,10 @@ mod tests {
     fn digits_are_uniform() {
         let mut counts = [0u32; 10];
         for line in corpus(8, Operands::Uniform, 20_000).chunks(28) {
-            line[..8].iter().chain(&line[9..17]).for_each(|c| counts[(c - b'0') as usize] += 1);
+            line[..8]
+                .iter()
+                .chain(&line[9..17])
+                .for_each(|c| counts[(c - b'0') as usize] += 1);
         }
         // 320,000 draws: a count has mean 32,000 and standard deviation 170.
         assert!(counts.iter().all(|c| c.abs_diff(32_000) < 900), "{counts:?}");
@@ -126,9 +129,8 @@ mod tests {
     /// The promise "the same bytes for the same seed for ever", pinned.
     #[test]
     fn bytes_are_pinned() {
-        let hash = |digits, operands| {
-            blake3::hash(&corpus(digits, operands, 10_000)).to_hex()[..16].to_owned()
-        };
+        let hash =
+            |digits, operands| blake3::hash(&corpus(digits, operands, 10_000)).to_hex()[..16].to_owned();
         assert_eq!(hash(8, Operands::Uniform), "145c9aa79ad411a0");
         assert_eq!(hash(8, Operands::Leading), "a8eaf30d0cdf58a3");
         assert_eq!(hash(8, Operands::Natural), "e7ebd91199819dc2");

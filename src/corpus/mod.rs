@@ -60,7 +60,9 @@ impl std::str::FromStr for Operands {
     fn from_str(name: &str) -> Result<Self> {
         let known = Self::ALL.iter().find(|o| o.name() == name);
         known.copied().ok_or_else(|| {
-            Error::invalid(format!("unknown operands '{name}': use uniform, leading or natural"))
+            Error::invalid(format!(
+                "unknown operands '{name}': use uniform, leading or natural"
+            ))
         })
     }
 }
@@ -145,7 +147,9 @@ mod tests {
         let leading = 2.0 * 9f64.log2() + 14.0 * 10f64.log2();
         assert!((bits(Operands::Leading) - leading).abs() < 1e-12);
         assert_eq!(bits(Operands::Leading), bits(Operands::Natural));
-        let floor = Distribution::new(8, Operands::Uniform).unwrap().floor_nats_per_token();
+        let floor = Distribution::new(8, Operands::Uniform)
+            .unwrap()
+            .floor_nats_per_token();
         assert!((floor - 1.315_763).abs() < 1e-6, "{floor}");
     }
 

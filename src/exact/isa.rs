@@ -68,7 +68,9 @@ impl Isa {
         let known = Self::ALL.into_iter().find(|isa| isa.name() == name);
         match known {
             Some(isa) if isa.is_available() => Ok(isa),
-            Some(_) => Err(Error::invalid(format!("{ISA_VARIABLE}={name}: this processor does not have it"))),
+            Some(_) => Err(Error::invalid(format!(
+                "{ISA_VARIABLE}={name}: this processor does not have it"
+            ))),
             None => Err(Error::invalid(format!(
                 "{ISA_VARIABLE}={name} is not known: use scalar, portable, avx2 or avx512"
             ))),

@@ -108,7 +108,12 @@ impl Lockstep {
             logits: zeros(shape.cdf_stride()),
         };
         let tiles = (0..lines.div_ceil(LANES)).map(|_| tile()).collect();
-        Self { position: 0, known: false, tiles, scratch }
+        Self {
+            position: 0,
+            known: false,
+            tiles,
+            scratch,
+        }
     }
 
     /// Forgets all lines: the next step is position 0.
@@ -152,12 +157,21 @@ impl Lockstep {
                 unsafe {
                     match &layer.qkv {
                         None => embed::<L>(model, tokens, position, &mut stream[..width], seen, scratch),
-                        Some(qkv) => attend::<L>(qkv, &model.shape, position, &stream[..width], seen, scratch),
+                        Some(qkv) => {
+                            attend::<L>(qkv, &model.shape, position, &stream[..width], seen, scratch)
+                        }
                     }
                     attention::<L>(&model.shape, position, seen, scratch);
-                    symmetric::<L>(&scratch.features[..width], &mut scratch.inputs)
-                        .update(&layer.projection, &scratch.inputs, stream);
-                    hidden::<L>(layer, &stream[..width], scratch).update(&layer.contract, &scratch.inputs, stream);
+                    symmetric::<L>(&scratch.features[..width], &mut scratch.inputs).update(
+                        &layer.projection,
+                        &scratch.inputs,
+                        stream,
+                    );
+                    hidden::<L>(layer, &stream[..width], scratch).update(
+                        &layer.contract,
+                        &scratch.inputs,
+                        stream,
+                    );
                 }
             }
         }
@@ -216,7 +230,12 @@ impl<L: Lanes> RowScale<L> {
 /// The processor has the instruction set `L`.
 #[inline(always)]
 unsafe fn hidden<L: Lanes>(layer: &PackedLayer, stream: &[Vector], scratch: &mut Scratch) -> RowScale<L> {
-    let Scratch { hidden, inputs, features, .. } = scratch;
+    let Scratch {
+        hidden,
+        inputs,
+        features,
+        ..
+    } = scratch;
     let places = layer.places;
     // SAFETY: as promised by the caller.
     unsafe {
@@ -255,4 +274,3 @@ unsafe fn hidden<L: Lanes>(layer: &PackedLayer, stream: &[Vector], scratch: &mut
         RowScale(L::div(unit, L::float(L::widen(factor))))
     }
 }
-

@@ -13,8 +13,14 @@ pub(crate) const ROUND: f32 = 12_582_912.0;
 /// 7.5e-5, enough for attention weights, which are rounded to 8 bits.
 pub(crate) const EXP2_COARSE: [f32; 4] = [0.999_928_06, 0.693_260_97, 0.242_611_13, 0.055_171_67];
 /// As above with relative error 2.4e-7, for the probabilities that are coded.
-pub(crate) const EXP2_FINE: [f32; 6] =
-    [1.000_000_1, 0.693_146_94, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647_2];
+pub(crate) const EXP2_FINE: [f32; 6] = [
+    1.000_000_1,
+    0.693_146_94,
+    0.240_221_2,
+    0.055_507_13,
+    0.009_675_541,
+    0.001_327_647_2,
+];
 
 /// The least argument of [`exp2`]; below it stays at 2^−126, the smallest normal number.
 pub(crate) const EXP2_MIN: f32 = -126.0;
@@ -106,7 +112,10 @@ mod tests {
                 let inner = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v * v * v);
                 let exact = (0.5 * v * (1.0 + inner.tanh())).min(f64::from(i16::MAX) * unit - 0.1875);
                 let error = (f64::from(y) * unit - 0.1875 - exact).abs();
-                assert!(error < 0.004 + unit, "GELU({v}) at {places} places is off by {error}");
+                assert!(
+                    error < 0.004 + unit,
+                    "GELU({v}) at {places} places is off by {error}"
+                );
             }
         }
     }

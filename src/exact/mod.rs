@@ -58,14 +58,21 @@ impl ExactModel {
     /// As there; [`crate::Error::Invalid`] if the processor lacks the instruction set.
     pub fn with_isa(checkpoint: &Checkpoint, isa: Isa) -> Result<Self> {
         if !isa.is_available() {
-            return Err(crate::Error::invalid(format!("this processor does not have {isa}")));
+            return Err(crate::Error::invalid(format!(
+                "this processor does not have {isa}"
+            )));
         }
         let parameters = quantize::quantize(checkpoint)?;
         let (mut packed, identity) = (Packed::new(&parameters), parameters.identity());
         if isa != Isa::Scalar {
             Prefixes::fill(isa, &mut packed, parameters.vocabulary.start());
         }
-        Ok(Self { parameters, packed, identity, isa })
+        Ok(Self {
+            parameters,
+            packed,
+            identity,
+            isa,
+        })
     }
 
     /// blake3 of all quantised parameters: models of the same identity give the same archives.
@@ -97,7 +104,13 @@ impl ExactModel {
             _ => Engine::Lockstep(Box::new(Lockstep::new(shape, lines))),
         };
         let eights = shape.cdf_stride() / 8;
-        Group { model: self, engine, tokens: vec![0; padded], rows: vec![[0; 8]; padded * eights], lines: 0 }
+        Group {
+            model: self,
+            engine,
+            tokens: vec![0; padded],
+            rows: vec![[0; 8]; padded * eights],
+            lines: 0,
+        }
     }
 }
 
@@ -121,11 +134,17 @@ impl Group<'_> {
     /// # Panics
     /// If there is no room for them.
     pub fn start(&mut self, lines: usize) {
-        assert!(lines <= self.tokens.len(), "the group has room for {} lines", self.tokens.len());
+        assert!(
+            lines <= self.tokens.len(),
+            "the group has room for {} lines",
+            self.tokens.len()
+        );
         self.lines = lines;
         match &mut self.engine {
             Engine::Scalar(all) => {
-                *all = (0..lines).map(|_| scalar::Line::new(&self.model.parameters)).collect();
+                *all = (0..lines)
+                    .map(|_| scalar::Line::new(&self.model.parameters))
+                    .collect();
             }
             Engine::Lockstep(state) => state.restart(),
         }
@@ -140,18 +159,28 @@ impl Group<'_> {
     pub fn step(&mut self, tokens: &[Token]) -> Cdfs<'_> {
         let shape = &self.model.parameters.shape;
         assert_eq!(tokens.len(), self.lines, "one token for each line");
-        assert!(tokens.iter().all(|&t| usize::from(t) < shape.vocab), "a token is outside the vocabulary");
+        assert!(
+            tokens.iter().all(|&t| usize::from(t) < shape.vocab),
+            "a token is outside the vocabulary"
+        );
         let eights = shape.cdf_stride() / 8;
         match &mut self.engine {
             Engine::Scalar(lines) => {
-                for ((line, &token), row) in lines.iter_mut().zip(tokens).zip(self.rows.chunks_exact_mut(eights)) {
+                for ((line, &token), row) in lines
+                    .iter_mut()
+                    .zip(tokens)
+                    .zip(self.rows.chunks_exact_mut(eights))
+                {
                     let row = row.as_flattened_mut();
                     row.fill(1 << PRECISION);
                     row[..shape.vocab].copy_from_slice(&line.step(token));
                 }
             }
             Engine::Lockstep(state) => {
-                assert!(state.position() < shape.block_size, "the lines have passed the last position");
+                assert!(
+                    state.position() < shape.block_size,
+                    "the lines have passed the last position"
+                );
                 let padded = self.lines.next_multiple_of(LANES);
                 self.tokens[..self.lines].copy_from_slice(tokens);
                 // What fills the last tile begins as lines do.
@@ -160,7 +189,10 @@ impl Group<'_> {
                 isa::step(self.model.isa, state, &self.model.packed, tokens, rows);
             }
         }
-        Cdfs { rows: &self.rows, eights }
+        Cdfs {
+            rows: &self.rows,
+            eights,
+        }
     }
 }
 

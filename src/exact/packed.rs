@@ -37,7 +37,9 @@ impl PackedLinear {
                 let bytes = &rows[output * linear.inputs + 4 * quad..][..4];
                 i32::from_le_bytes([0, 1, 2, 3].map(|i| bytes[i] as u8))
             };
-            (0..quads).map(|quad| [0, 1, 2, 3].map(|output| word(output, quad))).collect()
+            (0..quads)
+                .map(|quad| [0, 1, 2, 3].map(|output| word(output, quad)))
+                .collect()
         };
         let outputs = |first: usize| PackedOutputs {
             start: four(&linear.correction, first).map(|correction| -correction),
@@ -45,7 +47,11 @@ impl PackedLinear {
             bias: four(&linear.bias, first),
         };
         Self {
-            weights: linear.weights.chunks_exact(TILE * linear.inputs).flat_map(tile).collect(),
+            weights: linear
+                .weights
+                .chunks_exact(TILE * linear.inputs)
+                .flat_map(tile)
+                .collect(),
             quads,
             outputs: (0..linear.outputs).step_by(TILE).map(outputs).collect(),
         }
@@ -55,7 +61,9 @@ impl PackedLinear {
     #[inline(always)]
     pub fn tiles(&self) -> impl Iterator<Item = PackedTile<'_>> {
         let weights = self.weights.chunks_exact(self.quads);
-        weights.zip(&self.outputs).map(|(weights, outputs)| PackedTile { weights, outputs })
+        weights
+            .zip(&self.outputs)
+            .map(|(weights, outputs)| PackedTile { weights, outputs })
     }
 }
 
@@ -76,9 +84,16 @@ pub(crate) struct PackedHead {
 impl PackedHead {
     fn new(head: &Head) -> Self {
         let pairs = head.weights.chunks_exact(2);
-        let pairs = pairs.map(|p| i32::from(p[0] as u16) | i32::from(p[1]) << 16).collect();
+        let pairs = pairs
+            .map(|p| i32::from(p[0] as u16) | i32::from(p[1]) << 16)
+            .collect();
         let (scale, bias) = (head.scale.clone(), head.bias.clone());
-        Self { pairs, per_symbol: head.inputs / 2, scale, bias }
+        Self {
+            pairs,
+            per_symbol: head.inputs / 2,
+            scale,
+            bias,
+        }
     }
 }
 
@@ -109,7 +124,13 @@ impl RecordLayout {
         let keys = queries + head_quads;
         let values = keys + head_quads;
         let scales = values + head_quads;
-        Self { queries, keys, values, scales, len: scales + eights(3 * shape.heads) }
+        Self {
+            queries,
+            keys,
+            values,
+            scales,
+            len: scales + eights(3 * shape.heads),
+        }
     }
 }
 
@@ -146,12 +167,22 @@ impl Packed {
         };
         let layers = parameters.layers.iter().map(layer).collect();
         let head = PackedHead::new(&parameters.head);
-        Self { shape, layout, records, layers, head, prefixes: Prefixes::default() }
+        Self {
+            shape,
+            layout,
+            records,
+            layers,
+            head,
+            prefixes: Prefixes::default(),
+        }
     }
 
     /// Weights of all products.
     pub fn weights(&self) -> usize {
-        let products = self.layers.iter().flat_map(|l| l.qkv.iter().chain([&l.projection, &l.expand, &l.contract]));
+        let products = self
+            .layers
+            .iter()
+            .flat_map(|l| l.qkv.iter().chain([&l.projection, &l.expand, &l.contract]));
         products.map(|linear| 4 * TILE * linear.weights.len()).sum()
     }
 
@@ -165,7 +196,11 @@ impl Packed {
 /// Appends words, zeros behind them up to a whole eight.
 pub(crate) fn append(records: &mut Vec<[u32; 8]>, words: impl Iterator<Item = u32>) {
     let words: Vec<u32> = words.collect();
-    records.extend(words.chunks(8).map(|eight| std::array::from_fn(|i| eight.get(i).copied().unwrap_or(0))));
+    records.extend(
+        words
+            .chunks(8)
+            .map(|eight| std::array::from_fn(|i| eight.get(i).copied().unwrap_or(0))),
+    );
 }
 
 /// Up to four bytes as a word, lowest first.
@@ -180,5 +215,8 @@ fn head_words(features: &[i8], shape: &Shape, zero: i32) -> impl Iterator<Item =
 }
 
 fn scales(a: &Attended) -> impl Iterator<Item = u32> {
-    [&a.query_scale, &a.key_scale, &a.value_scale].into_iter().flatten().map(|f| f.to_bits())
+    [&a.query_scale, &a.key_scale, &a.value_scale]
+        .into_iter()
+        .flatten()
+        .map(|f| f.to_bits())
 }

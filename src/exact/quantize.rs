@@ -39,12 +39,23 @@ pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
         vocab: config.vocab_size,
     };
     if shape.block_size * shape.vocab * shape.width > MAX_TABLE {
-        return Err(Error::model("block_size × vocab_size × n_embd is above 4,194,304"));
+        return Err(Error::model(
+            "block_size × vocab_size × n_embd is above 4,194,304",
+        ));
     }
-    let float = |name: &str| checkpoint.values(name).iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    let float = |name: &str| {
+        checkpoint
+            .values(name)
+            .iter()
+            .map(|&v| f64::from(v))
+            .collect::<Vec<f64>>()
+    };
     let layer_product = |layer: usize, name: &str, norm: Option<&str>| {
         let name = format!("transformer.h.{layer}.{name}");
-        let product = Dense { weights: float(&format!("{name}.weight")), bias: float(&format!("{name}.bias")) };
+        let product = Dense {
+            weights: float(&format!("{name}.weight")),
+            bias: float(&format!("{name}.bias")),
+        };
         match norm {
             None => product.checked(&name),
             Some(norm) => {
@@ -63,7 +74,9 @@ pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
         layers.push(Layer {
             qkv: (layer > 0).then(|| qkv.quantized(ACTIVATION_ZERO)),
             projection: layer_product(layer, "attn.c_proj", None)?.quantized(ACTIVATION_ZERO),
-            expand: expand.scaled(f64::from(1u32 << places)).quantized(ACTIVATION_ZERO),
+            expand: expand
+                .scaled(f64::from(1u32 << places))
+                .quantized(ACTIVATION_ZERO),
             places,
             contract: contract.behind_shifted_gelu(),
         });
@@ -75,12 +88,19 @@ pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
     }
     let embedded = positions.chunks_exact(shape.width).flat_map(|position| {
         tokens.chunks_exact(shape.width).map(move |token| {
-            let stream: Vec<f32> = token.iter().zip(position).map(|(&t, &p)| t as f32 + p as f32).collect();
+            let stream: Vec<f32> = token
+                .iter()
+                .zip(position)
+                .map(|(&t, &p)| t as f32 + p as f32)
+                .collect();
             let attended = attended(first, &stream, shape);
             Embedded { stream, attended }
         })
     });
-    let head = Dense { weights: float("lm_head.weight"), bias: vec![0.0; shape.vocab] };
+    let head = Dense {
+        weights: float("lm_head.weight"),
+        bias: vec![0.0; shape.vocab],
+    };
     let head = head.behind_norm(&float("transformer.ln_f.weight"), &float("transformer.ln_f.bias"));
     Ok(Parameters {
         shape,
@@ -92,7 +112,9 @@ pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
 }
 
 fn too_large(name: &str) -> Error {
-    Error::model(format!("the weights of {name} are too large for exact arithmetic"))
+    Error::model(format!(
+        "the weights of {name} are too large for exact arithmetic"
+    ))
 }
 
 /// A product in f64: weights (outputs, inputs), one bias for each output.
@@ -125,7 +147,10 @@ impl Dense {
     }
 
     fn scaled(mut self, factor: f64) -> Self {
-        self.weights.iter_mut().chain(&mut self.bias).for_each(|v| *v *= factor);
+        self.weights
+            .iter_mut()
+            .chain(&mut self.bias)
+            .for_each(|v| *v *= factor);
         self
     }
 
@@ -144,7 +169,14 @@ impl Dense {
             correction.push(zero * rounded.iter().map(|&w| i32::from(w)).sum::<i32>());
         }
         let bias = self.bias.iter().map(|&b| b as f32).collect();
-        Linear { inputs, outputs, weights, correction, scale, bias }
+        Linear {
+            inputs,
+            outputs,
+            weights,
+            correction,
+            scale,
+            bias,
+        }
     }
 
     /// As [`Dense::quantized`], for activations that are GELU + 0.1875 and have no zero: what the
@@ -152,7 +184,13 @@ impl Dense {
     fn behind_shifted_gelu(&self) -> Linear {
         let mut linear = self.quantized(0);
         let rows = linear.weights.chunks_exact(linear.inputs);
-        for (((bias, rounded), &scale), exact) in linear.bias.iter_mut().zip(rows).zip(&linear.scale).zip(&self.bias) {
+        for (((bias, rounded), &scale), exact) in linear
+            .bias
+            .iter_mut()
+            .zip(rows)
+            .zip(&linear.scale)
+            .zip(&self.bias)
+        {
             let sum: i32 = rounded.iter().map(|&w| i32::from(w)).sum();
             *bias = (exact - f64::from(gelu::OFFSET) * f64::from(sum) * f64::from(scale)) as f32;
         }
@@ -165,10 +203,17 @@ impl Dense {
         let mut scale = Vec::new();
         for (row, rounded) in self.rows().zip(weights.chunks_exact_mut(inputs)) {
             let step = largest(row).max(f64::from(SCALE_FLOOR)) / f64::from(HEAD_MAX);
-            row.iter().zip(rounded).for_each(|(w, r)| *r = (w / step).round_ties_even() as i16);
+            row.iter()
+                .zip(rounded)
+                .for_each(|(w, r)| *r = (w / step).round_ties_even() as i16);
             scale.push(step as f32);
         }
-        Head { inputs, weights, scale, bias: self.bias.iter().map(|&b| b as f32).collect() }
+        Head {
+            inputs,
+            weights,
+            scale,
+            bias: self.bias.iter().map(|&b| b as f32).collect(),
+        }
     }
 }
 
@@ -185,7 +230,9 @@ fn weight_step(row: &[f64]) -> f64 {
         let pairs = chain.chunks(4).flat_map(|quad| quad.iter().skip(offset).take(2));
         pairs.map(|w| w.abs()).sum()
     };
-    let sums = row.chunks(CHAIN).flat_map(|chain| [half(chain, 0), half(chain, 2)]);
+    let sums = row
+        .chunks(CHAIN)
+        .flat_map(|chain| [half(chain, 0), half(chain, 2)]);
     let by_sum = sums.fold(0.0, f64::max) / f64::from(CHAIN_SUM_MAX - 4);
     let by_size = largest(row) / f64::from(WEIGHT_MAX);
     // A step that f32 can hold, and not smaller for it.
@@ -221,9 +268,13 @@ fn attended(qkv: &Dense, stream: &[f32], shape: Shape) -> Attended {
         .collect();
     let rounded = |part: usize, max: f32| {
         let heads = outputs[part * shape.width..][..shape.width].chunks_exact(shape.head_dim);
-        let steps: Vec<f64> =
-            heads.clone().map(|h| largest(h).max(f64::from(SCALE_FLOOR)) / f64::from(max)).collect();
-        let values = heads.zip(&steps).flat_map(|(h, step)| h.iter().map(move |v| (v / step).round_ties_even() as i8));
+        let steps: Vec<f64> = heads
+            .clone()
+            .map(|h| largest(h).max(f64::from(SCALE_FLOOR)) / f64::from(max))
+            .collect();
+        let values = heads
+            .zip(&steps)
+            .flat_map(|(h, step)| h.iter().map(move |v| (v / step).round_ties_even() as i8));
         (values.collect::<Vec<i8>>(), steps)
     };
     let (queries, query_steps) = rounded(0, QUERY_MAX);
@@ -254,8 +305,15 @@ mod tests {
     #[test]
     fn no_accumulator_can_overflow() {
         // The hardest case: all weights of a chain as large as the largest.
-        for row in [vec![1.0; 32], vec![-3.0; 16], (0..32).map(f64::from).collect::<Vec<_>>()] {
-            let dense = Dense { weights: row.clone(), bias: vec![0.0] };
+        for row in [
+            vec![1.0; 32],
+            vec![-3.0; 16],
+            (0..32).map(f64::from).collect::<Vec<_>>(),
+        ] {
+            let dense = Dense {
+                weights: row.clone(),
+                bias: vec![0.0],
+            };
             let linear = dense.quantized(0);
             for chain in linear.weights[..linear.inputs].chunks(CHAIN) {
                 for offset in [0, 2] {
@@ -270,11 +328,24 @@ mod tests {
     #[test]
     fn rounded_weights_are_within_half_a_step() {
         let row: Vec<f64> = (0..40).map(|i| f64::from(i * i % 23) - 11.0).collect();
-        let linear = Dense { weights: row.clone(), bias: vec![0.5] }.quantized(64);
-        assert_eq!((linear.inputs, linear.outputs, linear.weights.len()), (48, 1, 4 * 48));
-        for (exact, &w) in row.iter().zip(&linear.weights) {
-            assert!((exact - f64::from(w) * f64::from(linear.scale[0])).abs() <= 0.5001 * f64::from(linear.scale[0]));
+        let linear = Dense {
+            weights: row.clone(),
+            bias: vec![0.5],
         }
-        assert_eq!(linear.correction[0], 64 * linear.weights.iter().map(|&w| i32::from(w)).sum::<i32>());
+        .quantized(64);
+        assert_eq!(
+            (linear.inputs, linear.outputs, linear.weights.len()),
+            (48, 1, 4 * 48)
+        );
+        for (exact, &w) in row.iter().zip(&linear.weights) {
+            assert!(
+                (exact - f64::from(w) * f64::from(linear.scale[0])).abs()
+                    <= 0.5001 * f64::from(linear.scale[0])
+            );
+        }
+        assert_eq!(
+            linear.correction[0],
+            64 * linear.weights.iter().map(|&w| i32::from(w)).sum::<i32>()
+        );
     }
 }

@@ -60,8 +60,16 @@ impl Gpt {
             let var = Var::from_tensor(&Tensor::from_vec(values, shape, device)?)?;
             Ok((name, var))
         };
-        let vars = config.tensor_shapes().into_iter().map(tensor).collect::<Result<_>>()?;
-        Ok(Self { config: config.clone(), vars, device: device.clone() })
+        let vars = config
+            .tensor_shapes()
+            .into_iter()
+            .map(tensor)
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            config: config.clone(),
+            vars,
+            device: device.clone(),
+        })
     }
 
     /// A network with the weights of a checkpoint.
@@ -74,7 +82,11 @@ impl Gpt {
             Ok((name.clone(), Var::from_tensor(&tensor)?))
         };
         let vars = checkpoint.tensors().iter().map(var).collect::<Result<_>>()?;
-        Ok(Self { config: checkpoint.config().clone(), vars, device: device.clone() })
+        Ok(Self {
+            config: checkpoint.config().clone(),
+            vars,
+            device: device.clone(),
+        })
     }
 
     /// The weights as they are now.
@@ -84,7 +96,13 @@ impl Gpt {
     pub fn to_checkpoint(&self) -> crate::Result<Checkpoint> {
         let read = |(name, var): (&String, &Var)| {
             let values = var.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
-            Ok((name.clone(), model::Tensor { shape: var.dims().to_vec(), values }))
+            Ok((
+                name.clone(),
+                model::Tensor {
+                    shape: var.dims().to_vec(),
+                    values,
+                },
+            ))
         };
         let tensors = self.vars.iter().map(read).collect::<Result<_>>();
         let tensors = tensors.map_err(|e| crate::Error::Training(e.to_string()))?;

@@ -43,19 +43,31 @@ impl Checkpoint {
             // Some trainings have no bias here: the same as a bias of zero.
             let name = format!("transformer.h.{layer}.attn.c_attn.bias");
             let shape = shapes[&name].clone();
-            tensors.entry(name).or_insert_with(|| Tensor { values: vec![0.0; shape[0]], shape });
+            tensors.entry(name).or_insert_with(|| Tensor {
+                values: vec![0.0; shape[0]],
+                shape,
+            });
         }
         for (name, shape) in &shapes {
-            let tensor = tensors.get(name).ok_or_else(|| Error::model(format!("{WEIGHTS_FILE} has no tensor '{name}'")))?;
+            let tensor = tensors
+                .get(name)
+                .ok_or_else(|| Error::model(format!("{WEIGHTS_FILE} has no tensor '{name}'")))?;
             if tensor.shape != *shape || tensor.values.len() != shape.iter().product::<usize>() {
-                return Err(Error::model(format!("tensor '{name}' has shape {:?}, config.json asks for {shape:?}", tensor.shape)));
+                return Err(Error::model(format!(
+                    "tensor '{name}' has shape {:?}, config.json asks for {shape:?}",
+                    tensor.shape
+                )));
             }
             if tensor.values.iter().any(|v| !v.is_finite()) {
-                return Err(Error::model(format!("tensor '{name}' holds a value that is not finite")));
+                return Err(Error::model(format!(
+                    "tensor '{name}' holds a value that is not finite"
+                )));
             }
         }
         if let Some(name) = tensors.keys().find(|name| !shapes.contains_key(*name)) {
-            return Err(Error::model(format!("{WEIGHTS_FILE} holds '{name}', which a GPT of this config has not")));
+            return Err(Error::model(format!(
+                "{WEIGHTS_FILE} holds '{name}', which a GPT of this config has not"
+            )));
         }
         Ok(Self { config, tensors })
     }
@@ -76,18 +88,27 @@ impl Checkpoint {
     /// [`Error::Model`] if they make no sense.
     pub fn from_bytes(config: &[u8], weights: &[u8]) -> Result<Self> {
         let config = GptConfig::from_json(config)?;
-        let file = SafeTensors::deserialize(weights)
-            .map_err(|e| Error::model(format!("{WEIGHTS_FILE}: {e}")))?;
+        let file =
+            SafeTensors::deserialize(weights).map_err(|e| Error::model(format!("{WEIGHTS_FILE}: {e}")))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
             if name.ends_with(".attn.bias") {
                 continue;
             }
             if view.dtype() != Dtype::F32 {
-                return Err(Error::model(format!("tensor '{name}' is {:?}, only F32 is read", view.dtype())));
+                return Err(Error::model(format!(
+                    "tensor '{name}' is {:?}, only F32 is read",
+                    view.dtype()
+                )));
             }
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            let tensor = Tensor { shape: view.shape().to_vec(), values: values.collect() };
+            let values = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            let tensor = Tensor {
+                shape: view.shape().to_vec(),
+                values: values.collect(),
+            };
             tensors.insert(name.to_owned(), tensor);
         }
         Self::new(config, tensors)
@@ -98,11 +119,19 @@ impl Checkpoint {
         let bytes: BTreeMap<&str, Vec<u8>> = self
             .tensors
             .iter()
-            .map(|(name, t)| (name.as_str(), t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .map(|(name, t)| {
+                (
+                    name.as_str(),
+                    t.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                )
+            })
             .collect();
         let views = bytes.iter().map(|(&name, data)| {
             let shape = self.tensors[name].shape.clone();
-            (name, TensorView::new(Dtype::F32, shape, data).expect("shapes were checked"))
+            (
+                name,
+                TensorView::new(Dtype::F32, shape, data).expect("shapes were checked"),
+            )
         });
         safetensors::serialize(views, None).expect("names and shapes were checked")
     }
@@ -160,5 +189,8 @@ fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)
     };
-    write().map(|_| ()).map_err(|source| Error::ModelFile { path: path.to_owned(), source })
+    write().map(|_| ()).map_err(|source| Error::ModelFile {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -51,7 +51,17 @@ impl GptConfig {
         let vocab = String::from_utf8(Vocabulary::addition().symbols().to_vec()).expect("ASCII");
         let (start, end) = (default_start(), default_end());
         let vocab_size = vocab.len();
-        Self { model_type: "gpt".into(), n_layer, n_head, n_embd, vocab_size, block_size, vocab, start, end }
+        Self {
+            model_type: "gpt".into(),
+            n_layer,
+            n_head,
+            n_embd,
+            vocab_size,
+            block_size,
+            vocab,
+            start,
+            end,
+        }
     }
 
     /// Reads `config.json`'s text.
@@ -73,10 +83,15 @@ impl GptConfig {
     fn check(&self) -> Result<()> {
         let in_range = |name: &str, value: usize, max: usize| match value {
             v if (1..=max).contains(&v) => Ok(()),
-            v => Err(Error::model(format!("config.json: {name} is {v}, not within 1 to {max}"))),
+            v => Err(Error::model(format!(
+                "config.json: {name} is {v}, not within 1 to {max}"
+            ))),
         };
         if self.model_type != "gpt" {
-            let what = format!("config.json: model_type is '{}', only 'gpt' is known", self.model_type);
+            let what = format!(
+                "config.json: model_type is '{}', only 'gpt' is known",
+                self.model_type
+            );
             return Err(Error::model(what));
         }
         in_range("n_layer", self.n_layer, MAX_LAYERS)?;
@@ -84,11 +99,18 @@ impl GptConfig {
         in_range("n_head", self.n_head, self.n_embd)?;
         in_range("block_size", self.block_size, MAX_BLOCK)?;
         if self.n_embd % self.n_head != 0 {
-            let what = format!("config.json: n_embd {} is not a multiple of n_head {}", self.n_embd, self.n_head);
+            let what = format!(
+                "config.json: n_embd {} is not a multiple of n_head {}",
+                self.n_embd, self.n_head
+            );
             return Err(Error::model(what));
         }
         if self.vocab.chars().count() != self.vocab_size {
-            let what = format!("config.json: vocab has {} symbols, vocab_size is {}", self.vocab.chars().count(), self.vocab_size);
+            let what = format!(
+                "config.json: vocab has {} symbols, vocab_size is {}",
+                self.vocab.chars().count(),
+                self.vocab_size
+            );
             return Err(Error::model(what));
         }
         self.vocabulary().map(|_| ())
@@ -152,7 +174,10 @@ impl GptConfig {
 
     /// Number of trained parameters.
     pub fn parameters(&self) -> usize {
-        self.tensor_shapes().values().map(|shape| shape.iter().product::<usize>()).sum()
+        self.tensor_shapes()
+            .values()
+            .map(|shape| shape.iter().product::<usize>())
+            .sum()
     }
 }
 
@@ -205,7 +230,9 @@ impl std::str::FromStr for Preset {
     fn from_str(name: &str) -> Result<Self> {
         let known = Self::ALL.iter().find(|p| p.name() == name);
         known.copied().ok_or_else(|| {
-            Error::invalid(format!("unknown preset '{name}': use pico, tiny, nano, micro or mini"))
+            Error::invalid(format!(
+                "unknown preset '{name}': use pico, tiny, nano, micro or mini"
+            ))
         })
     }
 }
@@ -245,7 +272,10 @@ mod tests {
         for change in bad {
             let mut config = good.clone();
             change(&mut config);
-            assert!(GptConfig::from_json(config.to_json().as_bytes()).is_err(), "{config:?}");
+            assert!(
+                GptConfig::from_json(config.to_json().as_bytes()).is_err(),
+                "{config:?}"
+            );
         }
     }
 }

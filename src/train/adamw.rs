@@ -34,9 +34,22 @@ impl AdamW {
         let moments = gpt.vars().iter().map(|(name, var)| {
             let zeros = vec![0.0; var.elem_count()];
             let decays = var.dims().len() == 2 && !name.contains(".wte.") && !name.contains(".wpe.");
-            (name.clone(), Moments { first: zeros.clone(), second: zeros, decays })
+            (
+                name.clone(),
+                Moments {
+                    first: zeros.clone(),
+                    second: zeros,
+                    decays,
+                },
+            )
         });
-        Self { beta1, beta2, weight_decay, steps: 0, moments: moments.collect() }
+        Self {
+            beta1,
+            beta2,
+            weight_decay,
+            steps: 0,
+            moments: moments.collect(),
+        }
     }
 
     /// Takes one step at learning rate `rate` and returns the gradient's global norm, which is
@@ -60,8 +73,13 @@ impl AdamW {
         let correction1 = 1.0 - self.beta1.powi(self.steps);
         let correction2 = (1.0 - self.beta2.powi(self.steps)).sqrt();
         let step_size = (rate / correction1) as f32;
-        for (((_, var), moments), gradient) in gpt.vars().iter().zip(self.moments.values_mut()).zip(gradients) {
-            let keep = if moments.decays { 1.0 - rate * self.weight_decay } else { 1.0 } as f32;
+        for (((_, var), moments), gradient) in gpt.vars().iter().zip(self.moments.values_mut()).zip(gradients)
+        {
+            let keep = if moments.decays {
+                1.0 - rate * self.weight_decay
+            } else {
+                1.0
+            } as f32;
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             let state = moments.first.iter_mut().zip(&mut moments.second);
             for ((value, (m, v)), g) in values.iter_mut().zip(state).zip(gradient) {

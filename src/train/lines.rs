@@ -42,12 +42,20 @@ impl LineSource {
 
 /// Tokens of the lines of `text`, each ended by a newline, padded behind their end with the end
 /// symbol to `length`.
-fn batch_of_lines(text: &[u8], vocabulary: &Vocabulary, length: usize, device: &Device) -> candle_core::Result<Batch> {
+fn batch_of_lines(
+    text: &[u8],
+    vocabulary: &Vocabulary,
+    length: usize,
+    device: &Device,
+) -> candle_core::Result<Batch> {
     let (mut inputs, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for line in text.split_inclusive(|&b| b == b'\n') {
         let characters = line.strip_suffix(b"\n").unwrap_or(line);
         if characters.len() >= length {
-            candle_core::bail!("a line of {} characters does not fit a block of {length}", characters.len());
+            candle_core::bail!(
+                "a line of {} characters does not fit a block of {length}",
+                characters.len()
+            );
         }
         let end = u32::from(vocabulary.end());
         let first = targets.len();

@@ -115,8 +115,14 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn create(path: &Path, settings: &Settings) -> Result<Self> {
-        let file = File::create(path).map_err(|source| Error::ModelFile { path: path.into(), source })?;
-        let mut log = Self { file, path: path.into() };
+        let file = File::create(path).map_err(|source| Error::ModelFile {
+            path: path.into(),
+            source,
+        })?;
+        let mut log = Self {
+            file,
+            path: path.into(),
+        };
         log.append(settings)?;
         Ok(log)
     }
@@ -125,6 +131,9 @@ impl Log {
         let line = serde_json::to_string(record).expect("plain data") + "\n";
         self.file
             .write_all(line.as_bytes())
-            .map_err(|source| Error::ModelFile { path: self.path.clone(), source })
+            .map_err(|source| Error::ModelFile {
+                path: self.path.clone(),
+                source,
+            })
     }
 }

@@ -36,8 +36,10 @@ const VALIDATION_STREAM: u64 = 2;
 /// [`Error::Training`] if the network or the optimiser fails, [`Error::ModelFile`] if the folder
 /// cannot be written.
 pub fn train(settings: &Settings, folder: &Path, mut report: impl FnMut(&Record)) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .map_err(|source| Error::ModelFile { path: folder.to_owned(), source })?;
+    std::fs::create_dir_all(folder).map_err(|source| Error::ModelFile {
+        path: folder.to_owned(),
+        source,
+    })?;
     let mut log = log::Log::create(&folder.join(LOG_FILE), settings)?;
     let mut run = Run::new(settings)?;
     for step in 1..=settings.steps {
@@ -103,7 +105,9 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, step: u64) -> Result<()> {
         let mut compute = || -> candle_core::Result<(f64, f64)> {
-            let batch = self.training.next_batch(self.settings.batch_lines, self.gpt.device())?;
+            let batch = self
+                .training
+                .next_batch(self.settings.batch_lines, self.gpt.device())?;
             let loss = self.gpt.loss(&batch)?;
             let grads = loss.backward()?;
             let rate = self.schedule.rate(step);
@@ -115,7 +119,9 @@ impl<'a> Run<'a> {
         };
         let (loss, norm) = compute().map_err(failed)?;
         if !loss.is_finite() {
-            return Err(Error::Training(format!("the loss is {loss} at step {step}: lower the learning rate")));
+            return Err(Error::Training(format!(
+                "the loss is {loss} at step {step}: lower the learning rate"
+            )));
         }
         self.recent = (self.recent.0 + loss, self.recent.1 + 1);
         self.last_norm = norm;
@@ -123,7 +129,8 @@ impl<'a> Run<'a> {
     }
 
     fn evaluate(&mut self, step: u64) -> Result<Record> {
-        let (loss, losses, accuracy) = validate(&self.gpt, &self.validation, self.distribution).map_err(failed)?;
+        let (loss, losses, accuracy) =
+            validate(&self.gpt, &self.validation, self.distribution).map_err(failed)?;
         let (sum, count) = std::mem::take(&mut self.recent);
         Ok(Record {
             step,
@@ -147,7 +154,11 @@ fn failed(error: candle_core::Error) -> Error {
 
 /// Mean loss in nats a token, its mean at each position in nats a line, and the share of lines
 /// whose answer (all tokens behind `=`) is right at every token, each given the right ones before.
-fn validate(gpt: &Gpt, batches: &[Batch], distribution: Distribution) -> candle_core::Result<(f64, Vec<f64>, f64)> {
+fn validate(
+    gpt: &Gpt,
+    batches: &[Batch],
+    distribution: Distribution,
+) -> candle_core::Result<(f64, Vec<f64>, f64)> {
     let length = gpt.config().block_size;
     let answer = 2 * distribution.digits() as usize + 2;
     let mut by_position = vec![0.0; length];
@@ -155,7 +166,10 @@ fn validate(gpt: &Gpt, batches: &[Batch], distribution: Distribution) -> candle_
     for batch in batches {
         let log_probs = candle_nn::ops::log_softmax(&gpt.forward(&batch.inputs)?.detach(), 1)?;
         let best: Vec<u32> = log_probs.argmax(1)?.to_vec1()?;
-        let nats: Vec<f32> = log_probs.gather(&batch.targets.unsqueeze(1)?, 1)?.flatten_all()?.to_vec1()?;
+        let nats: Vec<f32> = log_probs
+            .gather(&batch.targets.unsqueeze(1)?, 1)?
+            .flatten_all()?
+            .to_vec1()?;
         let targets: Vec<u32> = batch.targets.to_vec1()?;
         let weights: Vec<f32> = batch.weights.to_vec1()?;
         for start in (0..targets.len()).step_by(length) {

@@ -32,7 +32,12 @@ mod tests {
 
     #[test]
     fn warms_up_peaks_and_falls() {
-        let s = Schedule { peak: 4e-3, warmup: 100, steps: 1000, final_share: 0.02 };
+        let s = Schedule {
+            peak: 4e-3,
+            warmup: 100,
+            steps: 1000,
+            final_share: 0.02,
+        };
         assert!((s.rate(1) - 4e-5).abs() < 1e-12);
         assert_eq!(s.rate(100), 4e-3);
         assert!((s.rate(550) - 4e-3 * 0.51).abs() < 1e-9);

@@ -33,7 +33,10 @@ fn a_short_run_learns_and_logs() {
     let mut records = Vec::new();
     train(&settings(60), folder.path(), |r| records.push(r.clone())).unwrap();
     assert_eq!(records.len(), 3);
-    assert!(records[2].validation_loss < records[0].validation_loss - 0.1, "{records:?}");
+    assert!(
+        records[2].validation_loss < records[0].validation_loss - 0.1,
+        "{records:?}"
+    );
     let total: f64 = records[2].loss_by_position.iter().sum();
     let tokens = Distribution::new(2, Operands::Natural).unwrap().mean_tokens();
     assert!((total / tokens - records[2].validation_loss).abs() < 0.02);
@@ -80,20 +83,32 @@ fn check_gradients(inputs: &[Var], f: impl Fn(&[Var]) -> candle_core::Result<Ten
     };
     let grads = scalar(inputs).unwrap().backward().unwrap();
     for input in inputs {
-        let gradient: Vec<f32> = grads.get(input).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let gradient: Vec<f32> = grads
+            .get(input)
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap();
         let before = input.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         for i in (0..before.len()).step_by(before.len() / 7 + 1) {
             let at = |shift: f32| {
                 let mut values = before.clone();
                 values[i] += shift;
-                input.set(&Tensor::from_vec(values, input.shape(), &Device::Cpu).unwrap()).unwrap();
+                input
+                    .set(&Tensor::from_vec(values, input.shape(), &Device::Cpu).unwrap())
+                    .unwrap();
                 let value = scalar(inputs).unwrap().to_dtype(DType::F64).unwrap();
                 value.to_scalar::<f64>().unwrap()
             };
             let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
             at(0.0);
             let error = (slope - f64::from(gradient[i])).abs();
-            assert!(error < 2e-2 * (1.0 + slope.abs()), "entry {i}: {slope} by differences, {}", gradient[i]);
+            assert!(
+                error < 2e-2 * (1.0 + slope.abs()),
+                "entry {i}: {slope} by differences, {}",
+                gradient[i]
+            );
         }
     }
 }

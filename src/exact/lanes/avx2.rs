@@ -127,7 +127,11 @@ unsafe fn two_products<const FIRST: usize>(
 /// # Safety
 /// The processor has AVX2; weights as [`Lanes::products`] asks.
 #[inline(always)]
-unsafe fn four_products(start: &[i32; 4], inputs: &[[Vector; 4]], weights: &[[[i32; 4]; 4]]) -> [[__m256i; 2]; 4] {
+unsafe fn four_products(
+    start: &[i32; 4],
+    inputs: &[[Vector; 4]],
+    weights: &[[[i32; 4]; 4]],
+) -> [[__m256i; 2]; 4] {
     // SAFETY: all is passed on.
     unsafe {
         let [a, b] = two_products::<0>(start, inputs, weights);
@@ -347,7 +351,10 @@ impl Lanes for Avx2 {
             let low = _mm256_set1_epi16(0xff);
             let bytes = |a, b| _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi16::<8>(b));
             let (first, second) = (bytes(x[0], x[1]), bytes(x[2], x[3]));
-            [_mm256_unpacklo_epi16(first, second), _mm256_unpackhi_epi16(first, second)]
+            [
+                _mm256_unpacklo_epi16(first, second),
+                _mm256_unpackhi_epi16(first, second),
+            ]
         }
     }
     #[inline(always)]

@@ -236,7 +236,12 @@ impl Lanes for Avx512 {
         // SAFETY: AVX-512 with VNNI.
         unsafe {
             let [a, b, c, d] = *start;
-            let mut sums = [Self::splat_i(a), Self::splat_i(b), Self::splat_i(c), Self::splat_i(d)];
+            let mut sums = [
+                Self::splat_i(a),
+                Self::splat_i(b),
+                Self::splat_i(c),
+                Self::splat_i(d),
+            ];
             for (input, weights) in inputs.iter().zip(weights) {
                 let u = Self::load_i(input);
                 for (sum, &w) in sums.iter_mut().zip(weights) {

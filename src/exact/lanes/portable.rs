@@ -68,7 +68,9 @@ impl Lanes for Portable {
         map(a, |a| a as f32)
     }
     unsafe fn scale_by_power(a: Self::F, n: Self::F) -> Self::F {
-        zip(a, n, |a, n| f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23)))
+        zip(a, n, |a, n| {
+            f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23))
+        })
     }
     unsafe fn splat_i(x: i32) -> Self::I {
         [x; LANES]

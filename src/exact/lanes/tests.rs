@@ -25,10 +25,17 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
     let bytes = |rng: &mut ChaCha8Rng, max: i32, signed: bool| {
         let mut byte = || {
             let low = if signed { -max } else { 0 };
-            let extreme = [low, max, 0, low + (rng.next_u32() % (max - low + 1) as u32) as i32];
+            let extreme = [
+                low,
+                max,
+                0,
+                low + (rng.next_u32() % (max - low + 1) as u32) as i32,
+            ];
             extreme[rng.next_u32() as usize % 4] as u8
         };
-        Vector(std::array::from_fn(|_| u32::from_le_bytes(std::array::from_fn(|_| byte()))))
+        Vector(std::array::from_fn(|_| {
+            u32::from_le_bytes(std::array::from_fn(|_| byte()))
+        }))
     };
     // SAFETY: as promised by the caller, for all calls.
     unsafe {
@@ -38,11 +45,21 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
         };
         let (va, vb) = (floats(&mut rng, 3e5), floats(&mut rng, 3e5));
         let (a, b) = (L::load(&va), L::load(&vb));
-        for x in [L::add(a, b), L::sub(a, b), L::mul(a, b), L::max(a, b), L::abs(a), L::sqrt(L::abs(b))] {
+        for x in [
+            L::add(a, b),
+            L::sub(a, b),
+            L::mul(a, b),
+            L::max(a, b),
+            L::abs(a),
+            L::sqrt(L::abs(b)),
+        ] {
             put_f(x);
         }
         put_f(L::div(a, L::add(L::abs(b), L::splat(0.25))));
-        let powers = L::add(L::splat(crate::exact::math::ROUND), L::load(&floats(&mut rng, 20.0)));
+        let powers = L::add(
+            L::splat(crate::exact::math::ROUND),
+            L::load(&floats(&mut rng, 20.0)),
+        );
         put_f(L::scale_by_power(L::add(L::abs(a), L::splat(1.0)), powers));
         let (vi, vj) = (ints(&mut rng), ints(&mut rng));
         let (i, j) = (L::load_i(&vi), L::load_i(&vj));
@@ -51,7 +68,13 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
             out.push(Vector::ZERO);
             L::store_i(out.last_mut().unwrap(), x);
         };
-        for x in [L::round(a), L::truncate(a), L::add_i(i, j), L::sub_i(i, j), L::or_i(i, j)] {
+        for x in [
+            L::round(a),
+            L::truncate(a),
+            L::add_i(i, j),
+            L::sub_i(i, j),
+            L::or_i(i, j),
+        ] {
             put(x);
         }
         for from in [0, 8, 24] {
@@ -82,16 +105,24 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
         }
         put(L::quads([h, k, clamp, L::max_h(h, k)]));
         put(L::pairs(h, k));
-        let (u, s) = (L::load_i(&bytes(&mut rng, 127, false)), L::load_i(&bytes(&mut rng, 127, true)));
+        let (u, s) = (
+            L::load_i(&bytes(&mut rng, 127, false)),
+            L::load_i(&bytes(&mut rng, 127, true)),
+        );
         put(L::dot(i, u, s));
-        let (s, t) = (L::load_i(&bytes(&mut rng, 64, true)), L::load_i(&bytes(&mut rng, 64, true)));
+        let (s, t) = (
+            L::load_i(&bytes(&mut rng, 64, true)),
+            L::load_i(&bytes(&mut rng, 64, true)),
+        );
         put(L::dot_two(i, [u, L::splat_i(0x7f7f_7f7f)], [s, t]));
         put(L::dot_pairs(L::splat_i(7), L::pairs(h, k), L::pairs(k, h)));
         // Weights as large as a chain may have: eight of ±32 share an accumulator, 8 · 32 ≤ 258.
         let inputs: Vec<Vector> = (0..8).map(|_| bytes(&mut rng, 127, false)).collect();
         let mut weight = || std::array::from_fn(|_| bytes(&mut rng, 32, true).0[0] as i32);
         let weights: Vec<[i32; 4]> = (0..8).map(|_| weight()).collect();
-        L::products(&[0, -7, 1 << 20, 5], &inputs, &weights).into_iter().for_each(&mut put);
+        L::products(&[0, -7, 1 << 20, 5], &inputs, &weights)
+            .into_iter()
+            .for_each(&mut put);
         // All weight at one position, and spread over many.
         let mut sum = L::mix(L::mix_zero(), L::splat_i(255), &bytes(&mut rng, 127, true));
         put(L::mixed(sum));

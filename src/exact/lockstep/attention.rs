@@ -27,7 +27,11 @@ pub(super) unsafe fn add_value<L: Lanes>(to: &mut Vector, position: usize, bytes
     // SAFETY: as promised by the caller.
     unsafe {
         let moved = L::move_byte(bytes, 8 * byte as u32, 8 * (position % 4) as u32);
-        let before = if position.is_multiple_of(4) { L::splat_i(0) } else { L::load_i(to) };
+        let before = if position.is_multiple_of(4) {
+            L::splat_i(0)
+        } else {
+            L::load_i(to)
+        };
         L::store_i(to, L::or_i(before, moved));
     }
 }
@@ -69,11 +73,20 @@ pub(super) unsafe fn attend<L: Lanes>(
 
             let (scale, round) = scaled::<L>(of_head(keys), QUERY_MAX);
             L::store(&mut seen.key_scale[at], scale);
-            quads_of::<L>(of_head(keys), round, KEY_ZERO, &mut seen.keys[at * quads..][..quads]);
+            quads_of::<L>(
+                of_head(keys),
+                round,
+                KEY_ZERO,
+                &mut seen.keys[at * quads..][..quads],
+            );
 
             let (scale, round) = scaled::<L>(of_head(values), VALUE_MAX);
             L::store(&mut seen.value_scale[at], scale);
-            for (to, value) in seen.values_of(shape, head, position).iter_mut().zip(of_head(values)) {
+            for (to, value) in seen
+                .values_of(shape, head, position)
+                .iter_mut()
+                .zip(of_head(values))
+            {
                 add_value::<L>(to, position, L::round(L::mul(L::load(value), round)), 0);
             }
         }
@@ -92,7 +105,14 @@ fn slice(features: &[Vector], from: usize, len: usize) -> &[Vector] {
 #[inline(always)]
 pub(super) unsafe fn attention<L: Lanes>(shape: &Shape, position: usize, seen: &Seen, scratch: &mut Scratch) {
     let (positions, quads) = (position + 1, shape.head_quads());
-    let Scratch { features, queries, query_scale, weights, rounded, .. } = scratch;
+    let Scratch {
+        features,
+        queries,
+        query_scale,
+        weights,
+        rounded,
+        ..
+    } = scratch;
     let range = weight_range(positions);
     for head in 0..shape.heads {
         let at = head * shape.block_size;

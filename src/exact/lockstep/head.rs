@@ -13,7 +13,12 @@ use crate::exact::parameters::{HEAD_MAX, PRECISION};
 /// The processor has the instruction set `L`.
 #[inline(always)]
 pub(super) unsafe fn logits<L: Lanes>(head: &PackedHead, stream: &[Vector], scratch: &mut Scratch) {
-    let Scratch { inputs, features, logits, .. } = scratch;
+    let Scratch {
+        inputs,
+        features,
+        logits,
+        ..
+    } = scratch;
     // SAFETY: as promised by the caller.
     unsafe {
         let (rstd, largest) = centre::<L>(stream, features);
@@ -26,7 +31,11 @@ pub(super) unsafe fn logits<L: Lanes>(head: &PackedHead, stream: &[Vector], scra
             L::store_i(to, L::pairs(rounded(&pair[0]), second));
         }
         let inputs = &inputs[..head.per_symbol];
-        let symbols = head.pairs.chunks_exact(head.per_symbol).zip(&head.scale).zip(&head.bias);
+        let symbols = head
+            .pairs
+            .chunks_exact(head.per_symbol)
+            .zip(&head.scale)
+            .zip(&head.bias);
         for (((weights, &symbol_scale), &bias), to) in symbols.zip(logits) {
             let mut sum = L::splat_i(0);
             for (input, &weight) in inputs.iter().zip(weights) {
@@ -67,7 +76,10 @@ pub(super) unsafe fn cumulative<L: Lanes>(vocab: usize, logits: &mut [Vector], r
         for (index, words) in logits.chunks_exact(8).enumerate() {
             let words: [L::I; 8] = std::array::from_fn(|i| L::load_i(&words[i]));
             let mut rows = rows.chunks_exact_mut(eights).map(|row| &mut row[index]);
-            L::scatter(words, std::array::from_fn(|_| rows.next().expect("a row for each lane")));
+            L::scatter(
+                words,
+                std::array::from_fn(|_| rows.next().expect("a row for each lane")),
+            );
         }
     }
 }

@@ -31,7 +31,10 @@ pub(crate) struct Prefixes {
 impl Prefixes {
     /// Fills a model's table.
     pub fn fill(isa: Isa, model: &mut Packed, start: Token) {
-        model.prefixes = Self { start, positions: Vec::new() };
+        model.prefixes = Self {
+            start,
+            positions: Vec::new(),
+        };
         let mut count = 1;
         while model.prefixes.positions.len() < model.shape.block_size
             && count <= MOST
@@ -78,7 +81,13 @@ fn next_position(isa: Isa, model: &Packed, count: usize) -> Vec<[u32; 8]> {
         let mut divisor = count;
         for at in 0..=position {
             let digit = |line: usize| ((first + line).min(count - 1) / divisor % shape.vocab) as Token;
-            let token = |line: usize| if at == 0 { model.prefixes.start } else { digit(line) };
+            let token = |line: usize| {
+                if at == 0 {
+                    model.prefixes.start
+                } else {
+                    digit(line)
+                }
+            };
             let tokens: Vec<Token> = (0..lines).map(token).collect();
             isa::step(isa, &mut state, model, &tokens, &mut rows);
             divisor /= shape.vocab;
@@ -107,12 +116,18 @@ impl Lockstep {
                 feature.map_or(0, |word| word.to_le_bytes()[position % 4])
             };
             let word = |head, quad: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| byte(head, 4 * quad + i)));
-            append(records, (0..shape.heads).flat_map(|head| (0..quads).map(move |quad| word(head, quad))));
+            append(
+                records,
+                (0..shape.heads).flat_map(|head| (0..quads).map(move |quad| word(head, quad))),
+            );
 
             // The scales of the queries are not needed again.
             let key_scales = places.clone().map(|at| seen.key_scale[at].0[lane]);
             let value_scales = places.map(|at| seen.value_scale[at].0[lane]);
-            append(records, (0..shape.heads).map(|_| 0).chain(key_scales).chain(value_scales));
+            append(
+                records,
+                (0..shape.heads).map(|_| 0).chain(key_scales).chain(value_scales),
+            );
         }
     }
 }
@@ -132,7 +147,11 @@ pub(super) unsafe fn recall<L: Lanes>(
 ) {
     let shape = &model.shape;
     for (prefix, &token) in tile.prefix.iter_mut().zip(tokens) {
-        *prefix = if position == 0 { 0 } else { *prefix * shape.vocab + usize::from(token) };
+        *prefix = if position == 0 {
+            0
+        } else {
+            *prefix * shape.vocab + usize::from(token)
+        };
     }
     let records: [&[[u32; 8]]; LANES] =
         std::array::from_fn(|lane| model.prefixes.record(shape, position, tile.prefix[lane]));

@@ -44,7 +44,15 @@ pub(super) unsafe fn quads_of<L: Lanes>(features: &[Vector], factor: L::F, zero:
         let rounded = |feature: &Vector| L::add_h(L::pack(L::round(L::mul(L::load(feature), factor))), zero);
         let (whole, rest) = features.split_at(features.len() / 4 * 4);
         for (to, four) in to.iter_mut().zip(whole.chunks_exact(4)) {
-            L::store_i(to, L::quads([rounded(&four[0]), rounded(&four[1]), rounded(&four[2]), rounded(&four[3])]));
+            L::store_i(
+                to,
+                L::quads([
+                    rounded(&four[0]),
+                    rounded(&four[1]),
+                    rounded(&four[2]),
+                    rounded(&four[3]),
+                ]),
+            );
         }
         if !rest.is_empty() {
             let mut four = [L::splat_h(0); 4];
@@ -121,7 +129,11 @@ pub(super) unsafe fn centre<L: Lanes>(stream: &[Vector], centred: &mut [Vector])
 /// # Safety
 /// The processor has the instruction set `L`.
 #[inline(always)]
-pub(super) unsafe fn normed<L: Lanes>(stream: &[Vector], centred: &mut [Vector], inputs: &mut [Vector]) -> RowScale<L> {
+pub(super) unsafe fn normed<L: Lanes>(
+    stream: &[Vector],
+    centred: &mut [Vector],
+    inputs: &mut [Vector],
+) -> RowScale<L> {
     // SAFETY: as promised by the caller.
     unsafe {
         let (rstd, largest) = centre::<L>(stream, centred);

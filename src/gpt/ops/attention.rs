@@ -18,7 +18,11 @@ pub fn causal_attention(qkv: &Tensor, length: usize, heads: usize) -> Result<Ten
         candle_core::bail!("attention: {rows} × {width3} is not lines of {length} in {heads} heads");
     }
     if qkv.device().is_cpu() {
-        qkv.apply_op1(Attention { length, heads, width: width3 / 3 })
+        qkv.apply_op1(Attention {
+            length,
+            heads,
+            width: width3 / 3,
+        })
     } else {
         composed(qkv, length, heads)
     }
@@ -28,13 +32,21 @@ fn composed(qkv: &Tensor, length: usize, heads: usize) -> Result<Tensor> {
     let (rows, width3) = qkv.dims2()?;
     let (width, lines) = (width3 / 3, rows / length);
     let part = |i: usize| {
-        let part = qkv.narrow(1, i * width, width)?.reshape((lines, length, heads, width / heads))?;
+        let part = qkv
+            .narrow(1, i * width, width)?
+            .reshape((lines, length, heads, width / heads))?;
         part.transpose(1, 2)?.contiguous() // (B, nh, T, hs)
     };
     let (q, k, v) = (part(0)?, part(1)?, part(2)?);
     let scale = 1.0 / ((width / heads) as f64).sqrt();
     let hidden: Vec<f32> = (0..length * length)
-        .map(|i| if i % length > i / length { f32::NEG_INFINITY } else { 0.0 })
+        .map(|i| {
+            if i % length > i / length {
+                f32::NEG_INFINITY
+            } else {
+                0.0
+            }
+        })
         .collect();
     let hidden = Tensor::from_vec(hidden, (length, length), qkv.device())?;
     let scores = (q.matmul(&k.transpose(2, 3)?.contiguous()?)? * scale)?.broadcast_add(&hidden)?; // (B, nh, T, T)
@@ -71,7 +83,10 @@ impl CustomOp1 for Attention {
         let dqkv = with_values([qkv, grad], |[qkv, g]| {
             let mut dqkv = vec![0.0; qkv.len()];
             let len = LINES_PER_TASK * self.length * self.width;
-            let tasks = dqkv.par_chunks_mut(3 * len).zip(qkv.par_chunks(3 * len)).zip(g.par_chunks(len));
+            let tasks = dqkv
+                .par_chunks_mut(3 * len)
+                .zip(qkv.par_chunks(3 * len))
+                .zip(g.par_chunks(len));
             tasks.for_each(|((dqkv, qkv), g)| backward(*self, qkv, g, dqkv));
             Ok(dqkv)
         })?;
@@ -104,7 +119,9 @@ impl Attention {
             p.iter_mut().zip(keys).for_each(|(p, k)| *p += q * k);
         }
         let scale = 1.0 / (self.head_dim() as f32).sqrt();
-        let max = p.iter().fold(f32::NEG_INFINITY, |m, &s| if s > m { s } else { m });
+        let max = p
+            .iter()
+            .fold(f32::NEG_INFINITY, |m, &s| if s > m { s } else { m });
         p.iter_mut().for_each(|p| *p = exp((*p - max) * scale));
         let norm = 1.0 / p.iter().sum::<f32>();
         p.iter_mut().for_each(|p| *p *= norm);
@@ -116,7 +133,9 @@ fn forward(a: Attention, qkv: &[f32], y: &mut [f32]) {
     let (d, width, length) = (a.head_dim(), a.width, a.length);
     let mut keys = vec![0.0; d * length];
     let mut p = vec![0.0; length];
-    let lines = y.chunks_exact_mut(length * width).zip(qkv.chunks_exact(3 * length * width));
+    let lines = y
+        .chunks_exact_mut(length * width)
+        .zip(qkv.chunks_exact(3 * length * width));
     for (y, line) in lines {
         for head in 0..a.heads {
             a.transposed(line, 1, head, &mut keys);
@@ -160,7 +179,9 @@ fn backward(a: Attention, qkv: &[f32], g: &[f32], dqkv: &mut [f32]) {
                     dp.iter_mut().zip(vals).for_each(|(dp, v)| *dp += g * v);
                 }
                 let mean: f32 = p.iter().zip(&*dp).map(|(p, dp)| p * dp).sum();
-                dp.iter_mut().zip(&*p).for_each(|(dp, p)| *dp = p * (*dp - mean) * scale);
+                dp.iter_mut()
+                    .zip(&*p)
+                    .for_each(|(dp, p)| *dp = p * (*dp - mean) * scale);
                 for (j, (&ds, &p)) in dp.iter().zip(&*p).enumerate() {
                     let key = &line[at(1, j)..][..d];
                     let dq = &mut dline[at(0, t)..][..d];

@@ -16,7 +16,11 @@ const PER_TASK: usize = 1 << 14;
 /// # Errors
 /// Whatever candle reports.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.apply_op1(Gelu) } else { x.gelu() }
+    if x.device().is_cpu() {
+        x.apply_op1(Gelu)
+    } else {
+        x.gelu()
+    }
 }
 
 struct Gelu;
@@ -29,14 +33,19 @@ impl CustomOp1 for Gelu {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = values(x, layout)?;
         let mut y = vec![0.0; x.len()];
-        y.par_chunks_mut(PER_TASK).zip(x.par_chunks(PER_TASK)).for_each(|(y, x)| forward(x, y));
+        y.par_chunks_mut(PER_TASK)
+            .zip(x.par_chunks(PER_TASK))
+            .for_each(|(y, x)| forward(x, y));
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let dx = with_values([x, grad], |[x, g]| {
             let mut dx = vec![0.0; x.len()];
-            let tasks = dx.par_chunks_mut(PER_TASK).zip(x.par_chunks(PER_TASK)).zip(g.par_chunks(PER_TASK));
+            let tasks = dx
+                .par_chunks_mut(PER_TASK)
+                .zip(x.par_chunks(PER_TASK))
+                .zip(g.par_chunks(PER_TASK));
             tasks.for_each(|((dx, x), g)| backward(x, g, dx));
             Ok(dx)
         })?;

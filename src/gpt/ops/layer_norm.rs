@@ -14,7 +14,11 @@ const EPSILON: f32 = 1e-5;
 /// # Errors
 /// Whatever candle reports.
 pub fn layer_norm(x: &Tensor, gain: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.apply_op3(gain, bias, LayerNorm) } else { composed(x, gain, bias) }
+    if x.device().is_cpu() {
+        x.apply_op3(gain, bias, LayerNorm)
+    } else {
+        composed(x, gain, bias)
+    }
 }
 
 fn composed(x: &Tensor, gain: &Tensor, bias: &Tensor) -> Result<Tensor> {
@@ -60,7 +64,10 @@ impl CustomOp3 for LayerNorm {
         let (dx, dgain, dbias) = with_values([x, gain, grad], |[x, gain, g]| {
             let mut dx = vec![0.0; x.len()];
             let len = ROWS_PER_TASK * width;
-            let tasks = dx.par_chunks_mut(len).zip(x.par_chunks(len)).zip(g.par_chunks(len));
+            let tasks = dx
+                .par_chunks_mut(len)
+                .zip(x.par_chunks(len))
+                .zip(g.par_chunks(len));
             let parts: Vec<_> = tasks
                 .map(|((dx, x), g)| {
                     let (mut dgain, mut dbias) = (vec![0.0; width], vec![0.0; width]);
@@ -118,7 +125,10 @@ fn forward(x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 fn backward(x: &[f32], gain: &[f32], g: &[f32], dx: &mut [f32], dgain: &mut [f32], dbias: &mut [f32]) {
     let width = gain.len();
-    let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(g.chunks_exact(width));
+    let rows = dx
+        .chunks_exact_mut(width)
+        .zip(x.chunks_exact(width))
+        .zip(g.chunks_exact(width));
     for ((dx, x), g) in rows {
         let (mean, rstd) = moments(x);
         let scale = 1.0 / width as f32;

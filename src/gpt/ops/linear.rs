@@ -11,7 +11,11 @@ use super::{ROWS_PER_TASK, sum_in_order, values, with_values};
 /// Whatever candle reports.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let product = x.matmul(&weight.t()?)?;
-    if x.device().is_cpu() { product.apply_op2(bias, AddBias) } else { product.broadcast_add(bias) }
+    if x.device().is_cpu() {
+        product.apply_op2(bias, AddBias)
+    } else {
+        product.broadcast_add(bias)
+    }
 }
 
 /// Adds a bias to every row; backward, sums rows in a fixed order.
@@ -22,7 +26,13 @@ impl CustomOp2 for AddBias {
         "add-bias"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, b: &CpuStorage, lb: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, b) = (values(x, lx)?, values(b, lb)?);
         let mut y = vec![0.0; x.len()];
         let len = ROWS_PER_TASK * b.len();
@@ -34,7 +44,13 @@ impl CustomOp2 for AddBias {
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
-    fn bwd(&self, _x: &Tensor, bias: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        _x: &Tensor,
+        bias: &Tensor,
+        _y: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let width = bias.elem_count();
         let bias_grad = with_values([grad], |[g]| {
             let part = |rows: &[f32]| {
