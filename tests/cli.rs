@@ -354,6 +354,18 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn verbose_says_what_runs() {
+    let place = Place::with_archive();
+    for args in [&["c", "-v", "-f", "a.txt"][..], &["t", "-v", "a.txt.sur"], &["d", "-cv", "a.txt.sur"]] {
+        let output = place.command(args).arg("-T3").env("SURPRISAL_ISA", "portable").output().unwrap();
+        for part in ["kernel portable", "threads 3", "model tiny-uniform ("] {
+            assert!(stderr(&output).contains(part), "{args:?}: {}", stderr(&output));
+        }
+    }
+    assert!(place.run(&["c", "-qf", "a.txt"]).stderr.is_empty());
+}
+
+#[test]
 fn usage_errors() {
     let place = Place::new();
     let wrong: [&[&str]; 7] = [
@@ -398,7 +410,7 @@ fn many_files_each_have_their_turn() {
     let output = place.run(&["c", "a.txt", "missing", "b.txt"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("surprisal: missing:"));
-    assert!(stderr(&output).contains("1 lines outside the model"));
+    assert!(stderr(&output).contains("b.txt: 1 line, 15 ->"));
     assert_eq!(place.names(), ["a.txt", "a.txt.sur", "b.txt", "b.txt.sur"]);
     place.ok(&["t", "a.txt.sur", "b.txt.sur"]);
 }
@@ -443,11 +455,18 @@ fn an_interrupt_leaves_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn devices_are_written_in_place() {
-    let place = Place::new();
-    place.ok(&["c", "-q", "a.txt", "-o", "/dev/null"]);
+fn pipes_and_devices_are_written_in_place() {
     use std::os::unix::fs::FileTypeExt;
-    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    let place = Place::with_archive();
+    let pipe = place.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    place.ok(&["c", "-q", "a.txt", "-o", "pipe"]);
+    assert_eq!(reader.join().unwrap(), place.read("a.txt.sur"));
+    assert!(std::fs::metadata(pipe).unwrap().file_type().is_fifo());
 }
 
 #[test]

@@ -13,6 +13,11 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
+/// So many of something: `1 line`, `2 lines`.
+pub fn count(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
 /// A quotient, or none if there is nothing to divide by.
 pub fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
     (denominator > 0).then(|| numerator as f64 / denominator as f64)
@@ -49,6 +54,7 @@ mod tests {
     fn numbers_and_tables() {
         let numbers = [0, 999, 1000, 28_000_000].map(grouped);
         assert_eq!(numbers, ["0", "999", "1,000", "28,000,000"]);
+        assert_eq!([0, 1, 2000].map(|n| count(n, "line")), ["0 lines", "1 line", "2,000 lines"]);
         assert_eq!((ratio(1, 2), ratio(1, 0)), (Some(0.5), None));
         let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
         assert_eq!(table(&["a", "bytes"], &[row("long", "1")]), "a     bytes\nlong      1\n");
