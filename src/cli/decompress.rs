@@ -120,7 +120,7 @@ impl Args {
                 })
             }
         };
-        written.or_else(|error| explain(error, &target, &mut output))?;
+        written.or_else(|error| explain(error, &mut output))?;
         drop(progress);
         let metadata = metadata.filter(|_| self.lines.is_none());
         output.finish(metadata.as_ref())?;
@@ -137,17 +137,15 @@ fn write_lines(mut file: File, models: &Models, lines: LineRange, output: &mut O
 }
 
 /// Says of damage what became of the output.
-fn explain(error: Error, target: &Target, output: &mut Output) -> Result<()> {
+fn explain(error: Error, output: &mut Output) -> Result<()> {
     if !matches!(error, Error::Damaged { .. }) {
         return Err(error.into());
     }
-    let what = match target {
-        Target::Stdout => {
-            output.flush().context("cannot write to stdout")?;
+    let what = match output.safe_path() {
+        Some(path) => format!("{} was not written, use -c to get what precedes the damage", path.display()),
+        None => {
+            output.flush().context("cannot write the output")?;
             "what precedes the damage was written".to_owned()
-        }
-        Target::File(path) => {
-            format!("{} was not written, use -c to get what precedes the damage", path.display())
         }
     };
     Err(anyhow::Error::new(error).context(what))

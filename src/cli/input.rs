@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 /// Where bytes come from.
 pub enum Source {
     Stdin,
-    File { path: PathBuf, file: File, metadata: Metadata },
+    File { path: PathBuf, file: File, metadata: Box<Metadata> },
 }
 
 impl Source {
@@ -22,7 +22,7 @@ impl Source {
             return Ok(Self::Stdin);
         }
         let file = File::open(path).context("cannot open it")?;
-        let metadata = file.metadata().context("cannot open it")?;
+        let metadata = Box::new(file.metadata().context("cannot open it")?);
         if metadata.is_dir() {
             bail!("it is a folder, not a file: pack it (tar) or name the files in it");
         }

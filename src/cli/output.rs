@@ -120,6 +120,14 @@ impl Output {
         }
     }
 
+    /// The file that is replaced only by a whole one; none if every byte goes out at once.
+    pub fn safe_path(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(&file.path),
+            Self::Stdout(_) | Self::Special(_) => None,
+        }
+    }
+
     /// What was written so far, to be read again, where it is a file without its name yet.
     ///
     /// # Errors
@@ -178,8 +186,8 @@ impl SafeFile {
         Ok(Self { writer, path: path.to_owned(), overwrite })
     }
 
-    fn finish(self: Box<Self>, like: Option<&Metadata>) -> Result<()> {
-        let Self { writer, path, overwrite } = *self;
+    fn finish(self, like: Option<&Metadata>) -> Result<()> {
+        let Self { writer, path, overwrite } = self;
         let cannot = || format!("cannot write {}", path.display());
         let file = writer.into_inner().map_err(io::IntoInnerError::into_error).with_context(cannot)?;
         if let Some(like) = like {
