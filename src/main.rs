@@ -34,7 +34,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         let _ = usage.print();
         return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(FAILURE));
     }
-    eprintln!("surprisal: {}", one_line(error));
+    cli::say(&format!("surprisal: {}", one_line(error)));
     ExitCode::from(FAILURE)
 }
 

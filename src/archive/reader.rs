@@ -149,6 +149,11 @@ impl<R: Read> Decompressor<R> {
         Ok(reader)
     }
 
+    /// The model of the archive that is being read.
+    pub fn model(&self) -> &Arc<Model> {
+        self.model.as_ref().expect("`new` read the first header")
+    }
+
     /// How much was read and found right so far.
     pub fn verified(&self) -> Verified {
         self.verified

@@ -16,8 +16,8 @@ use super::input::{self, Source};
 use super::model::ModelOption;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
-use super::text::{decimal, grouped, ratio};
-use super::{Running, for_each, usage};
+use super::text::{count, decimal, grouped, ratio};
+use super::{Running, for_each, say, usage};
 
 /// What is appended to names.
 pub const SUFFIX: &str = ".sur";
@@ -94,7 +94,6 @@ impl Args {
             }
         }
         let models = self.model.models()?;
-        self.running.announce(models.default_model())?;
         let jobs: Vec<_> = files.iter().zip(&targets).collect();
         for_each(&jobs, |(file, target)| {
             self.one(file, target, &models).with_context(|| input::name(file))
@@ -118,6 +117,7 @@ impl Args {
         let metadata = source.metadata().cloned();
         let overwrite = Overwrite::from_force(self.force);
         let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
+        self.running.announce(file, models.default_model())?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let started = Instant::now();
         let (mut output, summary, digest) = self.pump(source, output, models.default_model(), &progress)?;
@@ -142,7 +142,7 @@ impl Args {
                 .write_all(line.as_bytes())
                 .context("cannot write to stdout")?;
         } else if !self.running.quiet {
-            eprintln!("{}", account.to_text());
+            say(&account.to_text());
         }
         Ok(())
     }
@@ -239,7 +239,7 @@ impl Account<'_> {
             ..
         } = self.summary;
         let mut parts = vec![
-            format!("{} lines", grouped(lines)),
+            count(lines, "line"),
             format!("{} -> {} bytes", grouped(bytes_in), grouped(bytes_out)),
             format!("ratio {}", decimal(ratio(bytes_in, bytes_out), 3)),
         ];
@@ -252,10 +252,7 @@ impl Account<'_> {
                 .map(|bits| format!("{bits:.4} bits per token")),
         );
         if self.lines_outside() > 0 {
-            parts.push(format!(
-                "{} lines outside the model",
-                grouped(self.lines_outside())
-            ));
+            parts.push(count(self.lines_outside(), "line") + " outside the model");
         }
         parts.push(format!("{:.2} MB/s", self.megabytes_per_second()));
         format!("{}: {}", input::name(self.file), parts.join(", "))

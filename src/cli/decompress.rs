@@ -1,5 +1,6 @@
 //! `surprisal decompress`: an archive to its bytes, or to some of its lines.
 
+use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -81,7 +82,6 @@ impl Args {
             return Err(usage("--rm needs a file to write to: name one with -o"));
         }
         let models = self.model.models()?;
-        self.running.announce(models.default_model())?;
         for_each(&files, |file| {
             self.one(file, &models).with_context(|| input::name(file))
         })
@@ -108,33 +108,23 @@ impl Args {
         let overwrite = Overwrite::from_force(self.force);
         let mut output = Output::open(&target, source.path(), Content::Text, overwrite)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
-        match (self.lines, source) {
-            (
-                Some(lines),
-                Source::File {
-                    mut file, metadata, ..
-                },
-            ) if metadata.is_file() => {
-                let index = Index::read(&mut file);
-                let written =
-                    index.and_then(|index| index.write_lines(&mut file, models, lines, &mut output));
-                written.or_else(|error| explain(error, &target, &mut output))?;
+        let written = match (self.lines, source) {
+            (Some(lines), Source::File { file, metadata, .. }) if metadata.is_file() => {
+                write_lines(file, models, lines, &mut output)
             }
             (lines, source) => {
                 let input = progress.watch(BufReader::with_capacity(BUFFER, source));
-                let decoder = Decompressor::with_lines(
-                    input,
-                    models.clone(),
-                    self.running.threads(),
-                    lines.unwrap_or(LineRange::ALL),
-                );
-                let mut decoder = decoder.or_else(|error| explain(error, &target, &mut output))?;
-                let copied = io::copy(&mut decoder, &mut output)
-                    .map(|_| ())
-                    .map_err(Error::from_io);
-                copied.or_else(|error| explain(error, &target, &mut output))?;
+                let wanted = lines.unwrap_or(LineRange::ALL);
+                Decompressor::with_lines(input, models.clone(), self.running.threads(), wanted).and_then(
+                    |mut decoder| {
+                        self.running.announce(file, decoder.model())?;
+                        io::copy(&mut decoder, &mut output).map_err(Error::from_io)?;
+                        Ok(())
+                    },
+                )
             }
-        }
+        };
+        written.or_else(|error| explain(error, &mut output))?;
         drop(progress);
         let metadata = metadata.filter(|_| self.lines.is_none());
         output.finish(metadata.as_ref())?;
@@ -145,21 +135,29 @@ impl Args {
     }
 }
 
+/// Writes some lines, reading only what is needed for them.
+fn write_lines(
+    mut file: File,
+    models: &Models,
+    lines: LineRange,
+    output: &mut Output,
+) -> surprisal::Result<()> {
+    Index::read(&mut file)?.write_lines(&mut file, models, lines, output)
+}
+
 /// Says of damage what became of the output.
-fn explain<T>(error: Error, target: &Target, output: &mut Output) -> Result<T> {
+fn explain(error: Error, output: &mut Output) -> Result<()> {
     if !matches!(error, Error::Damaged { .. }) {
         return Err(error.into());
     }
-    let what = match target {
-        Target::Stdout => {
-            output.flush().context("cannot write to stdout")?;
+    let what = match output.safe_path() {
+        Some(path) => format!(
+            "{} was not written, use -c to get what precedes the damage",
+            path.display()
+        ),
+        None => {
+            output.flush().context("cannot write the output")?;
             "what precedes the damage was written".to_owned()
-        }
-        Target::File(path) => {
-            format!(
-                "{} was not written, use -c to get what precedes the damage",
-                path.display()
-            )
         }
     };
     Err(anyhow::Error::new(error).context(what))

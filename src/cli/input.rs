@@ -12,7 +12,7 @@ pub enum Source {
     File {
         path: PathBuf,
         file: File,
-        metadata: Metadata,
+        metadata: Box<Metadata>,
     },
 }
 
@@ -26,7 +26,7 @@ impl Source {
             return Ok(Self::Stdin);
         }
         let file = File::open(path).context("cannot open it")?;
-        let metadata = file.metadata().context("cannot open it")?;
+        let metadata = Box::new(file.metadata().context("cannot open it")?);
         if metadata.is_dir() {
             bail!("it is a folder, not a file: pack it (tar) or name the files in it");
         }

@@ -19,10 +19,13 @@ mod text;
 mod train;
 mod verify;
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
+use surprisal::Model;
 use surprisal::exact::Isa;
 
 const AFTER_HELP: &str = "\
@@ -100,6 +103,11 @@ impl Cli {
     }
 }
 
+/// A line on stderr. That nobody can read it is no reason to fail.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// An error in how the program was called, as clap prints its own.
 fn usage(message: &str) -> anyhow::Error {
     Cli::command()
@@ -155,12 +163,14 @@ impl Running {
         !self.quiet && !self.no_progress
     }
 
-    /// With `-v`, says what runs.
-    fn announce(&self, model: &surprisal::Model) -> Result<()> {
+    /// With `-v`, says what runs on a file.
+    fn announce(&self, file: &Path, model: &Model) -> surprisal::Result<()> {
         if self.verbose {
-            let (isa, threads) = (Isa::chosen()?, self.threads());
+            let (file, isa, threads) = (input::name(file), Isa::chosen()?, self.threads());
             let (name, identity) = (model.name(), model.identity());
-            eprintln!("surprisal: kernel {isa}, threads {threads}, model {name} ({identity})");
+            say(&format!(
+                "{file}: kernel {isa}, threads {threads}, model {name} ({identity})"
+            ));
         }
         Ok(())
     }

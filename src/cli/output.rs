@@ -132,6 +132,14 @@ impl Output {
         }
     }
 
+    /// The file that is replaced only by a whole one; none if every byte goes out at once.
+    pub fn safe_path(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(&file.path),
+            Self::Stdout(_) | Self::Special(_) => None,
+        }
+    }
+
     /// What was written so far, to be read again, where it is a file without its name yet.
     ///
     /// # Errors
@@ -199,12 +207,12 @@ impl SafeFile {
         })
     }
 
-    fn finish(self: Box<Self>, like: Option<&Metadata>) -> Result<()> {
+    fn finish(self, like: Option<&Metadata>) -> Result<()> {
         let Self {
             writer,
             path,
             overwrite,
-        } = *self;
+        } = self;
         let cannot = || format!("cannot write {}", path.display());
         let file = writer
             .into_inner()

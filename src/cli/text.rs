@@ -5,12 +5,17 @@ pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
     }
     out
+}
+
+/// So many of something: `1 line`, `2 lines`.
+pub fn count(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// A quotient, or none if there is nothing to divide by.
@@ -54,6 +59,10 @@ mod tests {
     fn numbers_and_tables() {
         let numbers = [0, 999, 1000, 28_000_000].map(grouped);
         assert_eq!(numbers, ["0", "999", "1,000", "28,000,000"]);
+        assert_eq!(
+            [0, 1, 2000].map(|n| count(n, "line")),
+            ["0 lines", "1 line", "2,000 lines"]
+        );
         assert_eq!((ratio(1, 2), ratio(1, 0)), (Some(0.5), None));
         let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
         assert_eq!(

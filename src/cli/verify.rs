@@ -12,7 +12,7 @@ use super::hash::{Digest, Digester};
 use super::input::{self, Source};
 use super::model::ModelOption;
 use super::progress::Progress;
-use super::text::grouped;
+use super::text::count;
 use super::{Running, for_each, usage};
 
 const BUFFER: usize = 1 << 20;
@@ -55,21 +55,20 @@ impl Args {
             ));
         }
         let models = self.model.models()?;
-        self.running.announce(models.default_model())?;
         let mut found = Vec::new();
         let code = for_each(&files, |file| {
             let result = self.one(file, &models).with_context(|| input::name(file));
             if self.json {
                 found.push(to_json(file, result.as_ref()));
             } else if let (Ok((verified, digest)), false) = (&result, self.running.quiet) {
-                let (lines, bytes) = (grouped(digest.lines), grouped(digest.bytes));
+                let (lines, bytes) = (count(digest.lines, "line"), count(digest.bytes, "byte"));
                 let archives = match verified.archives {
                     1 => String::new(),
                     n => format!(" in {n} archives"),
                 };
                 writeln!(
                     std::io::stdout(),
-                    "{}: ok, {lines} lines, {bytes} bytes{archives}",
+                    "{}: ok, {lines}, {bytes}{archives}",
                     input::name(file)
                 )?;
             }
@@ -87,6 +86,7 @@ impl Args {
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let input = progress.watch(BufReader::with_capacity(BUFFER, source));
         let mut decoder = Decompressor::new(input, models.clone(), self.running.threads())?;
+        self.running.announce(file, decoder.model())?;
         let mut other = match &self.against {
             Some(path) => Some(Comparison::open(path, file)?),
             None => None,
