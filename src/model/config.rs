@@ -98,7 +98,7 @@ impl GptConfig {
         in_range("n_embd", self.n_embd, MAX_WIDTH)?;
         in_range("n_head", self.n_head, self.n_embd)?;
         in_range("block_size", self.block_size, MAX_BLOCK)?;
-        if self.n_embd % self.n_head != 0 {
+        if !self.n_embd.is_multiple_of(self.n_head) {
             let what = format!(
                 "config.json: n_embd {} is not a multiple of n_head {}",
                 self.n_embd, self.n_head

@@ -174,9 +174,9 @@ fn validate(
         let weights: Vec<f32> = batch.weights.to_vec1()?;
         for start in (0..targets.len()).step_by(length) {
             let mut all_right = true;
-            for position in 0..length {
+            for (position, sum) in by_position.iter_mut().enumerate() {
                 let i = start + position;
-                by_position[position] -= f64::from(nats[i] * weights[i]);
+                *sum -= f64::from(nats[i] * weights[i]);
                 tokens += f64::from(weights[i]);
                 all_right &= position < answer || weights[i] == 0.0 || best[i] == targets[i];
             }
