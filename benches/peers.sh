@@ -57,6 +57,11 @@ has() {
     return 1
 }
 
+# Debian's packages call it 7z or 7zz.
+sevenzip=$(command -v 7z || command -v 7zz || true)
+export sevenzip
+has_7z() { [ -n "$sevenzip" ] || has 7z; }
+
 echo "$lines uniform lines of 8 digits, $bytes bytes; floor $(printf %.0f "$floor") bytes"
 echo
 echo "| compressor | bytes | ratio | above the floor | compress, MB/s | decompress, MB/s | peak MiB |"
@@ -69,8 +74,8 @@ for name in "${names[@]}"; do
     zstd) has zstd && row "zstd --ultra -22" a.zst 'zstd -q --ultra -22 --single-thread $in -o $out' 'zstd -qd $out -o $back' ;;
     bzip2) has bzip2 && row "bzip2 -9" a.bz2 'bzip2 -9 -c $in >$out' 'bzip2 -dc $out >$back' ;;
     brotli) has brotli && row "brotli -q 11 -w 24" a.br 'brotli -q 11 -w 24 $in -o $out' 'brotli -d $out -o $back' ;;
-    ppmd) has 7z && row "7z PPMd -mx9" a.7z '7z a -bso0 -bsp0 -m0=PPMd -mx9 -mmt1 $out $in' '7z x -so $out >$back' ;;
-    zpaq) has zpaq && row "zpaq -m5" a.zpaq 'cd ${in%/*} && zpaq a $out corpus.txt -m5 -t1' 'zpaq x $out -to ${back%/*}/unpacked -t1 && mv ${back%/*}/unpacked $back' ;;
+    ppmd) has_7z && row "7z PPMd -mx9" a.7z '$sevenzip a -bso0 -bsp0 -m0=PPMd -mx9 -mmt1 $out $in' '$sevenzip x -so $out >$back' ;;
+    zpaq) has zpaq && row "zpaq -m5" a.zpaq 'cd ${in%/*} && zpaq a $out corpus.txt -m5 -t1' 'zpaq x $out corpus.txt -to $back -t1' ;;
     *) echo "unknown: $name" >&2; exit 2 ;;
     esac || true
 done

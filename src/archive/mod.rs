@@ -4,8 +4,8 @@
 //! header [model] block block … end index        cat a.sur b.sur is an archive, too
 //! ```
 //!
-//! Input is cut into blocks of whole lines ([`block`]); each is coded by itself on some thread
-//! ([`pipeline`]) and framed with checksums ([`format`]). [`Compressor`] writes, [`Decompressor`]
+//! Input is cut into blocks of whole lines (`block`); each is coded by itself on some thread
+//! (`pipeline`) and framed with checksums (`format`). [`Compressor`] writes, [`Decompressor`]
 //! reads a stream from front to back, [`Index`] finds blocks in a file.
 
 mod block;

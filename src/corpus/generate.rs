@@ -16,7 +16,7 @@ use super::Distribution;
 /// let distribution = Distribution::new(8, Operands::Uniform)?;
 /// let mut lines = Vec::new();
 /// Additions::new(distribution, 1).append_line(&mut lines);
-/// assert_eq!(lines, b"42639345+64774280=107413625\n");
+/// assert_eq!(lines, b"38148941+29492732=067641673\n");
 /// # Ok::<(), surprisal::Error>(())
 /// ```
 #[derive(Clone, Debug)]
