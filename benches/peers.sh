@@ -24,7 +24,7 @@ trap 'rm -rf "$dir"' EXIT
 corpus=$dir/corpus.txt
 "$bin" corpus --digits 8 --lines "$lines" --seed 2024 --operands uniform -o "$corpus" --quiet
 bytes=$(stat -c %s "$corpus")
-floor=$(awk -v n="$lines" 'BEGIN { print n * 16 * log(10) / log(2) / 8 }')
+floor=$(awk -v n="$lines" 'BEGIN { printf "%.2f", n * 16 * log(10) / log(2) / 8 }')
 
 # Runs a shell command; prints seconds and peak memory in MiB.
 timed() {
