@@ -18,7 +18,7 @@ pub(super) const TRAILER_LEN: usize = 4 + 8 + 4 + 4;
 /// The largest payload of a block, and of what it may hold in bytes.
 pub(super) const MAX_PAYLOAD: u32 = 8 << 20;
 /// The largest embedded model, compressed or not.
-const MAX_MODEL: u64 = 1 << 30;
+pub(super) const MAX_MODEL: u64 = 1 << 30;
 
 /// How a block's content is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +131,23 @@ pub(super) struct BlockHeader {
 pub(super) const BLOCK_HEADER_LEN: usize = 1 + 4 + 4 + 4 + 4 + 8 + 4;
 
 impl BlockHeader {
+    /// The sizes, for the index.
+    pub fn sizes(&self) -> BlockSizes {
+        let Self {
+            kind,
+            content_len,
+            newlines,
+            payload_len,
+            ..
+        } = *self;
+        BlockSizes {
+            kind,
+            content_len,
+            newlines,
+            payload_len,
+        }
+    }
+
     /// The header's bytes. Its checksum covers the block's number, so that blocks cannot be
     /// exchanged unnoticed.
     pub fn to_bytes(self, number: u64) -> Vec<u8> {
@@ -339,20 +356,8 @@ impl<R: Read> Frames<R> {
         }
         take(&mut self.input, &mut bytes, BLOCK_HEADER_LEN - 1, &what)?;
         let header = BlockHeader::from_bytes(&bytes, number)?;
-        let BlockHeader {
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-            ..
-        } = header;
-        blocks.push(BlockSizes {
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-        });
-        self.offset += (BLOCK_HEADER_LEN + payload_len as usize) as u64;
+        blocks.push(header.sizes());
+        self.offset += BLOCK_HEADER_LEN as u64 + u64::from(header.payload_len);
         self.archive = Some((start, blocks));
         Ok(Frame::Block(header))
     }
@@ -396,34 +401,6 @@ impl<R: Read> Frames<R> {
         bytes.drain(..8);
         Ok(bytes)
     }
-}
-
-/// The bytes of an embedded model: both files, by zstd.
-pub(super) fn model_to_bytes(config: &[u8], weights: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut plain = (config.len() as u32).to_le_bytes().to_vec();
-    plain.extend(config);
-    plain.extend(weights);
-    let packed = zstd::bulk::compress(&plain, 19)?;
-    let mut out = (packed.len() as u64).to_le_bytes().to_vec();
-    out.extend(packed);
-    out.extend(crc32fast::hash(&out).to_le_bytes());
-    Ok(out)
-}
-
-/// `config.json` and `model.safetensors` of an embedded model.
-pub(crate) fn model_from_bytes(packed: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
-    let bad = |what: &str| Error::damaged(format!("the embedded model {what}"), "model");
-    let mut plain = Vec::new();
-    let decoder = zstd::stream::read::Decoder::new(packed).map_err(|_| bad("does not unpack"))?;
-    let limited = decoder.take(MAX_MODEL).read_to_end(&mut plain);
-    limited.map_err(|_| bad("does not unpack"))?;
-    let config_len = plain.first_chunk().map(|&len| u32::from_le_bytes(len) as usize);
-    let config_len = config_len.ok_or_else(|| bad("is too short"))?;
-    let rest = &plain[4..];
-    let (config, weights) = rest
-        .split_at_checked(config_len)
-        .ok_or_else(|| bad("is too short"))?;
-    Ok((config.to_vec(), weights.to_vec()))
 }
 
 /// Reads and decodes one block from its header on.

@@ -196,19 +196,7 @@ impl Index {
                 Frame::Block(header) => {
                     frames.payload(&header)?;
                     let (_, _, sizes) = present.as_mut().expect("a header came first");
-                    let format::BlockHeader {
-                        kind,
-                        content_len,
-                        newlines,
-                        payload_len,
-                        ..
-                    } = header;
-                    sizes.push(BlockSizes {
-                        kind,
-                        content_len,
-                        newlines,
-                        payload_len,
-                    });
+                    sizes.push(header.sizes());
                 }
                 Frame::End => {
                     let (header, model_len, sizes) = present.take().expect("a header came first");

@@ -9,6 +9,7 @@
 //! reads a stream from front to back, [`Index`] finds blocks in a file.
 
 mod block;
+mod embedded;
 mod format;
 mod index;
 mod pipeline;
@@ -16,7 +17,7 @@ mod reader;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
-pub(crate) use format::model_from_bytes;
+pub(crate) use embedded::model_from_bytes;
 pub use format::{BlockKind, VERSION};
 pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
 pub(crate) use reader::hex;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::block::{self, Coded, MAX_BLOCK_BYTES, Modelled};
+use super::embedded;
 use super::format::{self, BlockKind, BlockSizes, Counted, Header};
 use super::pipeline::{Pipeline, Work};
 use crate::Result;
@@ -99,7 +100,7 @@ impl<W: Write> Compressor<W> {
         output.put(&header.to_bytes())?;
         if options.embed_model {
             let (config, weights) = model.files();
-            output.put(&format::model_to_bytes(config, weights)?)?;
+            output.put(&embedded::model_to_bytes(config, weights)?)?;
         }
         let pipeline = Pipeline::new(options.threads, Encoding(Arc::clone(model)));
         let summary = Summary::default();
@@ -158,25 +159,13 @@ impl<W: Write> Compressor<W> {
         };
         self.output.put(&header.to_bytes(self.blocks.len() as u64))?;
         self.output.put(&payload)?;
-        let format::BlockHeader {
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-            ..
-        } = header;
-        self.blocks.push(BlockSizes {
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-        });
+        self.blocks.push(header.sizes());
         let Modelled { lines, tokens } = modelled;
         self.summary.blocks += 1;
-        self.summary.fallback_blocks += u64::from(kind != BlockKind::Modelled);
+        self.summary.fallback_blocks += u64::from(header.kind != BlockKind::Modelled);
         self.summary.modelled_lines += lines;
         self.summary.tokens += tokens;
-        self.summary.lines += u64::from(newlines);
+        self.summary.lines += u64::from(header.newlines);
         Ok(true)
     }
 }
