@@ -13,7 +13,7 @@ mod head;
 mod prefixes;
 mod rows;
 
-use super::lanes::{HalfVector, LANES, Lanes, Vector};
+use super::lanes::{LANES, Lanes, PairVector, Vector};
 use super::math::gelu;
 use super::packed::{Packed, PackedLayer, PackedLinear, PackedTile, RecordLayout};
 use super::parameters::{HIDDEN_MAX, Shape, TILE};
@@ -73,8 +73,8 @@ struct Scratch {
     weights: Vec<Vector>,
     /// Rounded weights, (positions / 4).
     rounded: Vec<Vector>,
-    /// The hidden layer.
-    hidden: Vec<HalfVector>,
+    /// The hidden layer, two features each.
+    hidden: Vec<PairVector>,
     /// Logits, then cumulative probabilities, (symbols, rounded up to eights).
     logits: Vec<Vector>,
 }
@@ -104,7 +104,7 @@ impl Lockstep {
             query_scale: zeros(shape.heads),
             weights: zeros(4 * quads_of_positions),
             rounded: zeros(quads_of_positions),
-            hidden: vec![HalfVector::ZERO; 4 * shape.width],
+            hidden: vec![PairVector::ZERO; 2 * shape.width],
             logits: zeros(shape.cdf_stride()),
         };
         let tiles = (0..lines.div_ceil(LANES)).map(|_| tile()).collect();
@@ -244,33 +244,36 @@ unsafe fn hidden<L: Lanes>(layer: &PackedLayer, stream: &[Vector], scratch: &mut
         let coefficients = gelu::COEFFICIENTS.map(|c| L::splat_h(c));
         let (offset, zero) = (L::splat_h(gelu::OFFSET_Q11), L::splat_h(0));
         let mut largest = zero;
-        for (tile, to) in layer.expand.tiles().zip(hidden.as_chunks_mut::<TILE>().0) {
+        for (tile, to) in layer.expand.tiles().zip(hidden.as_chunks_mut::<{ TILE / 2 }>().0) {
             let y = row.product(&tile, inputs);
-            // Step by step for four outputs at once, so that none waits for the one before it.
-            let (mut x, mut v, mut h) = ([zero; TILE], [zero; TILE], [coefficients[0]; TILE]);
-            for i in 0..TILE {
-                x[i] = L::pack(L::round(y[i]));
+            // Step by step for all outputs at once, so that none waits for the one before it.
+            let (mut x, mut v) = ([zero; TILE / 2], [zero; TILE / 2]);
+            for i in 0..TILE / 2 {
+                x[i] = L::pack(L::round(y[2 * i]), L::round(y[2 * i + 1]));
                 v[i] = L::shift_left_h(L::abs_min_h(x[i], clamp), 13 - places);
             }
+            let mut h = [coefficients[0]; TILE / 2];
             for &c in &coefficients[1..] {
                 for (h, &v) in h.iter_mut().zip(&v) {
                     *h = L::add_h(L::mul_q15(*h, v), c);
                 }
             }
-            for i in 0..TILE {
+            for i in 0..TILE / 2 {
                 let h = L::shift_right_h(L::add_h(L::mul_q15(h[i], v[i]), offset), 11 - places);
                 let g = L::add_saturating_h(L::max_h(x[i], zero), h);
                 largest = L::max_h(g, largest);
                 L::store_h(&mut to[i], g);
             }
         }
-        let factor = L::div(L::splat(HIDDEN_MAX * 32768.0), L::float(L::widen(largest)));
-        let factor = L::pack(L::truncate(factor));
-        for (to, four) in inputs.iter_mut().zip(hidden.chunks_exact(4)) {
+        let [a, b] = L::widen(largest);
+        let largest = L::max(L::float(a), L::float(b));
+        let factor = L::truncate(L::div(L::splat(HIDDEN_MAX * 32768.0), largest));
+        let factor = L::pack(factor, factor);
+        for (to, four) in inputs.iter_mut().zip(hidden.chunks_exact(2)) {
             let rounded = |i: usize| L::mul_q15(L::load_h(&four[i]), factor);
-            L::store_i(to, L::quads([rounded(0), rounded(1), rounded(2), rounded(3)]));
+            L::store_i(to, L::quads(rounded(0), rounded(1)));
         }
         let unit = L::splat(32768.0 / (1u32 << places) as f32);
-        RowScale(L::div(unit, L::float(L::widen(factor))))
+        RowScale(L::div(unit, L::float(L::widen(factor)[0])))
     }
 }

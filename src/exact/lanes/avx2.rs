@@ -1,16 +1,17 @@
-//! AVX2: two registers of eight lanes for 32-bit values, one for 16-bit values.
+//! AVX2: two registers of eight lines, for one feature of 32 bits as for two of 16 bits.
 //!
 //! Without VNNI a product of bytes is `vpmaddubsw`, which adds two products into 16 bits and
 //! saturates. It never has to: activations are at most 127, and the quantiser keeps every sum that
 //! shares a 16-bit lane within 258 · 127 ≤ 32,767. So four of them are added up before one
 //! `vpmaddwd` widens the sum, and that costs little more than half of widening each.
 //!
-//! 16-bit values stand in the order in which `vpackssdw` leaves them: lines 0–3, 8–11, 4–7, 12–15.
-//! `vpunpck` undoes that, so no value is ever moved back into order.
+//! 16-bit values stand in the order in which `vpackssdw` leaves them: four lines of one feature, the
+//! same four of the other, and so on. Packing once more gives four features of four lines in each
+//! half of a register, and one shuffle within it puts the bytes of a line side by side.
 
 use std::arch::x86_64::*;
 
-use super::{HalfVector, LANES, Lanes, Vector};
+use super::{LANES, Lanes, PairVector, Vector};
 
 /// Two registers of eight lanes. Exists only where the processor has AVX2.
 #[derive(Clone, Copy)]
@@ -31,6 +32,26 @@ macro_rules! both {
     ($f:ident($a:expr, $b:expr)) => {
         [$f($a[0], $b[0]), $f($a[1], $b[1])]
     };
+}
+
+/// The order that makes four lines' bytes of four features, feature by feature, stand line by line.
+///
+/// # Safety
+/// The processor has SSE2.
+#[inline(always)]
+pub(super) unsafe fn by_line() -> __m128i {
+    // SAFETY: as promised by the caller.
+    unsafe { _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15) }
+}
+
+/// As [`by_line`] for two features of 16 bits.
+///
+/// # Safety
+/// The processor has SSE2.
+#[inline(always)]
+pub(super) unsafe fn pairs_by_line() -> __m128i {
+    // SAFETY: as promised by the caller.
+    unsafe { _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15) }
 }
 
 /// Eight rows of eight words to eight columns.
@@ -143,7 +164,7 @@ unsafe fn four_products(
 impl Lanes for Avx2 {
     type F = [__m256; 2];
     type I = [__m256i; 2];
-    type H = __m256i;
+    type H = [__m256i; 2];
     /// 16-bit sums of two products each.
     type Mix = [__m256i; 2];
 
@@ -282,85 +303,117 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn pack(a: Self::I) -> Self::H {
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
         // SAFETY: AVX2.
-        unsafe { _mm256_packs_epi32(a[0], a[1]) }
+        unsafe { both!(_mm256_add_epi8(a, b)) }
     }
     #[inline(always)]
-    unsafe fn widen(a: Self::H) -> Self::I {
+    unsafe fn pack(a: Self::I, b: Self::I) -> Self::H {
+        // SAFETY: AVX2.
+        unsafe { both!(_mm256_packs_epi32(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn widen(a: Self::H) -> [Self::I; 2] {
         // SAFETY: AVX2.
         unsafe {
-            let sign = _mm256_srai_epi16::<15>(a);
-            [_mm256_unpacklo_epi16(a, sign), _mm256_unpackhi_epi16(a, sign)]
+            let sign = [_mm256_srai_epi16::<15>(a[0]), _mm256_srai_epi16::<15>(a[1])];
+            [
+                both!(_mm256_unpacklo_epi16(a, sign)),
+                both!(_mm256_unpackhi_epi16(a, sign)),
+            ]
         }
     }
     #[inline(always)]
     unsafe fn splat_h(x: i16) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_set1_epi16(x) }
+        unsafe { [_mm256_set1_epi16(x); 2] }
     }
     #[inline(always)]
-    unsafe fn load_h(from: &HalfVector) -> Self::H {
-        // SAFETY: AVX2; a half vector is 32 readable, aligned bytes.
-        unsafe { _mm256_load_si256(from.0.as_ptr().cast()) }
+    unsafe fn load_h(from: &PairVector) -> Self::H {
+        // SAFETY: AVX2; a pair vector is 64 readable, aligned bytes.
+        unsafe {
+            let p: *const __m256i = from.0.as_ptr().cast();
+            [_mm256_load_si256(p), _mm256_load_si256(p.add(1))]
+        }
     }
     #[inline(always)]
-    unsafe fn store_h(to: &mut HalfVector, x: Self::H) {
-        // SAFETY: AVX2; a half vector is 32 writable, aligned bytes.
-        unsafe { _mm256_store_si256(to.0.as_mut_ptr().cast(), x) }
+    unsafe fn store_h(to: &mut PairVector, x: Self::H) {
+        // SAFETY: AVX2; a pair vector is 64 writable, aligned bytes.
+        unsafe {
+            let p: *mut __m256i = to.0.as_mut_ptr().cast();
+            _mm256_store_si256(p, x[0]);
+            _mm256_store_si256(p.add(1), x[1]);
+        }
     }
     #[inline(always)]
     unsafe fn add_h(a: Self::H, b: Self::H) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_add_epi16(a, b) }
+        unsafe { both!(_mm256_add_epi16(a, b)) }
     }
     #[inline(always)]
     unsafe fn add_saturating_h(a: Self::H, b: Self::H) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_adds_epi16(a, b) }
+        unsafe { both!(_mm256_adds_epi16(a, b)) }
     }
     #[inline(always)]
     unsafe fn max_h(a: Self::H, b: Self::H) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_max_epi16(a, b) }
+        unsafe { both!(_mm256_max_epi16(a, b)) }
     }
     #[inline(always)]
     unsafe fn abs_min_h(a: Self::H, b: Self::H) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_min_epu16(_mm256_abs_epi16(a), b) }
+        unsafe {
+            let a = both!(_mm256_abs_epi16(a));
+            both!(_mm256_min_epu16(a, b))
+        }
     }
     #[inline(always)]
     unsafe fn shift_left_h(a: Self::H, by: u32) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_sll_epi16(a, _mm_cvtsi32_si128(by as i32)) }
+        unsafe {
+            let by = [_mm_cvtsi32_si128(by as i32); 2];
+            both!(_mm256_sll_epi16(a, by))
+        }
     }
     #[inline(always)]
     unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_sra_epi16(a, _mm_cvtsi32_si128(by as i32)) }
+        unsafe {
+            let by = [_mm_cvtsi32_si128(by as i32); 2];
+            both!(_mm256_sra_epi16(a, by))
+        }
     }
     #[inline(always)]
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
         // SAFETY: AVX2.
-        unsafe { _mm256_mulhrs_epi16(a, b) }
+        unsafe { both!(_mm256_mulhrs_epi16(a, b)) }
     }
     #[inline(always)]
-    unsafe fn quads(x: [Self::H; 4]) -> Self::I {
+    unsafe fn quads(a: Self::H, b: Self::H) -> Self::I {
         // SAFETY: AVX2.
         unsafe {
-            let low = _mm256_set1_epi16(0xff);
-            let bytes = |a, b| _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi16::<8>(b));
-            let (first, second) = (bytes(x[0], x[1]), bytes(x[2], x[3]));
-            [
-                _mm256_unpacklo_epi16(first, second),
-                _mm256_unpackhi_epi16(first, second),
-            ]
+            let order = [_mm256_broadcastsi128_si256(by_line()); 2];
+            let bytes = both!(_mm256_packs_epi16(a, b));
+            both!(_mm256_shuffle_epi8(bytes, order))
         }
     }
     #[inline(always)]
-    unsafe fn pairs(a: Self::H, b: Self::H) -> Self::I {
+    unsafe fn quads_unsigned(a: Self::H, b: Self::H) -> Self::I {
         // SAFETY: AVX2.
-        unsafe { [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)] }
+        unsafe {
+            let order = [_mm256_broadcastsi128_si256(by_line()); 2];
+            let bytes = both!(_mm256_packus_epi16(a, b));
+            both!(_mm256_shuffle_epi8(bytes, order))
+        }
+    }
+    #[inline(always)]
+    unsafe fn pairs(a: Self::H) -> Self::I {
+        // SAFETY: AVX2.
+        unsafe {
+            let order = [_mm256_broadcastsi128_si256(pairs_by_line()); 2];
+            both!(_mm256_shuffle_epi8(a, order))
+        }
     }
     #[inline(always)]
     unsafe fn dot(sum: Self::I, u: Self::I, s: Self::I) -> Self::I {

@@ -1,10 +1,11 @@
 //! AVX-512 with VNNI: one register of sixteen lanes for 32-bit values, and `vpdpbusd`, which adds
-//! four products of bytes into 32 bits. 16-bit values take half a register, in order of lines.
+//! four products of bytes into 32 bits. 16-bit values stand as in [`super::avx2`]: four lines of one
+//! feature, the same four of the other, and so on.
 
 use std::arch::x86_64::*;
 
-use super::avx2::{Avx2, load_words, store_words, transpose};
-use super::{HalfVector, LANES, Lanes, Vector};
+use super::avx2::{Avx2, by_line, load_words, pairs_by_line, store_words, transpose};
+use super::{LANES, Lanes, PairVector, Vector};
 
 /// One register of sixteen lanes. Exists only where the processor has AVX-512 F, BW, VL and VNNI.
 #[derive(Clone, Copy)]
@@ -24,7 +25,7 @@ impl Avx512 {
 impl Lanes for Avx512 {
     type F = __m512;
     type I = __m512i;
-    type H = __m256i;
+    type H = __m512i;
     type Mix = __m512i;
 
     #[inline(always)]
@@ -140,81 +141,93 @@ impl Lanes for Avx512 {
         }
     }
     #[inline(always)]
-    unsafe fn pack(a: Self::I) -> Self::H {
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
         // SAFETY: AVX-512.
-        unsafe { _mm512_cvtsepi32_epi16(a) }
+        unsafe { _mm512_add_epi8(a, b) }
     }
     #[inline(always)]
-    unsafe fn widen(a: Self::H) -> Self::I {
+    unsafe fn pack(a: Self::I, b: Self::I) -> Self::H {
         // SAFETY: AVX-512.
-        unsafe { _mm512_cvtepi16_epi32(a) }
+        unsafe { _mm512_packs_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn widen(a: Self::H) -> [Self::I; 2] {
+        // SAFETY: AVX-512.
+        unsafe {
+            let sign = _mm512_srai_epi16::<15>(a);
+            [_mm512_unpacklo_epi16(a, sign), _mm512_unpackhi_epi16(a, sign)]
+        }
     }
     #[inline(always)]
     unsafe fn splat_h(x: i16) -> Self::H {
-        // SAFETY: AVX-512 has AVX2; so in all functions below that pass on to it.
-        unsafe { Avx2::splat_h(x) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_set1_epi16(x) }
     }
     #[inline(always)]
-    unsafe fn load_h(from: &HalfVector) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::load_h(from) }
+    unsafe fn load_h(from: &PairVector) -> Self::H {
+        // SAFETY: AVX-512; a pair vector is 64 readable, aligned bytes.
+        unsafe { _mm512_load_si512(from.0.as_ptr().cast()) }
     }
     #[inline(always)]
-    unsafe fn store_h(to: &mut HalfVector, x: Self::H) {
-        // SAFETY: AVX2.
-        unsafe { Avx2::store_h(to, x) }
+    unsafe fn store_h(to: &mut PairVector, x: Self::H) {
+        // SAFETY: AVX-512; a pair vector is 64 writable, aligned bytes.
+        unsafe { _mm512_store_si512(to.0.as_mut_ptr().cast(), x) }
     }
     #[inline(always)]
     unsafe fn add_h(a: Self::H, b: Self::H) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::add_h(a, b) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_add_epi16(a, b) }
     }
     #[inline(always)]
     unsafe fn add_saturating_h(a: Self::H, b: Self::H) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::add_saturating_h(a, b) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_adds_epi16(a, b) }
     }
     #[inline(always)]
     unsafe fn max_h(a: Self::H, b: Self::H) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::max_h(a, b) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_max_epi16(a, b) }
     }
     #[inline(always)]
     unsafe fn abs_min_h(a: Self::H, b: Self::H) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::abs_min_h(a, b) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_min_epu16(_mm512_abs_epi16(a), b) }
     }
     #[inline(always)]
     unsafe fn shift_left_h(a: Self::H, by: u32) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::shift_left_h(a, by) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_sll_epi16(a, _mm_cvtsi32_si128(by as i32)) }
     }
     #[inline(always)]
     unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::shift_right_h(a, by) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_sra_epi16(a, _mm_cvtsi32_si128(by as i32)) }
     }
     #[inline(always)]
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe { Avx2::mul_q15(a, b) }
+        // SAFETY: AVX-512.
+        unsafe { _mm512_mulhrs_epi16(a, b) }
     }
     #[inline(always)]
-    unsafe fn quads(x: [Self::H; 4]) -> Self::I {
+    unsafe fn quads(a: Self::H, b: Self::H) -> Self::I {
         // SAFETY: AVX-512.
         unsafe {
-            let low = _mm256_set1_epi16(0xff);
-            let bytes = |a, b| _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi16::<8>(b));
-            Self::pairs(bytes(x[0], x[1]), bytes(x[2], x[3]))
+            let order = _mm512_broadcast_i32x4(by_line());
+            _mm512_shuffle_epi8(_mm512_packs_epi16(a, b), order)
         }
     }
     #[inline(always)]
-    unsafe fn pairs(a: Self::H, b: Self::H) -> Self::I {
+    unsafe fn quads_unsigned(a: Self::H, b: Self::H) -> Self::I {
         // SAFETY: AVX-512.
         unsafe {
-            let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(b));
-            _mm512_or_si512(_mm512_cvtepu16_epi32(a), high)
+            let order = _mm512_broadcast_i32x4(by_line());
+            _mm512_shuffle_epi8(_mm512_packus_epi16(a, b), order)
         }
+    }
+    #[inline(always)]
+    unsafe fn pairs(a: Self::H) -> Self::I {
+        // SAFETY: AVX-512.
+        unsafe { _mm512_shuffle_epi8(a, _mm512_broadcast_i32x4(pairs_by_line())) }
     }
     #[inline(always)]
     unsafe fn dot(sum: Self::I, u: Self::I, s: Self::I) -> Self::I {

@@ -4,7 +4,7 @@
 //! A lane is a line. Nothing ever crosses lanes, so each operation here is the scalar operation of
 //! the same name, sixteen times; that is why every instruction set gives the same bits. 32-bit
 //! values of the sixteen lines are one [`Vector`] in memory; 16-bit values exist in registers and
-//! as half a `Vector`, in an order of lanes that is each instruction set's own.
+//! as a [`PairVector`], two features at once, in an order that is each instruction set's own.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -27,13 +27,14 @@ impl Vector {
     pub const ZERO: Self = Self([0; LANES]);
 }
 
-/// Sixteen 16-bit values, in the order that suits the instruction set which stored them.
+/// Two 16-bit values of each of sixteen lines, in the order that suits the instruction set which
+/// stored them.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(32))]
-pub(crate) struct HalfVector(pub [i16; LANES]);
+#[repr(C, align(64))]
+pub(crate) struct PairVector(pub [i16; 2 * LANES]);
 
-impl HalfVector {
-    pub const ZERO: Self = Self([0; LANES]);
+impl PairVector {
+    pub const ZERO: Self = Self([0; 2 * LANES]);
 }
 
 /// The operations of an instruction set.
@@ -46,7 +47,7 @@ pub(crate) trait Lanes: Copy {
     type F: Copy;
     /// Sixteen i32, or sixteen groups of four bytes or of two i16.
     type I: Copy;
-    /// Sixteen i16.
+    /// Two features of sixteen i16.
     type H: Copy;
     /// Sums of rounded attention weights times values.
     type Mix: Copy;
@@ -81,12 +82,15 @@ pub(crate) trait Lanes: Copy {
     /// The byte of `a` that starts at bit `from`, moved to bit `to`, zeros around it.
     unsafe fn move_byte(a: Self::I, from: u32, to: u32) -> Self::I;
 
-    // i16. `pack` saturates, `widen` undoes it.
-    unsafe fn pack(a: Self::I) -> Self::H;
-    unsafe fn widen(a: Self::H) -> Self::I;
+    /// The sums of the four bytes of each, wrapping.
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I;
+
+    // i16, two features at once. `pack` saturates, `widen` undoes it.
+    unsafe fn pack(a: Self::I, b: Self::I) -> Self::H;
+    unsafe fn widen(a: Self::H) -> [Self::I; 2];
     unsafe fn splat_h(x: i16) -> Self::H;
-    unsafe fn load_h(from: &HalfVector) -> Self::H;
-    unsafe fn store_h(to: &mut HalfVector, x: Self::H);
+    unsafe fn load_h(from: &PairVector) -> Self::H;
+    unsafe fn store_h(to: &mut PairVector, x: Self::H);
     /// Wrapping sum.
     unsafe fn add_h(a: Self::H, b: Self::H) -> Self::H;
     /// Saturating sum.
@@ -99,10 +103,12 @@ pub(crate) trait Lanes: Copy {
     unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H;
     /// [`super::math::mul_q15`].
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H;
-    /// The low bytes of four features, side by side.
-    unsafe fn quads(x: [Self::H; 4]) -> Self::I;
+    /// Four features as signed bytes, side by side. Saturates.
+    unsafe fn quads(a: Self::H, b: Self::H) -> Self::I;
+    /// Four features as unsigned bytes, side by side. Saturates.
+    unsafe fn quads_unsigned(a: Self::H, b: Self::H) -> Self::I;
     /// Two features, side by side.
-    unsafe fn pairs(a: Self::H, b: Self::H) -> Self::I;
+    unsafe fn pairs(a: Self::H) -> Self::I;
 
     // Products. `u` are four unsigned bytes, `s` four signed ones.
     /// sum + Σ u·s over four; u ≤ 127 and |s| ≤ 127.

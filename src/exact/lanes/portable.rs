@@ -1,19 +1,24 @@
 //! The lanes as plain arrays: for processors without a kernel of their own, and to test the kernel
 //! apart from any instruction set.
 
-use super::{HalfVector, LANES, Lanes, Vector};
+use super::{LANES, Lanes, PairVector, Vector};
 use crate::exact::math;
 
 /// Arrays of sixteen.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-fn map<A: Copy, B>(a: [A; LANES], f: impl Fn(A) -> B) -> [B; LANES] {
+fn map<A: Copy, B, const N: usize>(a: [A; N], f: impl Fn(A) -> B) -> [B; N] {
     a.map(f)
 }
 
-fn zip<A: Copy, B: Copy, C>(a: [A; LANES], b: [B; LANES], f: impl Fn(A, B) -> C) -> [C; LANES] {
+fn zip<A: Copy, B: Copy, C, const N: usize>(a: [A; N], b: [B; N], f: impl Fn(A, B) -> C) -> [C; N] {
     std::array::from_fn(|i| f(a[i], b[i]))
+}
+
+/// Four features of a lane.
+fn four(a: [i16; 2 * LANES], b: [i16; 2 * LANES], lane: usize) -> [i16; 4] {
+    [a[lane], a[LANES + lane], b[lane], b[LANES + lane]]
 }
 
 fn products_of_bytes(u: i32, s: i32) -> i32 {
@@ -25,7 +30,8 @@ fn products_of_bytes(u: i32, s: i32) -> i32 {
 impl Lanes for Portable {
     type F = [f32; LANES];
     type I = [i32; LANES];
-    type H = [i16; LANES];
+    /// The first feature's lines, then the second's.
+    type H = [i16; 2 * LANES];
     type Mix = [i32; LANES];
 
     unsafe fn splat(x: f32) -> Self::F {
@@ -93,19 +99,24 @@ impl Lanes for Portable {
     unsafe fn move_byte(a: Self::I, from: u32, to: u32) -> Self::I {
         map(a, |a| ((a >> from) & 0xff) << to)
     }
-    unsafe fn pack(a: Self::I) -> Self::H {
-        map(a, |a| a.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16)
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
+        let add = |a: i32, b: i32| zip(a.to_le_bytes(), b.to_le_bytes(), u8::wrapping_add);
+        zip(a, b, |a, b| i32::from_le_bytes(add(a, b)))
     }
-    unsafe fn widen(a: Self::H) -> Self::I {
-        map(a, i32::from)
+    unsafe fn pack(a: Self::I, b: Self::I) -> Self::H {
+        let saturated = |x: i32| x.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+        std::array::from_fn(|i| saturated(if i < LANES { a[i] } else { b[i - LANES] }))
+    }
+    unsafe fn widen(a: Self::H) -> [Self::I; 2] {
+        [0, LANES].map(|first| std::array::from_fn(|lane| i32::from(a[first + lane])))
     }
     unsafe fn splat_h(x: i16) -> Self::H {
-        [x; LANES]
+        [x; 2 * LANES]
     }
-    unsafe fn load_h(from: &HalfVector) -> Self::H {
+    unsafe fn load_h(from: &PairVector) -> Self::H {
         from.0
     }
-    unsafe fn store_h(to: &mut HalfVector, x: Self::H) {
+    unsafe fn store_h(to: &mut PairVector, x: Self::H) {
         to.0 = x;
     }
     unsafe fn add_h(a: Self::H, b: Self::H) -> Self::H {
@@ -129,11 +140,16 @@ impl Lanes for Portable {
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
         zip(a, b, math::mul_q15)
     }
-    unsafe fn quads(x: [Self::H; 4]) -> Self::I {
-        std::array::from_fn(|lane| i32::from_le_bytes(x.map(|feature| feature[lane] as u8)))
+    unsafe fn quads(a: Self::H, b: Self::H) -> Self::I {
+        let saturated = |x: i16| x.clamp(-128, 127) as u8;
+        std::array::from_fn(|lane| i32::from_le_bytes(four(a, b, lane).map(saturated)))
     }
-    unsafe fn pairs(a: Self::H, b: Self::H) -> Self::I {
-        zip(a, b, |a, b| i32::from(a as u16) | i32::from(b) << 16)
+    unsafe fn quads_unsigned(a: Self::H, b: Self::H) -> Self::I {
+        let saturated = |x: i16| x.clamp(0, 255) as u8;
+        std::array::from_fn(|lane| i32::from_le_bytes(four(a, b, lane).map(saturated)))
+    }
+    unsafe fn pairs(a: Self::H) -> Self::I {
+        std::array::from_fn(|lane| i32::from(a[lane] as u16) | i32::from(a[LANES + lane]) << 16)
     }
     unsafe fn dot(sum: Self::I, u: Self::I, s: Self::I) -> Self::I {
         std::array::from_fn(|i| sum[i] + products_of_bytes(u[i], s[i]))

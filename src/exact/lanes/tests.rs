@@ -84,11 +84,13 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
         }
         // Packing saturates, so small numbers as well as large ones.
         let small = L::round(L::load(&floats(&mut rng, 4e4)));
-        let (h, k) = (L::pack(small), L::pack(L::round(L::load(&floats(&mut rng, 4e4)))));
-        put(L::widen(L::pack(i)));
-        let mut half = HalfVector::ZERO;
-        L::store_h(&mut half, h);
-        let h = L::load_h(&half);
+        let other = L::round(L::load(&floats(&mut rng, 4e4)));
+        let (h, k) = (L::pack(small, other), L::pack(other, L::sub_i(other, small)));
+        L::widen(L::pack(i, j)).into_iter().for_each(&mut put);
+        put(L::add_bytes(i, j));
+        let mut stored = PairVector::ZERO;
+        L::store_h(&mut stored, h);
+        let h = L::load_h(&stored);
         let clamp = L::splat_h(12_345);
         for x in [
             L::add_h(h, k),
@@ -101,10 +103,15 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
             L::mul_q15(h, k),
             L::mul_q15(L::splat_h(i16::MIN), k),
         ] {
-            put(L::widen(x));
+            L::widen(x).into_iter().for_each(&mut put);
         }
-        put(L::quads([h, k, clamp, L::max_h(h, k)]));
-        put(L::pairs(h, k));
+        // Bytes saturate as well.
+        let (b, c) = (L::shift_right_h(h, 8), L::shift_right_h(k, 7));
+        for (b, c) in [(b, c), (c, b), (h, clamp)] {
+            put(L::quads(b, c));
+            put(L::quads_unsigned(b, c));
+        }
+        put(L::pairs(h));
         let (u, s) = (
             L::load_i(&bytes(&mut rng, 127, false)),
             L::load_i(&bytes(&mut rng, 127, true)),
@@ -115,7 +122,7 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
             L::load_i(&bytes(&mut rng, 64, true)),
         );
         put(L::dot_two(i, [u, L::splat_i(0x7f7f_7f7f)], [s, t]));
-        put(L::dot_pairs(L::splat_i(7), L::pairs(h, k), L::pairs(k, h)));
+        put(L::dot_pairs(L::splat_i(7), L::pairs(h), L::pairs(k)));
         // Weights as large as a chain may have: eight of ±32 share an accumulator, 8 · 32 ≤ 258.
         let inputs: Vec<Vector> = (0..8).map(|_| bytes(&mut rng, 127, false)).collect();
         let mut weight = || std::array::from_fn(|_| bytes(&mut rng, 32, true).0[0] as i32);

@@ -1,6 +1,6 @@
 //! Attention: queries, keys and values, and what a position mixes of all that were seen.
 
-use super::rows::{exp2, normed, quads_of, scaled};
+use super::rows::{exp2, normed, quads_of, scaled, unsigned_quads_of};
 use super::{Scratch, Seen};
 use crate::exact::lanes::{Lanes, Vector};
 use crate::exact::math::EXP2_COARSE;
@@ -76,7 +76,7 @@ pub(super) unsafe fn attend<L: Lanes>(
             quads_of::<L>(
                 of_head(keys),
                 round,
-                KEY_ZERO,
+                KEY_ZERO as u8,
                 &mut seen.keys[at * quads..][..quads],
             );
 
@@ -144,7 +144,7 @@ pub(super) unsafe fn attention<L: Lanes>(shape: &Shape, position: usize, seen: &
             weights[positions..4 * fours].fill(Vector::ZERO);
             let factor = L::div(L::splat(range), scaled_total);
             let unit = L::div(scaled_total, L::mul(L::splat(range), total));
-            quads_of::<L>(&weights[..4 * fours], factor, 0, rounded);
+            unsigned_quads_of::<L>(&weights[..4 * fours], factor, rounded);
             let to = &mut features[head * shape.head_dim..][..shape.head_dim];
             mix::<L>(&rounded[..fours], &values[..fours * shape.head_dim], unit, to);
         }

@@ -25,10 +25,10 @@ pub(super) unsafe fn logits<L: Lanes>(head: &PackedHead, stream: &[Vector], scra
         let centred = &features[..stream.len()];
         let (scale, factor) = scale_of::<L>(largest, HEAD_MAX);
         let scale = L::mul(scale, rstd);
-        let rounded = |feature: &Vector| L::pack(L::round(L::mul(L::load(feature), factor)));
+        let rounded = |feature: &Vector| L::round(L::mul(L::load(feature), factor));
         for (to, pair) in inputs.iter_mut().zip(centred.chunks(2)) {
-            let second = pair.get(1).map_or(L::splat_h(0), rounded);
-            L::store_i(to, L::pairs(rounded(&pair[0]), second));
+            let second = pair.get(1).map_or(L::splat_i(0), rounded);
+            L::store_i(to, L::pairs(L::pack(rounded(&pair[0]), second)));
         }
         let inputs = &inputs[..head.per_symbol];
         let symbols = head

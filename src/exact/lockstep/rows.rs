@@ -31,35 +31,63 @@ pub(super) unsafe fn scale_of<L: Lanes>(largest: L::F, max: f32) -> (L::F, L::F)
     unsafe { (L::div(largest, L::splat(max)), L::div(L::splat(max), largest)) }
 }
 
-/// Rounds features times `factor`, plus `zero`, to bytes, four to a word; behind the last feature
-/// stand bytes of 0.
+/// Four features times `factor` as 16-bit integers, two each.
 ///
 /// # Safety
 /// The processor has the instruction set `L`.
 #[inline(always)]
-pub(super) unsafe fn quads_of<L: Lanes>(features: &[Vector], factor: L::F, zero: i32, to: &mut [Vector]) {
+unsafe fn rounded<L: Lanes>(four: &[Vector; 4], factor: L::F) -> [L::H; 2] {
     // SAFETY: as promised by the caller.
     unsafe {
-        let zero = L::splat_h(zero as i16);
-        let rounded = |feature: &Vector| L::add_h(L::pack(L::round(L::mul(L::load(feature), factor))), zero);
-        let (whole, rest) = features.split_at(features.len() / 4 * 4);
-        for (to, four) in to.iter_mut().zip(whole.chunks_exact(4)) {
+        let mut integers = [L::splat_i(0); 4];
+        for (integer, feature) in integers.iter_mut().zip(four) {
+            *integer = L::round(L::mul(L::load(feature), factor));
+        }
+        let [a, b, c, d] = integers;
+        [L::pack(a, b), L::pack(c, d)]
+    }
+}
+
+/// Rounds features times `factor` to signed bytes, plus `zero`, four to a word. Bytes behind the last
+/// feature meet weights of 0.
+///
+/// # Safety
+/// The processor has the instruction set `L`.
+#[inline(always)]
+pub(super) unsafe fn quads_of<L: Lanes>(features: &[Vector], factor: L::F, zero: u8, to: &mut [Vector]) {
+    let (whole, rest) = features.as_chunks::<4>();
+    let mut last = [Vector::ZERO; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    let last = if rest.is_empty() { &[][..] } else { &[last][..] };
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let zeros = L::splat_i(i32::from_le_bytes([zero; 4]));
+        for (to, four) in to.iter_mut().zip(whole.iter().chain(last)) {
+            let [a, b] = rounded::<L>(four, factor);
+            let bytes = L::quads(a, b);
             L::store_i(
                 to,
-                L::quads([
-                    rounded(&four[0]),
-                    rounded(&four[1]),
-                    rounded(&four[2]),
-                    rounded(&four[3]),
-                ]),
+                if zero == 0 {
+                    bytes
+                } else {
+                    L::add_bytes(bytes, zeros)
+                },
             );
         }
-        if !rest.is_empty() {
-            let mut four = [L::splat_h(0); 4];
-            for (to, feature) in four.iter_mut().zip(rest) {
-                *to = rounded(feature);
-            }
-            L::store_i(&mut to[whole.len() / 4], L::quads(four));
+    }
+}
+
+/// As [`quads_of`] for whole fours of features that are not negative, to unsigned bytes.
+///
+/// # Safety
+/// The processor has the instruction set `L`.
+#[inline(always)]
+pub(super) unsafe fn unsigned_quads_of<L: Lanes>(features: &[Vector], factor: L::F, to: &mut [Vector]) {
+    for (to, four) in to.iter_mut().zip(features.as_chunks::<4>().0) {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let [a, b] = rounded::<L>(four, factor);
+            L::store_i(to, L::quads_unsigned(a, b));
         }
     }
 }
@@ -73,7 +101,7 @@ pub(super) unsafe fn symmetric<L: Lanes>(features: &[Vector], inputs: &mut [Vect
     // SAFETY: as promised by the caller.
     unsafe {
         let (scale, factor) = scaled::<L>(features, ACTIVATION_MAX);
-        quads_of::<L>(features, factor, ACTIVATION_ZERO, inputs);
+        quads_of::<L>(features, factor, ACTIVATION_ZERO as u8, inputs);
         RowScale(scale)
     }
 }
@@ -138,7 +166,7 @@ pub(super) unsafe fn normed<L: Lanes>(
     unsafe {
         let (rstd, largest) = centre::<L>(stream, centred);
         let (scale, factor) = scale_of::<L>(largest, ACTIVATION_MAX);
-        quads_of::<L>(&centred[..stream.len()], factor, ACTIVATION_ZERO, inputs);
+        quads_of::<L>(&centred[..stream.len()], factor, ACTIVATION_ZERO as u8, inputs);
         RowScale(L::mul(scale, rstd))
     }
 }
