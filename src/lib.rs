@@ -16,7 +16,7 @@
 //! entropy; [`model`] is a trained model as files; [`exact`] is the network in integers, which
 //! decides bytes; [`coder`] turns lines into bits with it; [`archive`] frames them. [`gpt`] and
 //! [`train`] (feature `train`) are the world of floating point, where models come from; nothing of
-//! the exact world imports them.
+//! the exact world imports them. [`training_log`] reads what a training told of itself.
 //!
 //! ```
 //! use surprisal::Models;
@@ -39,6 +39,7 @@ pub mod gpt;
 pub mod model;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod training_log;
 
 pub use archive::{CompressOptions, Compressor, Decompressor, compress, decompress};
 pub use bundle::{Model, Models};

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use surprisal::training_log::TrainingLog;
 use surprisal::{Model, Models};
 
 use super::text::{grouped, table};
@@ -41,27 +42,20 @@ impl Args {
 }
 
 fn to_json(model: &Model) -> Value {
-    let mut lines = model
-        .log()
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
-    let settings = lines.next().unwrap_or_default();
-    let last = lines.next_back().unwrap_or_default();
-    let trained_on = match (settings["digits"].as_u64(), settings["operands"].as_str()) {
-        (Some(digits), Some(operands)) => Some(format!("{digits} digits {operands}")),
-        _ => None,
-    };
+    let log = TrainingLog::parse(model.log()).ok();
+    let settings = log.as_ref().map(|log| &log.settings);
+    let last = log.as_ref().and_then(|log| log.records.last());
     json!({
         "name": model.name(),
         "identity": model.identity(),
         "parameters": model.config().parameters(),
         "weights_bytes": model.files().1.len(),
         "config": model.config(),
-        "trained_on": trained_on,
-        "steps": last["step"],
-        "lines": last["lines"],
-        "validation_loss": last["validation_loss"],
-        "excess": last["excess"],
+        "trained_on": settings.map(|s| format!("{} digits {}", s.digits, s.operands)),
+        "steps": last.map(|r| r.step),
+        "lines": last.map(|r| r.lines),
+        "validation_loss": last.map(|r| r.validation_loss),
+        "excess": last.and_then(|r| r.excess),
     })
 }
 

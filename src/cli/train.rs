@@ -6,18 +6,23 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use surprisal::corpus::{MAX_DIGITS, Operands};
 use surprisal::model::{CONFIG_FILE, Preset, WEIGHTS_FILE};
-use surprisal::train::{Record, Settings};
+use surprisal::train::Progress;
+use surprisal::training_log::{Record, Settings, Shape};
 
 /// Train a model on addition lines.
 ///
 /// Every step sees fresh lines. At every evaluation a line says how far it is, and the folder gets
 /// a whole checkpoint: config.json, model.safetensors and training.jsonl. Losses are nats a token;
 /// the excess is the validation loss above the entropy of the lines.
+///
+/// Emergence begins at the first evaluation with more than 1 % of the sums right, and ends at the
+/// first of five in a row with at least 99 %.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   surprisal train -o runs/tiny
   surprisal train -o runs/nano --preset nano --operands natural --steps 20000
+  surprisal train -o runs/natural --operands natural --init runs/tiny --lr 1e-3 --target-excess 5e-5
   surprisal compress -m runs/nano --embed-model sums.txt")]
 pub struct Args {
     /// Folder for the model
@@ -35,9 +40,15 @@ pub struct Args {
     /// How operands are drawn: uniform, leading or natural
     #[arg(long, default_value_t = Operands::Uniform)]
     operands: Operands,
+    /// Start from the weights of another model folder; preset and digits must be those it was made with
+    #[arg(long, value_name = "FOLDER")]
+    init: Option<String>,
     /// Optimiser steps
     #[arg(long, default_value_t = 15_000)]
     steps: u64,
+    /// End early, at the first evaluation whose excess is no more than this (nats a token)
+    #[arg(long, value_name = "NATS")]
+    target_excess: Option<f64>,
     /// Fresh lines of each step
     #[arg(long, default_value_t = 512)]
     batch_lines: usize,
@@ -47,10 +58,13 @@ pub struct Args {
     /// Highest learning rate
     #[arg(long, default_value_t = 4e-3)]
     lr: f64,
+    /// After the warm-up: cosine or linear, down to the final share, or constant
+    #[arg(long, default_value_t = Shape::Cosine)]
+    schedule: Shape,
     /// Steps of linear warm-up
     #[arg(long, default_value_t = 100)]
     warmup: u64,
-    /// Learning rate at the end, as a share of the highest
+    /// Learning rate at the end, as a share of the highest; a constant one has no use for it
     #[arg(long, default_value_t = 0.02)]
     final_share: f64,
     /// AdamW's beta 1
@@ -92,12 +106,19 @@ impl Args {
             printed = writeln!(std::io::stdout(), "{HEAD}");
         }
         let mut last = (0, 0.0);
-        let report = |record: &Record| {
+        let report = |progress: Progress| {
+            let line = match progress {
+                Progress::Record(record) => {
+                    let line = row(record, last, &settings);
+                    last = (record.lines, record.seconds);
+                    line
+                }
+                Progress::Event(event) => format!("          {event}"),
+            };
             // A reader that has gone does not end a long run.
             if !self.quiet && printed.is_ok() {
-                printed = writeln!(std::io::stdout(), "{}", row(record, last, &settings));
+                printed = writeln!(std::io::stdout(), "{line}");
             }
-            last = (record.lines, record.seconds);
         };
         surprisal::train::train(&settings, &self.output, report).with_context(|| folder.to_string())?;
         printed.context("trained, but cannot write to stdout")
@@ -108,10 +129,13 @@ impl Args {
             preset: self.preset,
             digits: self.digits,
             operands: self.operands,
+            init: self.init.clone(),
             steps: self.steps,
+            target_excess: self.target_excess,
             batch_lines: self.batch_lines,
             seed: self.seed,
             learning_rate: self.lr,
+            schedule: self.schedule,
             warmup: self.warmup,
             final_share: self.final_share,
             beta1: self.beta1,
@@ -143,8 +167,9 @@ fn row(record: &Record, last: (u64, f64), settings: &Settings) -> String {
     let rate = (lines - last.0) as f64 / (seconds - last.1).max(1e-9);
     let left = seconds / *step as f64 * settings.steps.saturating_sub(*step) as f64;
     let left = indicatif::HumanDuration(std::time::Duration::from_secs_f64(left));
+    let excess = excess.map_or("-".into(), |nats| format!("{nats:.6}"));
     format!(
-        "{step:8}  {lines:10}  {train_loss:10.6}  {validation_loss:10.6}  {excess:9.6}  {:9.3}%  {learning_rate:9.3e}  \
+        "{step:8}  {lines:10}  {train_loss:10.6}  {validation_loss:10.6}  {excess:>9}  {:9.3}%  {learning_rate:9.3e}  \
          {rate:7.0}  {left:#}",
         100.0 * sum_accuracy
     )

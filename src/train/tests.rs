@@ -3,19 +3,23 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::*;
-use crate::corpus::Operands;
-use crate::gpt::ops;
-use crate::model::Preset;
+use crate::corpus::{Distribution, Operands};
+use crate::gpt::{Gpt, ops};
+use crate::model::{Checkpoint, GptConfig, Preset};
+use crate::training_log::{Shape, TrainingLog};
 
 fn settings(steps: u64) -> Settings {
     Settings {
         preset: Preset::Pico,
         digits: 2,
         operands: Operands::Natural,
+        init: None,
         steps,
+        target_excess: None,
         batch_lines: 32,
         seed: 1,
         learning_rate: 5e-3,
+        schedule: Shape::Cosine,
         warmup: 5,
         final_share: 0.1,
         beta1: 0.9,
@@ -27,24 +31,75 @@ fn settings(steps: u64) -> Settings {
     }
 }
 
+/// Trains and gives the records.
+fn records(settings: &Settings, folder: &Path) -> Vec<Record> {
+    let mut records = Vec::new();
+    let report = |progress: Progress| {
+        if let Progress::Record(record) = progress {
+            records.push(record.clone());
+        }
+    };
+    train(settings, folder, report).unwrap();
+    records
+}
+
 #[test]
 fn a_short_run_learns_and_logs() {
     let folder = tempfile::tempdir().unwrap();
-    let mut records = Vec::new();
-    train(&settings(60), folder.path(), |r| records.push(r.clone())).unwrap();
+    let records = records(&settings(60), folder.path());
     assert_eq!(records.len(), 3);
     assert!(
         records[2].validation_loss < records[0].validation_loss - 0.1,
         "{records:?}"
     );
     let total: f64 = records[2].loss_by_position.iter().sum();
-    let tokens = Distribution::new(2, Operands::Natural).unwrap().mean_tokens();
-    assert!((total / tokens - records[2].validation_loss).abs() < 0.02);
+    let distribution = Distribution::new(2, Operands::Natural).unwrap();
+    assert!((total / distribution.mean_tokens() - records[2].validation_loss).abs() < 0.03);
+    let floor = distribution.floor_nats_per_token();
+    assert_eq!(records[2].excess, Some(records[2].validation_loss - floor));
     let log = std::fs::read_to_string(folder.path().join(LOG_FILE)).unwrap();
-    assert_eq!(log.lines().count(), 4);
-    let saved = crate::model::Checkpoint::load(folder.path()).unwrap();
-    let gpt = Gpt::from_checkpoint(&saved, &Device::Cpu).unwrap();
+    let log = TrainingLog::parse(&log).unwrap();
+    assert_eq!(log.settings, settings(60));
+    let steps = |records: &[Record]| records.iter().map(|r| r.step).collect::<Vec<_>>();
+    assert_eq!(steps(&log.records), steps(&records));
+    let saved = Checkpoint::load(folder.path()).unwrap();
+    let gpt = Gpt::from_checkpoint(&saved, &candle_core::Device::Cpu).unwrap();
     assert_eq!(gpt.to_checkpoint().unwrap(), saved);
+}
+
+#[test]
+fn a_run_starts_from_other_weights() {
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let before = records(&settings(40), first.path());
+    let init = first.path().to_str().unwrap().to_owned();
+    let still = Settings {
+        init: Some(init.clone()),
+        learning_rate: 1e-12,
+        operands: Operands::Natural,
+        ..settings(1)
+    };
+    let after = records(&still, second.path());
+    let drift = after[0].validation_loss - before[1].validation_loss;
+    assert!(drift.abs() < 1e-6, "{drift}");
+    let wider = Settings {
+        preset: Preset::Tiny,
+        ..still
+    };
+    let error = train(&wider, second.path(), |_| ()).unwrap_err().to_string();
+    assert!(error.contains(&init) && error.contains("width 16"), "{error}");
+}
+
+#[test]
+fn a_run_ends_at_its_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let easy = Settings {
+        target_excess: Some(100.0),
+        ..settings(60)
+    };
+    assert_eq!(records(&easy, folder.path()).len(), 1);
+    let log = std::fs::read_to_string(folder.path().join(LOG_FILE)).unwrap();
+    let reached = Event::TargetReached { step: 20, lines: 640 };
+    assert_eq!(TrainingLog::parse(&log).unwrap().events.last(), Some(&reached));
 }
 
 /// Every variable has a gradient, and it is not zero.
