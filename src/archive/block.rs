@@ -13,7 +13,7 @@ use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
 use crate::coder::LineCoder;
 
 /// The most lines of a block.
-pub const BLOCK_LINES: usize = 32_768;
+pub const BLOCK_LINES: usize = 65_536;
 /// The most bytes of a block: one is cut within a line rather than be longer.
 pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 

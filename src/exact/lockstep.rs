@@ -241,8 +241,11 @@ unsafe fn hidden<L: Lanes>(layer: &PackedLayer, stream: &[Vector], scratch: &mut
     unsafe {
         let row = normed::<L>(stream, features, inputs);
         let clamp = L::splat_h(gelu::clamp(places) as i16);
-        let coefficients = gelu::COEFFICIENTS.map(|c| L::splat_h(c));
-        let (offset, zero) = (L::splat_h(gelu::OFFSET_Q11), L::splat_h(0));
+        let zero = L::splat_h(0);
+        let mut coefficients = [zero; 5];
+        for (to, c) in coefficients.iter_mut().zip(gelu::coefficients(places)) {
+            *to = L::splat_h(c);
+        }
         let mut largest = zero;
         for (tile, to) in layer.expand.tiles().zip(hidden.as_chunks_mut::<{ TILE / 2 }>().0) {
             let y = row.product(&tile, inputs);
@@ -259,8 +262,7 @@ unsafe fn hidden<L: Lanes>(layer: &PackedLayer, stream: &[Vector], scratch: &mut
                 }
             }
             for i in 0..TILE / 2 {
-                let h = L::shift_right_h(L::add_h(L::mul_q15(h[i], v[i]), offset), 11 - places);
-                let g = L::add_saturating_h(L::max_h(x[i], zero), h);
+                let g = L::add_saturating_h(L::max_h(x[i], zero), h[i]);
                 largest = L::max_h(g, largest);
                 L::store_h(&mut to[i], g);
             }

@@ -149,10 +149,11 @@ impl Parameters {
     }
 
     /// blake3 of every parameter in its little-endian form: two exact models with the same identity
-    /// give the same bytes.
+    /// give the same bytes. The number in front is the definition's: it rises with every change of
+    /// what is computed from the same parameters.
     pub fn identity(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"surprisal exact model 1");
+        hasher.update(b"surprisal exact model 2");
         let s = self.shape;
         for n in [s.layers, s.heads, s.width, s.head_dim, s.block_size, s.vocab] {
             hasher.update(&(n as u64).to_le_bytes());

@@ -377,14 +377,6 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H {
-        // SAFETY: AVX2.
-        unsafe {
-            let by = [_mm_cvtsi32_si128(by as i32); 2];
-            both!(_mm256_sra_epi16(a, by))
-        }
-    }
-    #[inline(always)]
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
         // SAFETY: AVX2.
         unsafe { both!(_mm256_mulhrs_epi16(a, b)) }

@@ -199,11 +199,6 @@ impl Lanes for Avx512 {
         unsafe { _mm512_sll_epi16(a, _mm_cvtsi32_si128(by as i32)) }
     }
     #[inline(always)]
-    unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H {
-        // SAFETY: AVX-512.
-        unsafe { _mm512_sra_epi16(a, _mm_cvtsi32_si128(by as i32)) }
-    }
-    #[inline(always)]
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
         // SAFETY: AVX-512.
         unsafe { _mm512_mulhrs_epi16(a, b) }

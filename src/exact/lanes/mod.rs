@@ -99,8 +99,6 @@ pub(crate) trait Lanes: Copy {
     /// min(|a|, b), both sides unsigned.
     unsafe fn abs_min_h(a: Self::H, b: Self::H) -> Self::H;
     unsafe fn shift_left_h(a: Self::H, by: u32) -> Self::H;
-    /// Arithmetic shift.
-    unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H;
     /// [`super::math::mul_q15`].
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H;
     /// Four features as signed bytes, side by side. Saturates.

@@ -134,9 +134,6 @@ impl Lanes for Portable {
     unsafe fn shift_left_h(a: Self::H, by: u32) -> Self::H {
         map(a, |a| a << by)
     }
-    unsafe fn shift_right_h(a: Self::H, by: u32) -> Self::H {
-        map(a, |a| a >> by)
-    }
     unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
         zip(a, b, math::mul_q15)
     }

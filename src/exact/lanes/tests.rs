@@ -99,14 +99,13 @@ unsafe fn results<L: Lanes>(seed: u64) -> Vec<Vector> {
             L::abs_min_h(h, clamp),
             L::abs_min_h(L::splat_h(i16::MIN), clamp),
             L::shift_left_h(h, 3),
-            L::shift_right_h(h, 2),
             L::mul_q15(h, k),
             L::mul_q15(L::splat_h(i16::MIN), k),
         ] {
             L::widen(x).into_iter().for_each(&mut put);
         }
         // Bytes saturate as well.
-        let (b, c) = (L::shift_right_h(h, 8), L::shift_right_h(k, 7));
+        let (b, c) = (L::mul_q15(h, L::splat_h(128)), L::mul_q15(k, L::splat_h(300)));
         for (b, c) in [(b, c), (c, b), (h, clamp)] {
             put(L::quads(b, c));
             put(L::quads_unsigned(b, c));

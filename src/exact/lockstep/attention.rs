@@ -135,7 +135,7 @@ pub(super) unsafe fn attention<L: Lanes>(shape: &Shape, position: usize, seen: &
             let (mut total, mut scaled_total) = (L::splat(0.0), L::splat(0.0));
             for (weight, value_scale) in weights.iter_mut().zip(value_scale) {
                 let exponent = L::mul(L::sub(L::load(weight), max), query_scale);
-                let unscaled = exp2::<L, 4>(exponent, &EXP2_COARSE);
+                let unscaled = exp2::<L, 3>(exponent, &EXP2_COARSE);
                 let scaled = L::mul(unscaled, L::load(value_scale));
                 total = L::add(total, unscaled);
                 scaled_total = L::add(scaled_total, scaled);
