@@ -1,4 +1,4 @@
-//! exp for loops that the compiler turns into vector code.
+//! exp and tanh for loops that the compiler turns into vector code.
 
 /// e^x to about 2 units in the last place, 0 far below; for x ≤ 88.
 ///

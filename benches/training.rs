@@ -1,0 +1,98 @@
+//! A training step's time, by parts, for the small presets.
+//!
+//! One step takes 512 fresh lines of 28 tokens through the network, its backward pass and AdamW.
+//! Each figure is the median of several steps. With `--threads N`, only that number of threads.
+//!
+//! ```sh
+//! cargo bench --bench training
+//! cargo bench --bench training -- --threads 1 nano
+//! ```
+
+use std::time::{Duration, Instant};
+
+use candle_core::{Device, Result};
+use rayon::ThreadPoolBuilder;
+use surprisal::corpus::{Distribution, Operands};
+use surprisal::gpt::{Batch, Gpt};
+use surprisal::model::{GptConfig, Preset};
+use surprisal::train::{AdamW, LineSource};
+
+// As the program has it: tensors come and go at every operation.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const LINES: usize = 512;
+const PRESETS: [Preset; 3] = [Preset::Tiny, Preset::Nano, Preset::Micro];
+
+/// Each preset is measured for about this long.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Seconds of the parts of a step: forward, backward, optimiser.
+type Parts = [f64; 3];
+
+fn step(gpt: &Gpt, adamw: &mut AdamW, batch: &Batch) -> Result<Parts> {
+    let start = Instant::now();
+    let loss = gpt.loss(batch)?;
+    let forward = start.elapsed();
+    let gradients = loss.backward()?;
+    let backward = start.elapsed();
+    adamw.step(gpt, &gradients, 1e-3, 1.0)?;
+    let whole = start.elapsed();
+    Ok([forward, backward - forward, whole - backward].map(|part| part.as_secs_f64()))
+}
+
+/// The parts of the step of median duration, and its tokens.
+fn measure(preset: Preset) -> Result<(Parts, usize)> {
+    let distribution = Distribution::new(8, Operands::Uniform).expect("8 digits");
+    let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
+    let gpt = Gpt::init(&config, 1, &Device::Cpu)?;
+    let mut adamw = AdamW::new(&gpt, 0.9, 0.98, 0.01);
+    let mut lines = LineSource::new(&config, distribution, 1, 1).expect("a preset's vocabulary");
+    let batch = lines.next_batch(LINES, gpt.device())?;
+    let mut steps = Vec::new();
+    let start = Instant::now();
+    while steps.len() < 3 || start.elapsed() < PATIENCE {
+        steps.push(step(&gpt, &mut adamw, &batch)?);
+    }
+    steps.sort_by(|a, b| a.iter().sum::<f64>().total_cmp(&b.iter().sum()));
+    Ok((steps[steps.len() / 2], LINES * config.block_size))
+}
+
+fn table(threads: usize, presets: &[Preset]) -> Result<()> {
+    println!("\n{LINES} lines a step, threads: {threads}");
+    println!("preset     ms/step    tokens/s   forward  backward     AdamW");
+    for &preset in presets {
+        let (parts, tokens) = measure(preset)?;
+        let whole: f64 = parts.iter().sum();
+        let share = parts.map(|part| 100.0 * part / whole);
+        println!(
+            "{:8} {:9.1} {:11.0} {:7.0} % {:7.0} % {:7.1} %",
+            preset.name(),
+            1e3 * whole,
+            tokens as f64 / whole,
+            share[0],
+            share[1],
+            share[2]
+        );
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let after = |flag: &str| arguments.iter().skip_while(|a| *a != flag).nth(1);
+    let named: Vec<Preset> = PRESETS
+        .into_iter()
+        .filter(|p| arguments.iter().any(|a| a == p.name()))
+        .collect();
+    let presets = if named.is_empty() { &PRESETS[..] } else { &named };
+    let counts = match after("--threads").map(|n| n.parse()) {
+        Some(count) => vec![count.expect("--threads takes a number")],
+        None => vec![1, std::thread::available_parallelism()?.get()],
+    };
+    for threads in counts {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("threads").install(|| table(threads, presets))?;
+    }
+    Ok(())
+}

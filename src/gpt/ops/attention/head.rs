@@ -1,0 +1,316 @@
+//! One head over one line, forward and backward, from three products and two softmax loops.
+//!
+//! Scores stand as (keys, queries), a lane a query, so that the softmax over keys goes down a
+//! column: queries side by side and no sum across a register. Keys that come after all queries of
+//! a register are left out; those that come after some are masked. Everything is first copied
+//! into matrices padded to whole registers; what stands in the padding is finite and never read
+//! out.
+
+use pulp::Simd;
+
+use super::super::math::exp;
+
+/// Rows of the scratch matrices are padded to a multiple of this: the most lanes of a register.
+const LANES: usize = 16;
+
+/// Rows of a block of a product.
+const BLOCK: usize = 8;
+
+/// Which head, and how it lies in its line.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    /// Tokens of a line, T.
+    pub length: usize,
+    /// Features of a head, hs.
+    pub features: usize,
+    /// The head's first feature in a line's rows.
+    pub first: usize,
+    /// Features of a row of the residual stream, C.
+    pub width: usize,
+}
+
+/// Room for a head's matrices, to be used again for the next head of the same shape.
+///
+/// `t` stands for a matrix transposed to (hs, T). The others are (T, hs), but for `p` and `ds`,
+/// which have a row for each key and a column for each query.
+pub(super) struct Scratch {
+    q: Vec<f32>,
+    qt: Vec<f32>,
+    k: Vec<f32>,
+    kt: Vec<f32>,
+    v: Vec<f32>,
+    vt: Vec<f32>,
+    g: Vec<f32>,
+    gt: Vec<f32>,
+    out: Vec<f32>,
+    outt: Vec<f32>,
+    p: Vec<f32>,
+    ds: Vec<f32>,
+    max: Vec<f32>,
+    sum: Vec<f32>,
+}
+
+impl Scratch {
+    pub(super) fn new(length: usize, features: usize) -> Self {
+        let (length, features) = padded(length, features);
+        let [q, qt, k, kt, v, vt, g, gt, out, outt] = std::array::from_fn(|_| vec![0.0; features * length]);
+        let [p, ds] = std::array::from_fn(|_| vec![0.0; length * length]);
+        Self {
+            q,
+            qt,
+            k,
+            kt,
+            v,
+            vt,
+            g,
+            gt,
+            out,
+            outt,
+            p,
+            ds,
+            max: vec![0.0; length],
+            sum: vec![0.0; length],
+        }
+    }
+}
+
+fn padded(length: usize, features: usize) -> (usize, usize) {
+    (length.next_multiple_of(LANES), features.next_multiple_of(LANES))
+}
+
+/// softmax(q·kᵀ/√hs)·v of a line (T, 3C) into the head's columns of `y` (T, C).
+#[inline(always)]
+pub(super) fn forward<S: Simd>(simd: S, head: Head, line: &[f32], y: &mut [f32], s: &mut Scratch) {
+    let (width, stride) = (head.width, 3 * head.width);
+    head.transpose(line, stride, &mut s.qt);
+    head.transpose(&line[width..], stride, &mut s.kt);
+    head.copy(&line[2 * width..], stride, &mut s.v);
+
+    head.scores(simd, &s.kt, &s.qt, &mut s.p);
+    head.softmax(&mut s.p, &mut s.max, &mut s.sum);
+    head.sum_over_keys(simd, &s.v, &s.p, &mut s.outt);
+    head.store_transposed(&s.outt, y, width);
+}
+
+/// The gradient of a line from that of the output `g` (T, C), into the head's columns of `dline`.
+///
+/// The weights p are computed again; then with dp = g·vᵀ: ds = p·(dp − Σ p·dp)/√hs, dq = ds·k,
+/// dk = dsᵀ·q, dv = pᵀ·g.
+#[inline(always)]
+pub(super) fn backward<S: Simd>(
+    simd: S,
+    head: Head,
+    line: &[f32],
+    g: &[f32],
+    dline: &mut [f32],
+    s: &mut Scratch,
+) {
+    let (width, stride) = (head.width, 3 * head.width);
+    head.copy(line, stride, &mut s.q);
+    head.transpose(line, stride, &mut s.qt);
+    head.copy(&line[width..], stride, &mut s.k);
+    head.transpose(&line[width..], stride, &mut s.kt);
+    head.transpose(&line[2 * width..], stride, &mut s.vt);
+    head.copy(g, width, &mut s.g);
+    head.transpose(g, width, &mut s.gt);
+
+    head.scores(simd, &s.kt, &s.qt, &mut s.p);
+    head.softmax(&mut s.p, &mut s.max, &mut s.sum);
+    head.scores(simd, &s.vt, &s.gt, &mut s.ds); // dp
+    head.softmax_backward(&s.p, &mut s.ds, &mut s.sum);
+
+    head.sum_over_keys(simd, &s.k, &s.ds, &mut s.outt);
+    head.store_transposed(&s.outt, dline, stride);
+    head.sum_over_queries(simd, &s.ds, &s.q, &mut s.out);
+    head.store(&s.out, &mut dline[width..], stride);
+    head.sum_over_queries(simd, &s.p, &s.g, &mut s.out);
+    head.store(&s.out, &mut dline[2 * width..], stride);
+}
+
+impl Head {
+    fn padded(self) -> (usize, usize) {
+        padded(self.length, self.features)
+    }
+
+    /// Σ over features of a key's (`kt`) times a query's (`qt`), where the query may see the key.
+    #[inline(always)]
+    fn scores<S: Simd>(self, simd: S, kt: &[f32], qt: &[f32], scores: &mut [f32]) {
+        let (length, _) = self.padded();
+        let (qt, scores) = (S::as_simd_f32s(qt).0, S::as_mut_simd_f32s(scores).0);
+        let stride = length / S::F32_LANES;
+        for column in 0..self.length.div_ceil(S::F32_LANES) {
+            for key in (0..self.visible::<S>(column)).step_by(BLOCK) {
+                let a = |feature| at(kt, feature * length + key);
+                let out = &mut scores[key * stride + column..];
+                product(simd, 0..self.features, a, &qt[column..], out, stride);
+            }
+        }
+    }
+
+    /// Keys that some query of a register sees.
+    fn visible<S: Simd>(self, column: usize) -> usize {
+        self.length.min((column + 1) * S::F32_LANES)
+    }
+
+    /// Σ over keys of their rows (T, hs) times their weights for a query; into (hs, T).
+    #[inline(always)]
+    fn sum_over_keys<S: Simd>(self, simd: S, rows: &[f32], weights: &[f32], out: &mut [f32]) {
+        let (length, features) = self.padded();
+        let (weights, out) = (S::as_simd_f32s(weights).0, S::as_mut_simd_f32s(out).0);
+        let stride = length / S::F32_LANES;
+        for column in 0..self.length.div_ceil(S::F32_LANES) {
+            for feature in (0..self.features).step_by(BLOCK) {
+                let a = |key| at(rows, key * features + feature);
+                let (b, out) = (&weights[column..], &mut out[feature * stride + column..]);
+                product(simd, 0..self.visible::<S>(column), a, b, out, stride);
+            }
+        }
+    }
+
+    /// Σ over queries of their rows (T, hs) times the weight of a key for them; into (T, hs).
+    #[inline(always)]
+    fn sum_over_queries<S: Simd>(self, simd: S, weights: &[f32], rows: &[f32], out: &mut [f32]) {
+        let (length, features) = self.padded();
+        let (rows, out) = (S::as_simd_f32s(rows).0, S::as_mut_simd_f32s(out).0);
+        let stride = features / S::F32_LANES;
+        for key in (0..self.length).step_by(BLOCK) {
+            let weights: [&[f32]; BLOCK] =
+                std::array::from_fn(|n| &weights[(key + n) * length..][..self.length]);
+            for column in 0..self.features.div_ceil(S::F32_LANES) {
+                let a = |query: usize| std::array::from_fn(|n| weights[n][query]);
+                let out = &mut out[key * stride + column..];
+                product(simd, key..self.length, a, &rows[column..], out, stride);
+            }
+        }
+    }
+
+    /// Scores become attention weights, 0 where the key comes after the query. `max` and `sum`
+    /// have room for a number for each query.
+    #[inline(always)]
+    fn softmax(self, scores: &mut [f32], max: &mut [f32], sum: &mut [f32]) {
+        let (length, _) = self.padded();
+        let scale = 1.0 / (self.features as f32).sqrt();
+        let rows = || 0..self.length;
+        max.fill(f32::NEG_INFINITY);
+        sum.fill(0.0);
+        for key in rows() {
+            let from = key - key % LANES;
+            let queries = scores[key * length..][from..length].iter().zip(&mut max[from..]);
+            for (query, (score, max)) in (from..).zip(queries) {
+                let larger = (query >= key) & (*score > *max);
+                *max = if larger { *score } else { *max };
+            }
+        }
+        for key in rows() {
+            let from = key - key % LANES;
+            let scores = &mut scores[key * length..][from..length];
+            let queries = scores.iter_mut().zip(&max[from..]).zip(&mut sum[from..]);
+            for (query, ((p, max), sum)) in (from..).zip(queries) {
+                let weight = exp((*p - max) * scale);
+                *p = if query >= key { weight } else { 0.0 };
+                *sum += *p;
+            }
+        }
+        sum.iter_mut().for_each(|s| *s = 1.0 / *s);
+        for key in rows() {
+            let from = key - key % LANES;
+            let weights = &mut scores[key * length..][from..length];
+            weights.iter_mut().zip(&sum[from..]).for_each(|(p, s)| *p *= s);
+        }
+    }
+
+    /// Gradients of the weights `p` become those of the scores: p·(dp − Σ p·dp)/√hs. `mean` has
+    /// room for a number for each query.
+    #[inline(always)]
+    fn softmax_backward(self, p: &[f32], dp: &mut [f32], mean: &mut [f32]) {
+        let (length, _) = self.padded();
+        let scale = 1.0 / (self.features as f32).sqrt();
+        mean.fill(0.0);
+        for key in 0..self.length {
+            let from = key - key % LANES;
+            let row = key * length + from..(key + 1) * length;
+            let terms = p[row.clone()].iter().zip(&dp[row]);
+            mean[from..]
+                .iter_mut()
+                .zip(terms)
+                .for_each(|(m, (p, dp))| *m += p * dp);
+        }
+        for key in 0..self.length {
+            let from = key - key % LANES;
+            let row = key * length + from..(key + 1) * length;
+            let (dp, p) = (dp[row.clone()].iter_mut(), &p[row]);
+            dp.zip(p)
+                .zip(&mean[from..])
+                .for_each(|((dp, p), m)| *dp = p * (*dp - m) * scale);
+        }
+    }
+
+    /// The head's columns of rows `stride` apart, to (T, hs).
+    #[inline(always)]
+    fn copy(self, rows: &[f32], stride: usize, out: &mut [f32]) {
+        let (_, features) = self.padded();
+        for (row, out) in rows.chunks(stride).zip(out.chunks_exact_mut(features)) {
+            out[..self.features].copy_from_slice(&row[self.first..][..self.features]);
+        }
+    }
+
+    /// The head's columns of rows `stride` apart, to (hs, T).
+    #[inline(always)]
+    fn transpose(self, rows: &[f32], stride: usize, out: &mut [f32]) {
+        let (length, _) = self.padded();
+        for (t, row) in rows.chunks(stride).enumerate() {
+            for (i, &value) in row[self.first..][..self.features].iter().enumerate() {
+                out[i * length + t] = value;
+            }
+        }
+    }
+
+    /// (T, hs) to the head's columns of rows `stride` apart.
+    #[inline(always)]
+    fn store(self, values: &[f32], rows: &mut [f32], stride: usize) {
+        let (_, features) = self.padded();
+        for (row, values) in rows.chunks_mut(stride).zip(values.chunks_exact(features)) {
+            row[self.first..][..self.features].copy_from_slice(&values[..self.features]);
+        }
+    }
+
+    /// (hs, T) to the head's columns of rows `stride` apart.
+    #[inline(always)]
+    fn store_transposed(self, values: &[f32], rows: &mut [f32], stride: usize) {
+        let (length, _) = self.padded();
+        for (t, row) in rows.chunks_mut(stride).enumerate() {
+            for (i, out) in row[self.first..][..self.features].iter_mut().enumerate() {
+                *out = values[i * length + t];
+            }
+        }
+    }
+}
+
+/// A block of a product: eight rows by one register, Σ over `depth` of a row's factor times the
+/// columns of a row of `b`. Rows of `b` and of `out` are `stride` apart.
+#[inline(always)]
+fn product<S: Simd>(
+    simd: S,
+    depth: std::ops::Range<usize>,
+    a: impl Fn(usize) -> [f32; BLOCK],
+    b: &[S::f32s],
+    out: &mut [S::f32s],
+    stride: usize,
+) {
+    let mut sums = [simd.splat_f32s(0.0); BLOCK];
+    for d in depth {
+        let (a, b) = (a(d), b[d * stride]);
+        for n in 0..BLOCK {
+            sums[n] = simd.mul_add_e_f32s(simd.splat_f32s(a[n]), b, sums[n]);
+        }
+    }
+    for n in 0..BLOCK {
+        out[n * stride] = sums[n];
+    }
+}
+
+/// The block that starts at `start`.
+#[inline(always)]
+fn at(values: &[f32], start: usize) -> [f32; BLOCK] {
+    *values[start..].first_chunk().expect("padded")
+}
