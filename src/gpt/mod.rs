@@ -140,15 +140,12 @@ impl Gpt {
             .broadcast_add(&positions)?
             .reshape((lines * length, width))?; // (B·T, C)
         for layer in 0..self.config.n_layer {
-            let name = |part: &str| format!("transformer.h.{layer}.{part}");
-            let normed = self.layer_norm(&name("ln_1"), &x)?;
-            let qkv = self.linear(&name("attn.c_attn"), &normed)?; // (B·T, 3C)
-            let attended = ops::causal_attention(&qkv, length, self.config.n_head)?; // (B·T, C)
-            x = (x + self.linear(&name("attn.c_proj"), &attended)?)?;
-
-            let normed = self.layer_norm(&name("ln_2"), &x)?;
-            let hidden = ops::gelu(&self.linear(&name("mlp.c_fc"), &normed)?)?; // (B·T, 4C)
-            x = (x + self.linear(&name("mlp.c_proj"), &hidden)?)?;
+            let attention = ops::Inner::Attention {
+                length,
+                heads: self.config.n_head,
+            };
+            x = self.residual(layer, ["ln_1", "attn.c_attn", "attn.c_proj"], attention, &x)?;
+            x = self.residual(layer, ["ln_2", "mlp.c_fc", "mlp.c_proj"], ops::Inner::Gelu, &x)?;
         }
         let normed = self.layer_norm("transformer.ln_f", &x)?;
         normed.matmul(&self.var("lm_head").t()?) // (B·T, V)
@@ -172,9 +169,18 @@ impl Gpt {
         self.surprisals(batch)?.sum_all()? / f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?)
     }
 
-    /// y = x·Wᵀ + b; (N, in) → (N, out).
-    fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        ops::linear(x, self.var(name), self.bias(name))
+    /// Half a layer: x + W₂·f(W₁·norm(x) + b₁) + b₂; (B·T, C) → (B·T, C).
+    fn residual(&self, layer: usize, parts: [&str; 3], inner: ops::Inner, x: &Tensor) -> Result<Tensor> {
+        let [norm, first, second] = parts.map(|part| format!("transformer.h.{layer}.{part}"));
+        let parameters = ops::Parameters {
+            gain: self.var(&norm),
+            bias: self.bias(&norm),
+            w1: self.var(&first),
+            b1: self.bias(&first),
+            w2: self.var(&second),
+            b2: self.bias(&second),
+        };
+        ops::residual(x, &parameters, inner)
     }
 
     fn layer_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {

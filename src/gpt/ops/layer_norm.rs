@@ -21,7 +21,8 @@ pub fn layer_norm(x: &Tensor, gain: &Tensor, bias: &Tensor) -> Result<Tensor> {
     }
 }
 
-fn composed(x: &Tensor, gain: &Tensor, bias: &Tensor) -> Result<Tensor> {
+/// The definition, in candle's own operations.
+pub(super) fn composed(x: &Tensor, gain: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     let normed = centred.broadcast_div(&(variance + f64::from(EPSILON))?.sqrt()?)?;
@@ -110,7 +111,7 @@ fn moments(row: &[f32]) -> (f32, f32) {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn forward(x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
+pub(super) fn forward(x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
     let width = gain.len();
     for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
         let (mean, rstd) = moments(x);
@@ -123,7 +124,14 @@ fn forward(x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
 /// With n = (x − mean)·rstd and h = g·gain: dx = rstd·(h − mean(h) − n·mean(h·n)),
 /// dgain = Σ g·n, dbias = Σ g, the sums over rows.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn backward(x: &[f32], gain: &[f32], g: &[f32], dx: &mut [f32], dgain: &mut [f32], dbias: &mut [f32]) {
+pub(super) fn backward(
+    x: &[f32],
+    gain: &[f32],
+    g: &[f32],
+    dx: &mut [f32],
+    dgain: &mut [f32],
+    dbias: &mut [f32],
+) {
     let width = gain.len();
     let rows = dx
         .chunks_exact_mut(width)

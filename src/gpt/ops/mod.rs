@@ -8,13 +8,12 @@
 mod attention;
 mod gelu;
 mod layer_norm;
-mod linear;
 mod math;
+mod product;
+mod residual;
 
-pub use attention::causal_attention;
-pub use gelu::gelu;
 pub use layer_norm::layer_norm;
-pub use linear::linear;
+pub use residual::{Inner, Parameters, residual};
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
 
@@ -61,3 +60,6 @@ fn sum_in_order(parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
     }
     total
 }
+
+#[cfg(test)]
+mod tests;

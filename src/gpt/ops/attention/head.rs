@@ -9,6 +9,7 @@
 use pulp::Simd;
 
 use super::super::math::exp;
+use super::super::product::{Columns, Rows, tile};
 
 /// Rows of the scratch matrices are padded to a multiple of this: the most lanes of a register.
 const LANES: usize = 16;
@@ -92,7 +93,8 @@ pub(super) fn forward<S: Simd>(simd: S, head: Head, line: &[f32], y: &mut [f32],
     head.store_transposed(&s.outt, y, width);
 }
 
-/// The gradient of a line from that of the output `g` (T, C), into the head's columns of `dline`.
+/// The output as [`forward`] has it, and the gradient of a line from that of the output, `g` (T, C),
+/// into the head's columns of `dline`.
 ///
 /// The weights p are computed again; then with dp = g·vᵀ: ds = p·(dp − Σ p·dp)/√hs, dq = ds·k,
 /// dk = dsᵀ·q, dv = pᵀ·g.
@@ -102,6 +104,7 @@ pub(super) fn backward<S: Simd>(
     head: Head,
     line: &[f32],
     g: &[f32],
+    y: &mut [f32],
     dline: &mut [f32],
     s: &mut Scratch,
 ) {
@@ -111,11 +114,14 @@ pub(super) fn backward<S: Simd>(
     head.copy(&line[width..], stride, &mut s.k);
     head.transpose(&line[width..], stride, &mut s.kt);
     head.transpose(&line[2 * width..], stride, &mut s.vt);
+    head.copy(&line[2 * width..], stride, &mut s.v);
     head.copy(g, width, &mut s.g);
     head.transpose(g, width, &mut s.gt);
 
     head.scores(simd, &s.kt, &s.qt, &mut s.p);
     head.softmax(&mut s.p, &mut s.max, &mut s.sum);
+    head.sum_over_keys(simd, &s.v, &s.p, &mut s.outt);
+    head.store_transposed(&s.outt, y, width);
     head.scores(simd, &s.vt, &s.gt, &mut s.ds); // dp
     head.softmax_backward(&s.p, &mut s.ds, &mut s.sum);
 
@@ -136,33 +142,36 @@ impl Head {
     #[inline(always)]
     fn scores<S: Simd>(self, simd: S, kt: &[f32], qt: &[f32], scores: &mut [f32]) {
         let (length, _) = self.padded();
-        let (qt, scores) = (S::as_simd_f32s(qt).0, S::as_mut_simd_f32s(scores).0);
-        let stride = length / S::F32_LANES;
-        for column in 0..self.length.div_ceil(S::F32_LANES) {
-            for key in (0..self.visible::<S>(column)).step_by(BLOCK) {
-                let a = |feature| at(kt, feature * length + key);
-                let out = &mut scores[key * stride + column..];
-                product(simd, 0..self.features, a, &qt[column..], out, stride);
+        for query in (0..self.length).step_by(S::F32_LANES) {
+            for key in (0..self.visible::<S>(query)).step_by(BLOCK) {
+                let keys = Columns {
+                    rows: &kt[key..],
+                    stride: length,
+                };
+                let sums = tile(simd, 0..self.features, keys, &qt[query..], length);
+                put::<S>(sums, &mut scores[key * length + query..], length);
             }
         }
     }
 
-    /// Keys that some query of a register sees.
-    fn visible<S: Simd>(self, column: usize) -> usize {
-        self.length.min((column + 1) * S::F32_LANES)
+    /// Keys that some query of the register from `query` on sees.
+    fn visible<S: Simd>(self, query: usize) -> usize {
+        self.length.min(query + S::F32_LANES)
     }
 
     /// Σ over keys of their rows (T, hs) times their weights for a query; into (hs, T).
     #[inline(always)]
     fn sum_over_keys<S: Simd>(self, simd: S, rows: &[f32], weights: &[f32], out: &mut [f32]) {
         let (length, features) = self.padded();
-        let (weights, out) = (S::as_simd_f32s(weights).0, S::as_mut_simd_f32s(out).0);
-        let stride = length / S::F32_LANES;
-        for column in 0..self.length.div_ceil(S::F32_LANES) {
+        for query in (0..self.length).step_by(S::F32_LANES) {
             for feature in (0..self.features).step_by(BLOCK) {
-                let a = |key| at(rows, key * features + feature);
-                let (b, out) = (&weights[column..], &mut out[feature * stride + column..]);
-                product(simd, 0..self.visible::<S>(column), a, b, out, stride);
+                let values = Columns {
+                    rows: &rows[feature..],
+                    stride: features,
+                };
+                let keys = 0..self.visible::<S>(query);
+                let sums = tile(simd, keys, values, &weights[query..], length);
+                put::<S>(sums, &mut out[feature * length + query..], length);
             }
         }
     }
@@ -171,15 +180,11 @@ impl Head {
     #[inline(always)]
     fn sum_over_queries<S: Simd>(self, simd: S, weights: &[f32], rows: &[f32], out: &mut [f32]) {
         let (length, features) = self.padded();
-        let (rows, out) = (S::as_simd_f32s(rows).0, S::as_mut_simd_f32s(out).0);
-        let stride = features / S::F32_LANES;
         for key in (0..self.length).step_by(BLOCK) {
-            let weights: [&[f32]; BLOCK] =
-                std::array::from_fn(|n| &weights[(key + n) * length..][..self.length]);
-            for column in 0..self.features.div_ceil(S::F32_LANES) {
-                let a = |query: usize| std::array::from_fn(|n| weights[n][query]);
-                let out = &mut out[key * stride + column..];
-                product(simd, key..self.length, a, &rows[column..], out, stride);
+            let weights = Rows::<BLOCK>::new(&weights[key * length..], length, self.length);
+            for feature in (0..self.features).step_by(S::F32_LANES) {
+                let sums = tile(simd, key..self.length, weights, &rows[feature..], features);
+                put::<S>(sums, &mut out[key * features + feature..], features);
             }
         }
     }
@@ -286,31 +291,10 @@ impl Head {
     }
 }
 
-/// A block of a product: eight rows by one register, Σ over `depth` of a row's factor times the
-/// columns of a row of `b`. Rows of `b` and of `out` are `stride` apart.
+/// A tile of one register's columns into rows `stride` apart.
 #[inline(always)]
-fn product<S: Simd>(
-    simd: S,
-    depth: std::ops::Range<usize>,
-    a: impl Fn(usize) -> [f32; BLOCK],
-    b: &[S::f32s],
-    out: &mut [S::f32s],
-    stride: usize,
-) {
-    let mut sums = [simd.splat_f32s(0.0); BLOCK];
-    for d in depth {
-        let (a, b) = (a(d), b[d * stride]);
-        for n in 0..BLOCK {
-            sums[n] = simd.mul_add_e_f32s(simd.splat_f32s(a[n]), b, sums[n]);
-        }
+fn put<S: Simd>(tile: [[S::f32s; 1]; BLOCK], out: &mut [f32], stride: usize) {
+    for (n, sums) in tile.iter().enumerate() {
+        S::as_mut_simd_f32s(&mut out[n * stride..][..S::F32_LANES]).0[0] = sums[0];
     }
-    for n in 0..BLOCK {
-        out[n * stride] = sums[n];
-    }
-}
-
-/// The block that starts at `start`.
-#[inline(always)]
-fn at(values: &[f32], start: usize) -> [f32; BLOCK] {
-    *values[start..].first_chunk().expect("padded")
 }
