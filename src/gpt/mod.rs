@@ -7,7 +7,10 @@
 //! On the CPU, LayerNorm, GELU and attention are single fused operations with their own backward
 //! pass ([`ops`]); on other devices they are composed of candle's.
 
+mod dropout;
 pub mod ops;
+
+pub use dropout::Dropout;
 
 use std::collections::BTreeMap;
 
@@ -131,6 +134,10 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports, for instance a token out of range.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        self.forward_with(inputs, &mut Dropout::none())
+    }
+
+    fn forward_with(&self, inputs: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
         let (lines, length) = inputs.dims2()?;
         let width = self.config.n_embd;
         let tokens = self.var("transformer.wte").embedding(&inputs.flatten_all()?)?; // (B·T, C)
@@ -139,16 +146,17 @@ impl Gpt {
             .reshape((lines, length, width))?
             .broadcast_add(&positions)?
             .reshape((lines * length, width))?; // (B·T, C)
+        x = dropout.apply(x)?;
         for layer in 0..self.config.n_layer {
             let name = |part: &str| format!("transformer.h.{layer}.{part}");
             let normed = self.layer_norm(&name("ln_1"), &x)?;
             let qkv = self.linear(&name("attn.c_attn"), &normed)?; // (B·T, 3C)
-            let attended = ops::causal_attention(&qkv, length, self.config.n_head)?; // (B·T, C)
-            x = (x + self.linear(&name("attn.c_proj"), &attended)?)?;
+            let attended = dropout.causal_attention(&qkv, length, self.config.n_head)?; // (B·T, C)
+            x = (x + dropout.apply(self.linear(&name("attn.c_proj"), &attended)?)?)?;
 
             let normed = self.layer_norm(&name("ln_2"), &x)?;
             let hidden = ops::gelu(&self.linear(&name("mlp.c_fc"), &normed)?)?; // (B·T, 4C)
-            x = (x + self.linear(&name("mlp.c_proj"), &hidden)?)?;
+            x = (x + dropout.apply(self.linear(&name("mlp.c_proj"), &hidden)?)?)?;
         }
         let normed = self.layer_norm("transformer.ln_f", &x)?;
         normed.matmul(&self.var("lm_head").t()?) // (B·T, V)
@@ -159,7 +167,11 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports.
     pub fn surprisals(&self, batch: &Batch) -> Result<Tensor> {
-        let log_probs = candle_nn::ops::log_softmax(&self.forward(&batch.inputs)?, 1)?;
+        self.surprisals_with(batch, &mut Dropout::none())
+    }
+
+    fn surprisals_with(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Tensor> {
+        let log_probs = candle_nn::ops::log_softmax(&self.forward_with(&batch.inputs, dropout)?, 1)?;
         let chosen = log_probs.gather(&batch.targets.unsqueeze(1)?, 1)?.squeeze(1)?;
         chosen.neg()? * &batch.weights
     }
@@ -169,7 +181,16 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports.
     pub fn loss(&self, batch: &Batch) -> Result<Tensor> {
-        self.surprisals(batch)?.sum_all()? / f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?)
+        self.training_loss(batch, &mut Dropout::none())
+    }
+
+    /// The loss of a network that drops features, as it does while it learns.
+    ///
+    /// # Errors
+    /// Whatever candle reports.
+    pub fn training_loss(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Tensor> {
+        let counted = f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?);
+        self.surprisals_with(batch, dropout)?.sum_all()? / counted
     }
 
     /// y = x·Wᵀ + b; (N, in) → (N, out).

@@ -24,11 +24,21 @@ pub fn causal_attention(qkv: &Tensor, length: usize, heads: usize) -> Result<Ten
             width: width3 / 3,
         })
     } else {
-        composed(qkv, length, heads)
+        composed_attention(qkv, length, heads, Ok)
     }
 }
 
-fn composed(qkv: &Tensor, length: usize, heads: usize) -> Result<Tensor> {
+/// [`causal_attention`] composed of candle's operations, on any device. The attention weights
+/// (B, nh, T, T) pass through `weights` before they meet the values.
+///
+/// # Errors
+/// Whatever candle or `weights` reports.
+pub fn composed_attention(
+    qkv: &Tensor,
+    length: usize,
+    heads: usize,
+    weights: impl FnOnce(Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
     let (rows, width3) = qkv.dims2()?;
     let (width, lines) = (width3 / 3, rows / length);
     let part = |i: usize| {
@@ -50,7 +60,7 @@ fn composed(qkv: &Tensor, length: usize, heads: usize) -> Result<Tensor> {
         .collect();
     let hidden = Tensor::from_vec(hidden, (length, length), qkv.device())?;
     let scores = (q.matmul(&k.transpose(2, 3)?.contiguous()?)? * scale)?.broadcast_add(&hidden)?; // (B, nh, T, T)
-    let attended = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)?; // (B, nh, T, hs)
+    let attended = weights(candle_nn::ops::softmax(&scores, D::Minus1)?)?.matmul(&v)?; // (B, nh, T, hs)
     attended.transpose(1, 2)?.contiguous()?.reshape((rows, width)) // (B·T, C)
 }
 

@@ -11,7 +11,7 @@ mod layer_norm;
 mod linear;
 mod math;
 
-pub use attention::causal_attention;
+pub use attention::{causal_attention, composed_attention};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
