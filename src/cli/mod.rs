@@ -9,6 +9,7 @@ mod decompress;
 mod generate;
 mod hash;
 mod input;
+mod interrupt;
 mod list;
 mod model;
 mod models;
@@ -40,7 +41,7 @@ Exit codes:
   0  success (also when whoever reads the output goes away)
   1  failure: a file cannot be read or written, an archive is damaged, a model is missing
   2  usage: the arguments make no sense
-  130  interrupted; no unfinished file is left
+  130  interrupted; no unfinished file is left, and a training can be resumed
 
 Environment:
   SURPRISAL_ISA  scalar, portable, avx2 or avx512: the kernel to run; the bytes are the same";
@@ -97,7 +98,7 @@ impl Cli {
             Verb::Models(args) => args.run().map(done),
             Verb::Corpus(args) => args.run().map(done),
             #[cfg(feature = "train")]
-            Verb::Train(args) => args.run().map(done),
+            Verb::Train(args) => args.run(),
             Verb::Generate(args) => args.run().map(done),
         }
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use surprisal::training_log::TrainingLog;
+use surprisal::training_log::{Settings, TrainingLog};
 use surprisal::{Model, Models};
 
 use super::text::{grouped, table};
@@ -51,7 +51,7 @@ fn to_json(model: &Model) -> Value {
         "parameters": model.config().parameters(),
         "weights_bytes": model.files().1.len(),
         "config": model.config(),
-        "trained_on": settings.map(|s| format!("{} digits {}", s.digits, s.operands)),
+        "trained_on": settings.map(Settings::trained_on),
         "steps": last.map(|r| r.step),
         "lines": last.map(|r| r.lines),
         "validation_loss": last.map(|r| r.validation_loss),

@@ -8,8 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result, bail};
 use tempfile::NamedTempFile;
 
-/// Exit code after Ctrl-C or a request to end: 128 and the number of SIGINT, as shells have it.
-const INTERRUPTED: i32 = 130;
+use super::interrupt;
 
 const BUFFER: usize = 256 << 10;
 
@@ -20,19 +19,23 @@ fn temporaries() -> MutexGuard<'static, Vec<PathBuf>> {
     TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Leaves no unfinished file behind when the program is interrupted.
+/// Leaves no unfinished file behind when the program is interrupted; a verb that waits for that
+/// itself ([`interrupt::wait_for_it`]) ends by itself.
 ///
 /// # Errors
 /// If the signals cannot be caught.
 pub fn remove_temporaries_on_interrupt() -> Result<()> {
     let handler = || {
+        if interrupt::is_waited_for() {
+            return;
+        }
         // Held to the end: no file is made after this.
         let temporaries = temporaries();
         for path in temporaries.iter() {
             // It may have got its name meanwhile.
             let _ = std::fs::remove_file(path);
         }
-        std::process::exit(INTERRUPTED);
+        std::process::exit(interrupt::EXIT_CODE.into());
     };
     ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
 }

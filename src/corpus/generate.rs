@@ -1,8 +1,6 @@
 //! Draws lines. The same seed gives the same bytes for ever: the generator is ChaCha8 with a key
 //! that is written down here, and the map from its words to operands is ours.
 
-use std::io::Write;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -54,15 +52,18 @@ impl Additions {
 
     /// Appends the next line, with its newline.
     pub fn append_line(&mut self, out: &mut Vec<u8>) {
-        use super::Operands::{Leading, Natural, Uniform};
         let (a, b) = self.next_operands();
-        let d = self.distribution.digits as usize;
-        let sum = a + b;
-        match self.distribution.operands {
-            Uniform | Leading => writeln!(out, "{a:0d$}+{b:0d$}={sum:0w$}", w = d + 1),
-            Natural => writeln!(out, "{a}+{b}={sum}"),
-        }
-        .expect("writing to memory does not fail");
+        self.distribution.append_line(a, b, out);
+    }
+
+    /// How many 32-bit words of its ChaCha8 stream were taken: where to go on later.
+    pub fn position(&self) -> u128 {
+        self.rng.get_word_pos()
+    }
+
+    /// Goes to where [`Additions::position`] was taken.
+    pub fn seek(&mut self, position: u128) {
+        self.rng.set_word_pos(position);
     }
 
     /// Uniform on 0 … n − 1, without bias: the high half of word × n, and another word whenever
@@ -136,6 +137,17 @@ mod tests {
         assert_eq!(hash(8, Operands::Natural), "e7ebd91199819dc2");
         assert_eq!(hash(18, Operands::Natural), "f7aba8c0c399eafc");
         assert_eq!(hash(1, Operands::Uniform), "649e995f3668afcb");
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_a_position() {
+        let mut all = Additions::new(Distribution::new(8, Operands::Leading).unwrap(), 3);
+        let mut later = all.clone();
+        for _ in 0..77 {
+            all.next_operands();
+        }
+        later.seek(all.position());
+        assert_eq!(later.next_operands(), all.next_operands());
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! every bit a compressor spends above it is waste.
 
 mod generate;
+mod line;
 
 pub use generate::Additions;
+pub use line::is_sum;
 
 use crate::{Error, Result};
 
@@ -112,6 +114,12 @@ impl Distribution {
     /// Length in bytes of the longest line, without its newline.
     pub fn max_line_len(self) -> usize {
         3 * self.digits as usize + 3
+    }
+
+    /// How many different lines there are; 2^64 − 1 if that is not enough for them.
+    pub fn distinct_lines(self) -> u64 {
+        let (_, count) = self.operands.range(self.digits);
+        count.saturating_mul(count)
     }
 
     /// Expected number of coded tokens a line: its characters and its end.

@@ -7,7 +7,10 @@
 //! On the CPU, LayerNorm, GELU and attention are single fused operations with their own backward
 //! pass ([`ops`]); on other devices they are composed of candle's.
 
+mod dropout;
 pub mod ops;
+
+pub use dropout::Dropout;
 
 use std::collections::BTreeMap;
 
@@ -131,6 +134,10 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports, for instance a token out of range.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        self.forward_with(inputs, &mut Dropout::none())
+    }
+
+    fn forward_with(&self, inputs: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
         let (lines, length) = inputs.dims2()?;
         let width = self.config.n_embd;
         let tokens = self.var("transformer.wte").embedding(&inputs.flatten_all()?)?; // (B·T, C)
@@ -139,13 +146,26 @@ impl Gpt {
             .reshape((lines, length, width))?
             .broadcast_add(&positions)?
             .reshape((lines * length, width))?; // (B·T, C)
+        x = dropout.apply(x)?;
         for layer in 0..self.config.n_layer {
             let attention = ops::Inner::Attention {
                 length,
                 heads: self.config.n_head,
             };
-            x = self.residual(layer, ["ln_1", "attn.c_attn", "attn.c_proj"], attention, &x)?;
-            x = self.residual(layer, ["ln_2", "mlp.c_fc", "mlp.c_proj"], ops::Inner::Gelu, &x)?;
+            x = self.residual(
+                layer,
+                ["ln_1", "attn.c_attn", "attn.c_proj"],
+                attention,
+                &x,
+                dropout,
+            )?;
+            x = self.residual(
+                layer,
+                ["ln_2", "mlp.c_fc", "mlp.c_proj"],
+                ops::Inner::Gelu,
+                &x,
+                dropout,
+            )?;
         }
         let normed = self.layer_norm("transformer.ln_f", &x)?;
         normed.matmul(&self.var("lm_head").t()?) // (B·T, V)
@@ -156,7 +176,11 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports.
     pub fn surprisals(&self, batch: &Batch) -> Result<Tensor> {
-        let log_probs = candle_nn::ops::log_softmax(&self.forward(&batch.inputs)?, 1)?;
+        self.surprisals_with(batch, &mut Dropout::none())
+    }
+
+    fn surprisals_with(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Tensor> {
+        let log_probs = candle_nn::ops::log_softmax(&self.forward_with(&batch.inputs, dropout)?, 1)?;
         let chosen = log_probs.gather(&batch.targets.unsqueeze(1)?, 1)?.squeeze(1)?;
         chosen.neg()? * &batch.weights
     }
@@ -166,11 +190,27 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports.
     pub fn loss(&self, batch: &Batch) -> Result<Tensor> {
-        self.surprisals(batch)?.sum_all()? / f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?)
+        self.training_loss(batch, &mut Dropout::none())
+    }
+
+    /// The loss of a network that drops features, as it does while it learns.
+    ///
+    /// # Errors
+    /// Whatever candle reports.
+    pub fn training_loss(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Tensor> {
+        let counted = f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?);
+        self.surprisals_with(batch, dropout)?.sum_all()? / counted
     }
 
     /// Half a layer: x + W₂·f(W₁·norm(x) + b₁) + b₂; (B·T, C) → (B·T, C).
-    fn residual(&self, layer: usize, parts: [&str; 3], inner: ops::Inner, x: &Tensor) -> Result<Tensor> {
+    fn residual(
+        &self,
+        layer: usize,
+        parts: [&str; 3],
+        inner: ops::Inner,
+        x: &Tensor,
+        dropout: &mut Dropout,
+    ) -> Result<Tensor> {
         let [norm, first, second] = parts.map(|part| format!("transformer.h.{layer}.{part}"));
         let parameters = ops::Parameters {
             gain: self.var(&norm),
@@ -180,7 +220,10 @@ impl Gpt {
             w2: self.var(&second),
             b2: self.bias(&second),
         };
-        ops::residual(x, &parameters, inner)
+        if dropout.is_off() {
+            return ops::residual(x, &parameters, inner);
+        }
+        ops::composed_residual(x, &parameters, inner, |dropped| dropout.apply(dropped))
     }
 
     fn layer_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-
-use super::GptConfig;
+use super::files::write_whole;
+use super::{GptConfig, Tensor, tensors};
 use crate::{Error, Result};
 
 /// The file in a model folder that says the network's shape.
@@ -14,15 +13,6 @@ pub const CONFIG_FILE: &str = "config.json";
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// The file in a model folder that tells how the loss fell.
 pub const LOG_FILE: &str = "training.jsonl";
-
-/// A tensor of a checkpoint: row-major values and their shape.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tensor {
-    /// Extent of each dimension.
-    pub shape: Vec<usize>,
-    /// The values, last dimension fastest.
-    pub values: Vec<f32>,
-}
 
 /// A trained network in floating point: its shape and all of its tensors.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,52 +78,14 @@ impl Checkpoint {
     /// [`Error::Model`] if they make no sense.
     pub fn from_bytes(config: &[u8], weights: &[u8]) -> Result<Self> {
         let config = GptConfig::from_json(config)?;
-        let file =
-            SafeTensors::deserialize(weights).map_err(|e| Error::model(format!("{WEIGHTS_FILE}: {e}")))?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in file.iter() {
-            if name.ends_with(".attn.bias") {
-                continue;
-            }
-            if view.dtype() != Dtype::F32 {
-                return Err(Error::model(format!(
-                    "tensor '{name}' is {:?}, only F32 is read",
-                    view.dtype()
-                )));
-            }
-            let values = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            let tensor = Tensor {
-                shape: view.shape().to_vec(),
-                values: values.collect(),
-            };
-            tensors.insert(name.to_owned(), tensor);
-        }
+        let tensors = tensors::from_bytes(weights, |name| !name.ends_with(".attn.bias"))
+            .map_err(|what| Error::model(format!("{WEIGHTS_FILE}: {what}")))?;
         Self::new(config, tensors)
     }
 
     /// The weights as the bytes of a safetensors file. The same weights give the same bytes.
     pub fn weights_to_bytes(&self) -> Vec<u8> {
-        let bytes: BTreeMap<&str, Vec<u8>> = self
-            .tensors
-            .iter()
-            .map(|(name, t)| {
-                (
-                    name.as_str(),
-                    t.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-                )
-            })
-            .collect();
-        let views = bytes.iter().map(|(&name, data)| {
-            let shape = self.tensors[name].shape.clone();
-            (
-                name,
-                TensorView::new(Dtype::F32, shape, data).expect("shapes were checked"),
-            )
-        });
-        safetensors::serialize(views, None).expect("names and shapes were checked")
+        tensors::to_bytes(&self.tensors, None)
     }
 
     /// Writes `config.json` and `model.safetensors` into an existing folder, each in one move.
@@ -174,23 +126,4 @@ pub fn read_folder(folder: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
         std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })
     };
     Ok((read(CONFIG_FILE)?, read(WEIGHTS_FILE)?))
-}
-
-/// Writes a file so that a reader sees the old content or the new, never a part. The umask decides who
-/// may read it, as for any file.
-fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder)?;
-        std::io::Write::write_all(&mut file, content)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)
-    };
-    write().map(|_| ()).map_err(|source| Error::ModelFile {
-        path: path.to_owned(),
-        source,
-    })
 }

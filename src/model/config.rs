@@ -42,25 +42,28 @@ fn default_end() -> char {
 /// much memory. They also bound the exact network's integers (docs/exactness.md).
 const MAX_LAYERS: usize = 64;
 const MAX_WIDTH: usize = 1024;
-const MAX_BLOCK: usize = 256;
+pub(crate) const MAX_BLOCK: usize = 256;
 
 impl GptConfig {
     /// A network of a preset's size over the addition vocabulary.
     pub fn addition(preset: Preset, block_size: usize) -> Self {
+        Self::with_vocabulary(preset, block_size, &Vocabulary::addition())
+    }
+
+    /// A network of a preset's size over any vocabulary.
+    pub fn with_vocabulary(preset: Preset, block_size: usize, vocabulary: &Vocabulary) -> Self {
         let (n_layer, n_head, n_embd) = preset.dimensions();
-        let vocab = String::from_utf8(Vocabulary::addition().symbols().to_vec()).expect("ASCII");
-        let (start, end) = (default_start(), default_end());
-        let vocab_size = vocab.len();
+        let symbol = |token| char::from(vocabulary.symbols()[usize::from(token)]);
         Self {
             model_type: "gpt".into(),
             n_layer,
             n_head,
             n_embd,
-            vocab_size,
+            vocab_size: vocabulary.len(),
             block_size,
-            vocab,
-            start,
-            end,
+            vocab: vocabulary.symbols().iter().map(|&b| char::from(b)).collect(),
+            start: symbol(vocabulary.start()),
+            end: symbol(vocabulary.end()),
         }
     }
 

@@ -4,8 +4,13 @@
 
 mod checkpoint;
 mod config;
+pub(crate) mod files;
+pub(crate) mod tensors;
 mod vocabulary;
 
-pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, Tensor, WEIGHTS_FILE, read_folder};
+pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, WEIGHTS_FILE, read_folder};
+#[cfg(feature = "train")]
+pub(crate) use config::MAX_BLOCK;
 pub use config::{GptConfig, Preset};
+pub use tensors::Tensor;
 pub use vocabulary::{Token, Vocabulary};

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, Var};
 
 use crate::gpt::Gpt;
+use crate::model;
 
 const EPSILON: f32 = 1e-8;
 
@@ -20,6 +21,9 @@ pub struct AdamW {
     steps: i32,
     moments: BTreeMap<String, Moments>,
 }
+
+/// Moments by the name of their variable.
+type Tensors = BTreeMap<String, model::Tensor>;
 
 struct Moments {
     first: Vec<f32>,
@@ -52,20 +56,55 @@ impl AdamW {
         }
     }
 
+    /// Steps taken, and the first and second moments of every variable.
+    pub(super) fn state(&self, gpt: &Gpt) -> (i32, Tensors, Tensors) {
+        let tensors = |values: fn(&Moments) -> &Vec<f32>| {
+            let tensor = |((name, moments), var): ((&String, &Moments), &Var)| {
+                let (shape, values) = (var.dims().to_vec(), values(moments).clone());
+                (name.clone(), model::Tensor { shape, values })
+            };
+            self.moments.iter().zip(gpt.vars().values()).map(tensor).collect()
+        };
+        (self.steps, tensors(|m| &m.first), tensors(|m| &m.second))
+    }
+
+    /// Goes back to a state that [`AdamW::state`] gave.
+    ///
+    /// # Errors
+    /// [`crate::Error::Training`] if it is that of other variables.
+    pub(super) fn restore(&mut self, steps: i32, first: &Tensors, second: &Tensors) -> crate::Result<()> {
+        self.steps = steps;
+        for (name, moments) in &mut self.moments {
+            for (to, from) in [(&mut moments.first, first), (&mut moments.second, second)] {
+                match from.get(name).filter(|from| from.values.len() == to.len()) {
+                    Some(from) => to.copy_from_slice(&from.values),
+                    None => {
+                        let what = format!("the state has no moments of '{name}'");
+                        return Err(crate::Error::Training(what));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Takes one step at learning rate `rate` and returns the gradient's global norm, which is
-    /// cut down to `clip` beforehand where it is larger.
+    /// cut down to `clip` beforehand where it is larger. Where it is not finite no step is taken.
     ///
     /// # Errors
     /// Names the variable if one has no gradient: a part of the network that does not learn is
     /// a defect, never an option.
     pub fn step(&mut self, gpt: &Gpt, grads: &GradStore, rate: f64, clip: f64) -> Result<f64> {
-        let gradient = |(name, var): (&String, &candle_core::Var)| match grads.get(var) {
+        let gradient = |(name, var): (&String, &Var)| match grads.get(var) {
             Some(grad) => grad.flatten_all()?.to_vec1::<f32>(),
             None => candle_core::bail!("variable '{name}' has no gradient"),
         };
         let gradients = gpt.vars().iter().map(gradient).collect::<Result<Vec<_>>>()?;
         let squares = gradients.iter().flatten().map(|&g| f64::from(g) * f64::from(g));
         let norm = squares.sum::<f64>().sqrt();
+        if !norm.is_finite() {
+            return Ok(norm);
+        }
         let scale = if norm > clip { clip / norm } else { 1.0 } as f32;
 
         self.steps += 1;

@@ -1,15 +1,50 @@
-//! Draws fresh lines and turns them into batches of tokens.
+//! Draws fresh lines: for training, and the validation set that training never sees.
 
-use candle_core::{Device, Tensor};
+use std::collections::HashSet;
 
+use candle_core::Device;
+
+use super::batch::batch_of_lines;
 use crate::Result;
 use crate::corpus::{Additions, Distribution};
 use crate::gpt::Batch;
 use crate::model::{GptConfig, Vocabulary};
 
-/// An endless source of batches.
+/// Distinct lines that are held out of training, as their operands.
+pub(super) struct HeldOut(Vec<(u64, u64)>);
+
+impl HeldOut {
+    /// The first `wanted` different lines of a stream of a seed, but no more than a quarter of all
+    /// the lines there are: with few digits training needs something to learn from.
+    pub(super) fn draw(distribution: Distribution, seed: u64, stream: u64, wanted: usize) -> Self {
+        let most = (distribution.distinct_lines() / 4).max(1);
+        let count = wanted.min(usize::try_from(most).unwrap_or(usize::MAX));
+        let mut additions = Additions::with_stream(distribution, seed, stream);
+        let (mut lines, mut known) = (Vec::with_capacity(count), HashSet::with_capacity(count));
+        while lines.len() < count {
+            let operands = additions.next_operands();
+            if known.insert(operands) {
+                lines.push(operands);
+            }
+        }
+        Self(lines)
+    }
+
+    /// Their text, each with its newline.
+    pub(super) fn text(&self, distribution: Distribution) -> Vec<u8> {
+        let mut text = Vec::new();
+        for &(a, b) in &self.0 {
+            distribution.append_line(a, b, &mut text);
+        }
+        text
+    }
+}
+
+/// An endless source of batches of lines.
 pub struct LineSource {
     additions: Additions,
+    distribution: Distribution,
+    avoided: HashSet<(u64, u64)>,
     vocabulary: Vocabulary,
     length: usize,
     text: Vec<u8>,
@@ -23,10 +58,18 @@ impl LineSource {
     pub fn new(config: &GptConfig, distribution: Distribution, seed: u64, stream: u64) -> Result<Self> {
         Ok(Self {
             additions: Additions::with_stream(distribution, seed, stream),
+            distribution,
+            avoided: HashSet::new(),
             vocabulary: config.vocabulary()?,
             length: config.block_size,
             text: Vec::new(),
         })
+    }
+
+    /// The same source without lines that are held out: they are drawn and passed over.
+    pub(super) fn avoiding(mut self, held_out: &HeldOut) -> Self {
+        self.avoided = held_out.0.iter().copied().collect();
+        self
     }
 
     /// The next `lines` lines.
@@ -35,48 +78,60 @@ impl LineSource {
     /// Whatever candle reports.
     pub fn next_batch(&mut self, lines: usize, device: &Device) -> candle_core::Result<Batch> {
         self.text.clear();
-        (0..lines).for_each(|_| self.additions.append_line(&mut self.text));
+        let mut drawn = 0;
+        while drawn < lines {
+            let (a, b) = self.additions.next_operands();
+            if !self.avoided.contains(&(a, b)) {
+                self.distribution.append_line(a, b, &mut self.text);
+                drawn += 1;
+            }
+        }
         batch_of_lines(&self.text, &self.vocabulary, self.length, device)
+    }
+
+    /// Where it is in its stream, for [`LineSource::seek`].
+    pub(super) fn position(&self) -> u128 {
+        self.additions.position()
+    }
+
+    pub(super) fn seek(&mut self, position: u128) {
+        self.additions.seek(position);
     }
 }
 
-/// Tokens of the lines of `text`, each ended by a newline, padded behind their end with the end
-/// symbol to `length`.
-fn batch_of_lines(
-    text: &[u8],
-    vocabulary: &Vocabulary,
-    length: usize,
-    device: &Device,
-) -> candle_core::Result<Batch> {
-    let (mut inputs, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for line in text.split_inclusive(|&b| b == b'\n') {
-        let characters = line.strip_suffix(b"\n").unwrap_or(line);
-        if characters.len() >= length {
-            candle_core::bail!(
-                "a line of {} characters does not fit a block of {length}",
-                characters.len()
-            );
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Operands;
+    use crate::model::Preset;
+
+    #[test]
+    fn held_out_lines_differ_and_leave_enough() {
+        let draw = |digits, wanted| {
+            let distribution = Distribution::new(digits, Operands::Leading).unwrap();
+            HeldOut::draw(distribution, 1, 2, wanted).0
+        };
+        for (digits, wanted, got) in [(1, 4096, 20), (2, 4096, 2025), (2, 64, 64), (18, 500, 500)] {
+            let lines = draw(digits, wanted);
+            assert_eq!(lines.len(), got);
+            assert_eq!(lines.iter().collect::<HashSet<_>>().len(), got);
         }
-        let end = u32::from(vocabulary.end());
-        let first = targets.len();
-        inputs.push(u32::from(vocabulary.start()));
-        for &c in characters {
-            let Some(token) = vocabulary.token(c) else {
-                candle_core::bail!("the character {:?} is not in the vocabulary", c as char);
-            };
-            targets.push(u32::from(token));
-            inputs.push(u32::from(token));
-        }
-        targets.push(end);
-        weights.resize(targets.len(), 1.0f32);
-        inputs.resize(first + length, end);
-        targets.resize(first + length, end);
-        weights.resize(first + length, 0.0);
     }
-    let rows = targets.len();
-    Ok(Batch {
-        inputs: Tensor::from_vec(inputs, (rows / length, length), device)?,
-        targets: Tensor::from_vec(targets, rows, device)?,
-        weights: Tensor::from_vec(weights, rows, device)?,
-    })
+
+    /// With one digit every line comes up soon.
+    #[test]
+    fn training_never_sees_a_held_out_line() {
+        let distribution = Distribution::new(1, Operands::Uniform).unwrap();
+        let config = GptConfig::addition(Preset::Pico, distribution.max_line_len() + 1);
+        let held_out = HeldOut::draw(distribution, 1, 2, 4096);
+        let mut source = LineSource::new(&config, distribution, 1, 1)
+            .unwrap()
+            .avoiding(&held_out);
+        source.next_batch(1000, &Device::Cpu).unwrap();
+        let text = held_out.text(distribution);
+        let held_out: HashSet<&[u8]> = text.split_inclusive(|&c| c == b'\n').collect();
+        let seen: HashSet<&[u8]> = source.text.split_inclusive(|&c| c == b'\n').collect();
+        assert_eq!((held_out.len(), seen.len()), (25, 75));
+        assert!(seen.is_disjoint(&held_out));
+    }
 }

@@ -1,43 +1,117 @@
 //! Writes `training.jsonl` ([`crate::training_log`]).
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::training_log::Settings;
+use crate::model::LOG_FILE;
 use crate::{Error, Result};
 
-/// The open log.
+/// How far a log was when a checkpoint was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LogMark {
+    bytes: u64,
+    /// BLAKE3 of these bytes, hexadecimal.
+    blake3: String,
+}
+
+/// The open log. It is locked: the folder is no other run's as long as it is open.
 pub(super) struct Log {
     file: File,
     path: PathBuf,
+    bytes: u64,
+    hasher: blake3::Hasher,
 }
 
 impl Log {
-    /// A new log that holds the settings, instead of the one that may be there.
-    pub(super) fn create(path: &Path, settings: &Settings) -> Result<Self> {
-        let file = File::create(path).map_err(|source| Error::ModelFile {
-            path: path.into(),
+    /// Opens a folder's log, which begins anew with [`Log::clear`] or goes on with [`Log::rewind`].
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] if it cannot be opened, [`Error::Training`] if another run writes it.
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(LOG_FILE);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(&path).map_err(|source| Error::ModelFile {
+            path: path.clone(),
             source,
         })?;
-        let mut log = Self {
+        // Some file systems have no locks: then nobody watches.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Error::Training(format!(
+                "another run writes into {}",
+                folder.display()
+            )));
+        }
+        Ok(Self {
             file,
-            path: path.into(),
-        };
-        log.append(settings)?;
-        Ok(log)
+            path,
+            bytes: 0,
+            hasher: blake3::Hasher::new(),
+        })
     }
 
-    /// Writes a record or an event.
+    /// Forgets what is there.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.cut(0)
+    }
+
+    /// Goes back to a mark: what a killed run wrote after it is written again.
+    ///
+    /// # Errors
+    /// [`Error::Training`] if the log is not the one that the mark was made in.
+    pub(super) fn rewind(&mut self, mark: &LogMark) -> Result<()> {
+        let mut known = Vec::new();
+        let read = (&self.file).take(mark.bytes).read_to_end(&mut known);
+        self.or_name_file(read)?;
+        self.hasher.update(&known);
+        self.bytes = known.len() as u64;
+        if self.mark() != *mark {
+            return Err(Error::Training(format!(
+                "{} is not as the run left it: it cannot go on; start it again",
+                self.path.display()
+            )));
+        }
+        self.cut(mark.bytes)
+    }
+
+    fn cut(&mut self, bytes: u64) -> Result<()> {
+        let cut = self
+            .file
+            .set_len(bytes)
+            .and_then(|()| self.file.seek(SeekFrom::Start(bytes)));
+        self.or_name_file(cut).map(|_| ())
+    }
+
+    /// Writes the settings, a record or an event.
     pub(super) fn append(&mut self, entry: &impl Serialize) -> Result<()> {
         let line = serde_json::to_string(entry).expect("plain data") + "\n";
-        self.file
-            .write_all(line.as_bytes())
-            .map_err(|source| Error::ModelFile {
-                path: self.path.clone(),
-                source,
-            })
+        let written = self.file.write_all(line.as_bytes());
+        self.or_name_file(written)?;
+        self.bytes += line.len() as u64;
+        self.hasher.update(line.as_bytes());
+        Ok(())
+    }
+
+    /// Makes everything up to here last.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.or_name_file(self.file.sync_data())
+    }
+
+    /// Where the log is.
+    pub(super) fn mark(&self) -> LogMark {
+        LogMark {
+            bytes: self.bytes,
+            blake3: self.hasher.finalize().to_hex().to_string(),
+        }
+    }
+
+    fn or_name_file<T>(&self, result: io::Result<T>) -> Result<T> {
+        result.map_err(|source| Error::ModelFile {
+            path: self.path.clone(),
+            source,
+        })
     }
 }

@@ -1,69 +1,38 @@
-//! Training: fresh lines at every step, AdamW under a schedule, validation, checkpoints and a log.
+//! Training: lines that were never seen before at every step, AdamW under a schedule, validation,
+//! a log, and checkpoints from which a run goes on as if it had never been stopped.
 //!
-//! A run writes a model folder: `config.json`, `model.safetensors` (replaced whole at every
-//! checkpoint) and `training.jsonl` ([`crate::training_log`]).
+//! ```text
+//! lines, corpus ──► data ──► run (one step, one evaluation) ──► session ──► model folder
+//!                             │  AdamW, dropout, device          │
+//!                             └── state: all of it on disk ◄─────┘ log
+//! ```
+//!
+//! A run writes a model folder: `config.json` and `model.safetensors`, replaced whole at every
+//! checkpoint; `training.jsonl` ([`crate::training_log`]); and [`STATE_FILE`], from which
+//! [`resume`] goes on.
 
 mod adamw;
+mod batch;
+mod corpus;
+mod data;
+mod device;
 mod lines;
 mod log;
 mod run;
+mod session;
+mod state;
 mod validation;
 
 pub use adamw::AdamW;
+pub use corpus::learn_from_file;
 pub use lines::LineSource;
+pub use session::{End, Progress, resume, train};
 
-use std::path::Path;
+/// The file in a model folder from which a run goes on.
+pub const STATE_FILE: &str = "training-state.safetensors";
 
-use crate::model::LOG_FILE;
-use crate::training_log::{Event, Record, Settings};
-use crate::{Error, Result};
-use run::Run;
-
-/// What a run tells while it goes on.
-#[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
-    /// The network was evaluated.
-    Record(&'a Record),
-    /// Something happened.
-    Event(Event),
-}
-
-/// Runs a training to its end and leaves a model folder. `report` sees every record and event as
-/// it is logged.
-///
-/// # Errors
-/// [`Error::Invalid`] if the settings make no sense, [`Error::Model`] if the weights to start from
-/// are not of this network, [`Error::Training`] if the network or the optimiser fails,
-/// [`Error::ModelFile`] if the folder cannot be written.
-pub fn train(settings: &Settings, folder: &Path, mut report: impl FnMut(Progress)) -> Result<()> {
-    let mut run = Run::new(settings)?;
-    std::fs::create_dir_all(folder).map_err(|source| Error::ModelFile {
-        path: folder.to_owned(),
-        source,
-    })?;
-    let mut log = log::Log::create(&folder.join(LOG_FILE), settings)?;
-    for step in 1..=settings.steps {
-        run.step(step)?;
-        if step % settings.eval_every == 0 || step == settings.steps {
-            let record = run.evaluate(step)?;
-            log.append(&record)?;
-            report(Progress::Record(&record));
-            let (events, reached) = run.events(&record);
-            for event in events {
-                log.append(&event)?;
-                report(Progress::Event(event));
-            }
-            run.save(folder)?;
-            if reached {
-                break;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn failed(error: candle_core::Error) -> Error {
-    Error::Training(error.to_string())
+fn failed(error: candle_core::Error) -> crate::Error {
+    crate::Error::Training(error.to_string())
 }
 
 #[cfg(test)]

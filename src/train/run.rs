@@ -1,140 +1,178 @@
-//! The state of a run and its one step.
+//! A run in memory: its parts, its one step, its evaluation, and its state for the disk.
 
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::Device;
-
-use super::validation::validate;
-use super::{AdamW, LineSource, failed};
-use crate::corpus::Distribution;
-use crate::gpt::{Batch, Gpt};
+use super::data::Data;
+use super::log::LogMark;
+use super::state::{State, Tally};
+use super::{AdamW, device, failed};
+use crate::gpt::{Dropout, Gpt};
 use crate::model::{Checkpoint, GptConfig};
-use crate::training_log::{EmergenceDetector, Event, Record, Schedule, Settings};
+use crate::training_log::{Event, Record, Settings};
 use crate::{Error, Result};
 
-/// The ChaCha8 streams that lines are drawn from, apart from a corpus's stream 0.
-const TRAINING_STREAM: u64 = 1;
-const VALIDATION_STREAM: u64 = 2;
-
-/// Lines of one validation batch, but for the last.
-const VALIDATION_BATCH: usize = 512;
-
-/// The state of a run.
-pub(super) struct Run<'a> {
-    settings: &'a Settings,
-    distribution: Distribution,
-    schedule: Schedule,
+/// A run.
+pub(super) struct Run {
+    pub settings: Settings,
+    pub tally: Tally,
+    data: Data,
     gpt: Gpt,
     adamw: AdamW,
-    training: LineSource,
-    validation: Vec<Batch>,
-    emergence: EmergenceDetector,
-    /// Sum of the training losses since the last record, and their number.
-    recent: (f64, u64),
-    last_norm: f64,
-    code_bits: f64,
+    dropout: Dropout,
+    /// When this session began, and the seconds of those before it.
     started: Instant,
+    seconds_before: f64,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn new(settings: &'a Settings) -> Result<Self> {
+impl Run {
+    /// A run at its beginning.
+    pub(super) fn new(settings: Settings) -> Result<Self> {
         settings.check()?;
-        let device = Device::Cpu;
-        let distribution = Distribution::new(settings.digits, settings.operands)?;
-        let config = GptConfig::addition(settings.preset, distribution.max_line_len() + 1);
-        let source = |stream| LineSource::new(&config, distribution, settings.seed, stream);
-        let (training, mut held_out) = (source(TRAINING_STREAM)?, source(VALIDATION_STREAM)?);
-        let validation = (0..settings.validation_lines)
-            .step_by(VALIDATION_BATCH)
-            .map(|done| VALIDATION_BATCH.min(settings.validation_lines - done))
-            .map(|lines| held_out.next_batch(lines, &device))
-            .collect::<candle_core::Result<_>>()
-            .map_err(failed)?;
+        let device = device::open(settings.device)?;
+        let data = Data::new(&settings, &device)?;
         let gpt = match &settings.init {
-            Some(folder) => Gpt::from_checkpoint(&load_for(&config, Path::new(folder))?, &device),
-            None => Gpt::init(&config, settings.seed, &device),
+            Some(folder) => Gpt::from_checkpoint(&load_for(&data.config, Path::new(folder))?, &device),
+            None => Gpt::init(&data.config, settings.seed, &device),
         };
-        let gpt = gpt.map_err(failed)?;
+        Ok(Self::assemble(settings, data, gpt.map_err(failed)?))
+    }
+
+    /// A run at one of its checkpoints.
+    pub(super) fn from_state(state: State) -> Result<Self> {
+        state.settings.check()?;
+        let device = device::open(state.settings.device)?;
+        let mut data = Data::new(&state.settings, &device)?;
+        data.training.seek(state.lines_position);
+        let gpt = Gpt::from_checkpoint(&state.checkpoint()?, &device).map_err(failed)?;
+        let mut run = Self::assemble(state.settings, data, gpt);
+        run.dropout.seek(state.dropout_position);
+        run.adamw
+            .restore(state.adamw_steps, &state.first_moments, &state.second_moments)?;
+        run.seconds_before = state.tally.seconds;
+        run.tally = state.tally;
+        Ok(run)
+    }
+
+    fn assemble(settings: Settings, data: Data, gpt: Gpt) -> Self {
         let adamw = AdamW::new(&gpt, settings.beta1, settings.beta2, settings.weight_decay);
-        Ok(Self {
+        let dropout = Dropout::new(settings.dropout, settings.seed);
+        Self {
             settings,
-            distribution,
-            schedule: settings.schedule(),
+            tally: Tally::default(),
+            data,
             gpt,
             adamw,
-            training,
-            validation,
-            emergence: EmergenceDetector::default(),
-            recent: (0.0, 0),
-            last_norm: 0.0,
-            code_bits: 0.0,
+            dropout,
             started: Instant::now(),
-        })
-    }
-
-    /// Learns from the next batch.
-    pub(super) fn step(&mut self, step: u64) -> Result<()> {
-        let mut compute = || -> candle_core::Result<(f64, f64)> {
-            let batch = self
-                .training
-                .next_batch(self.settings.batch_lines, self.gpt.device())?;
-            let loss = self.gpt.loss(&batch)?;
-            let grads = loss.backward()?;
-            let rate = self.schedule.rate(step);
-            let norm = self.adamw.step(&self.gpt, &grads, rate, self.settings.clip)?;
-            let tokens = f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?);
-            let loss = f64::from(loss.to_scalar::<f32>()?);
-            self.code_bits += loss * tokens / std::f64::consts::LN_2;
-            Ok((loss, norm))
-        };
-        let (loss, norm) = compute().map_err(failed)?;
-        if !loss.is_finite() {
-            return Err(Error::Training(format!(
-                "the loss is {loss} at step {step}: lower the learning rate"
-            )));
+            seconds_before: 0.0,
         }
-        self.recent = (self.recent.0 + loss, self.recent.1 + 1);
-        self.last_norm = norm;
-        Ok(())
     }
 
-    /// Measures where the network is after a step.
-    pub(super) fn evaluate(&mut self, step: u64) -> Result<Record> {
-        let found = validate(&self.gpt, &self.validation, self.distribution).map_err(failed)?;
-        let (sum, count) = std::mem::take(&mut self.recent);
-        Ok(Record {
-            step,
-            lines: step * self.settings.batch_lines as u64,
+    /// Learns from the next batch and gives its loss, nats a token.
+    ///
+    /// # Errors
+    /// [`Error::Training`] if the loss or its gradient is not finite; the weights are those from
+    /// before the step then.
+    pub(super) fn step(&mut self) -> Result<f64> {
+        let step = self.tally.step + 1;
+        let lines = self.settings.batch_lines;
+        let (batch, first_seen) = self.data.training.next_batch(lines, self.gpt.device())?;
+        let rate = self.settings.schedule().rate(step);
+        let mut compute = || -> candle_core::Result<(f64, f64, f64)> {
+            let loss = self.gpt.training_loss(&batch, &mut self.dropout)?;
+            let nats = f64::from(loss.to_scalar::<f32>()?);
+            if !nats.is_finite() {
+                return Ok((nats, 0.0, 0.0));
+            }
+            let tokens = f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?);
+            let grads = loss.backward()?;
+            let norm = self.adamw.step(&self.gpt, &grads, rate, self.settings.clip)?;
+            Ok((nats, tokens, norm))
+        };
+        let (loss, tokens, norm) = compute().map_err(failed)?;
+        for (what, value) in [("loss", loss), ("gradient's norm", norm)] {
+            if !value.is_finite() {
+                return Err(Error::Training(format!(
+                    "the {what} is {value} at step {step}: start again with a lower learning rate"
+                )));
+            }
+        }
+        if first_seen {
+            self.tally.code_length_bits += loss * tokens / std::f64::consts::LN_2;
+        }
+        self.tally.step = step;
+        self.tally.lines += batch.inputs.dims()[0] as u64;
+        self.tally.recent_loss += loss;
+        self.tally.recent_steps += 1;
+        self.tally.gradient_norm = norm;
+        self.tally.finished = step >= self.settings.steps;
+        Ok(loss)
+    }
+
+    /// Measures the network, and says what that makes known. A reached target finishes the run.
+    pub(super) fn evaluate(&mut self) -> Result<(Record, Vec<Event>)> {
+        let found = self.data.validation.evaluate(&self.gpt).map_err(failed)?;
+        let seconds = self.seconds();
+        let tally = &mut self.tally;
+        let (sum, count) = (
+            std::mem::take(&mut tally.recent_loss),
+            std::mem::take(&mut tally.recent_steps),
+        );
+        let record = Record {
+            step: tally.step,
+            lines: tally.lines,
             train_loss: sum / count as f64,
             validation_loss: found.loss,
-            excess: Some(found.loss - self.distribution.floor_nats_per_token()),
+            excess: found.excess,
             sum_accuracy: found.sum_accuracy,
             loss_by_position: found.loss_by_position,
-            code_length_bits: self.code_bits,
-            gradient_norm: self.last_norm,
-            learning_rate: self.schedule.rate(step),
-            seconds: self.started.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// What the record makes known, and whether the run is to end with it.
-    pub(super) fn events(&mut self, record: &Record) -> (Vec<Event>, bool) {
-        let mut events = self.emergence.observe(record);
-        let reached = match (record.excess, self.settings.target_excess) {
-            (Some(excess), Some(target)) => excess <= target,
-            _ => false,
+            code_length_bits: tally.code_length_bits,
+            gradient_norm: tally.gradient_norm,
+            learning_rate: self.settings.schedule().rate(tally.step),
+            seconds,
         };
-        if reached {
+        let mut events = tally.emergence.observe(&record);
+        if let (Some(excess), Some(target)) = (record.excess, self.settings.target_excess)
+            && excess <= target
+        {
             let (step, lines) = (record.step, record.lines);
             events.push(Event::TargetReached { step, lines });
+            tally.finished = true;
         }
-        (events, reached)
+        Ok((record, events))
     }
 
-    /// Replaces the folder's checkpoint.
-    pub(super) fn save(&self, folder: &Path) -> Result<()> {
-        self.gpt.to_checkpoint()?.save(folder)
+    /// Seconds of all sessions up to now.
+    pub(super) fn seconds(&self) -> f64 {
+        self.seconds_before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// The weights as they are now.
+    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
+        self.gpt.to_checkpoint()
+    }
+
+    /// Everything as it is now.
+    pub(super) fn state(&self, log: LogMark) -> Result<State> {
+        let checkpoint = self.checkpoint()?;
+        let (adamw_steps, first_moments, second_moments) = self.adamw.state(&self.gpt);
+        Ok(State {
+            version: State::VERSION,
+            settings: self.settings.clone(),
+            config: checkpoint.config().clone(),
+            tally: Tally {
+                seconds: self.seconds(),
+                ..self.tally.clone()
+            },
+            lines_position: self.data.training.position(),
+            dropout_position: self.dropout.position(),
+            adamw_steps,
+            log,
+            weights: checkpoint.tensors().clone(),
+            first_moments,
+            second_moments,
+        })
     }
 }
 
@@ -145,7 +183,7 @@ fn load_for(config: &GptConfig, folder: &Path) -> Result<Checkpoint> {
     if found != config {
         let shape = |c: &GptConfig| {
             format!(
-                "{} layers, {} heads, width {}, block of {}, symbols '{}'",
+                "{} layers, {} heads, width {}, block of {}, symbols {:?}",
                 c.n_layer, c.n_head, c.n_embd, c.block_size, c.vocab
             )
         };

@@ -1,33 +1,28 @@
 //! The network learns, every variable of it.
 
+use std::ops::ControlFlow;
+use std::path::Path;
+
 use candle_core::Device;
 
 use super::*;
 use crate::corpus::{Distribution, Operands};
-use crate::gpt::Gpt;
-use crate::model::{Checkpoint, GptConfig, Preset};
-use crate::training_log::{Shape, TrainingLog};
+use crate::gpt::{Dropout, Gpt};
+use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
+use crate::training_log::{Event, Record, Settings, TrainingLog};
 
 fn settings(steps: u64) -> Settings {
     Settings {
         preset: Preset::Pico,
-        digits: 2,
-        operands: Operands::Natural,
-        init: None,
+        distribution: Distribution::new(2, Operands::Natural).ok(),
         steps,
-        target_excess: None,
         batch_lines: 32,
-        seed: 1,
         learning_rate: 5e-3,
-        schedule: Shape::Cosine,
         warmup: 5,
         final_share: 0.1,
-        beta1: 0.9,
-        beta2: 0.98,
-        weight_decay: 0.01,
-        clip: 1.0,
         eval_every: 20,
         validation_lines: 64,
+        ..Settings::default()
     }
 }
 
@@ -38,9 +33,14 @@ fn records(settings: &Settings, folder: &Path) -> Vec<Record> {
         if let Progress::Record(record) = progress {
             records.push(record.clone());
         }
+        ControlFlow::Continue(())
     };
-    train(settings, folder, report).unwrap();
+    assert_eq!(train(settings, folder, report).unwrap(), End::Finished);
     records
+}
+
+fn log(folder: &Path) -> TrainingLog {
+    TrainingLog::parse(&std::fs::read_to_string(folder.join(LOG_FILE)).unwrap()).unwrap()
 }
 
 #[test]
@@ -57,13 +57,10 @@ fn a_short_run_learns_and_logs() {
     assert!((total / distribution.mean_tokens() - records[2].validation_loss).abs() < 0.03);
     let floor = distribution.floor_nats_per_token();
     assert_eq!(records[2].excess, Some(records[2].validation_loss - floor));
-    let log = std::fs::read_to_string(folder.path().join(LOG_FILE)).unwrap();
-    let log = TrainingLog::parse(&log).unwrap();
-    assert_eq!(log.settings, settings(60));
-    let steps = |records: &[Record]| records.iter().map(|r| r.step).collect::<Vec<_>>();
-    assert_eq!(steps(&log.records), steps(&records));
+    let log = log(folder.path());
+    assert_eq!((log.settings, log.records), (settings(60), records));
     let saved = Checkpoint::load(folder.path()).unwrap();
-    let gpt = Gpt::from_checkpoint(&saved, &candle_core::Device::Cpu).unwrap();
+    let gpt = Gpt::from_checkpoint(&saved, &Device::Cpu).unwrap();
     assert_eq!(gpt.to_checkpoint().unwrap(), saved);
 }
 
@@ -75,7 +72,6 @@ fn a_run_starts_from_other_weights() {
     let still = Settings {
         init: Some(init.clone()),
         learning_rate: 1e-12,
-        operands: Operands::Natural,
         ..settings(1)
     };
     let after = records(&still, second.path());
@@ -85,7 +81,9 @@ fn a_run_starts_from_other_weights() {
         preset: Preset::Tiny,
         ..still
     };
-    let error = train(&wider, second.path(), |_| ()).unwrap_err().to_string();
+    let error = train(&wider, second.path(), |_| ControlFlow::Continue(()))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&init) && error.contains("width 16"), "{error}");
 }
 
@@ -97,12 +95,11 @@ fn a_run_ends_at_its_target() {
         ..settings(60)
     };
     assert_eq!(records(&easy, folder.path()).len(), 1);
-    let log = std::fs::read_to_string(folder.path().join(LOG_FILE)).unwrap();
     let reached = Event::TargetReached { step: 20, lines: 640 };
-    assert_eq!(TrainingLog::parse(&log).unwrap().events.last(), Some(&reached));
+    assert_eq!(log(folder.path()).events.last(), Some(&reached));
 }
 
-/// Every variable has a gradient, and it is not zero.
+/// Every variable has a gradient, and it is not zero: with dropout too.
 #[test]
 fn every_variable_gets_a_gradient() {
     for preset in Preset::ALL {
@@ -111,11 +108,14 @@ fn every_variable_gets_a_gradient() {
         let gpt = Gpt::init(&config, 1, &Device::Cpu).unwrap();
         let mut lines = LineSource::new(&config, distribution, 1, 1).unwrap();
         let batch = lines.next_batch(4, &Device::Cpu).unwrap();
-        let grads = gpt.loss(&batch).unwrap().backward().unwrap();
-        for (name, var) in gpt.vars() {
-            let grad = grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
-            let size = grad.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-            assert!(size > 0.0, "{preset:?}: the gradient of {name} is zero");
+        for mut dropout in [Dropout::none(), Dropout::new(0.2, 1)] {
+            let loss = gpt.training_loss(&batch, &mut dropout).unwrap();
+            let grads = loss.backward().unwrap();
+            for (name, var) in gpt.vars() {
+                let grad = grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+                let size = grad.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+                assert!(size > 0.0, "{preset:?}: the gradient of {name} is zero");
+            }
         }
     }
 }

@@ -1,55 +1,97 @@
-//! The network's loss on the validation set.
+//! The network's loss on lines that training never sees.
 
+use candle_core::Device;
+
+use super::batch::batch_of_lines;
+use super::failed;
+use crate::Result;
 use crate::corpus::Distribution;
 use crate::gpt::{Batch, Gpt};
+use crate::model::GptConfig;
+
+/// Lines of one batch, but for the last.
+const BATCH_LINES: usize = 512;
+
+/// The lines, and what is known of them.
+pub(super) struct ValidationSet {
+    batches: Vec<Batch>,
+    /// The token of `=` if all lines are sums.
+    equals: Option<u32>,
+    /// Entropy of their distribution, nats a token.
+    floor: Option<f64>,
+}
 
 /// What a validation set says of a network.
 pub(super) struct Validation {
     /// Mean loss, nats a token.
     pub loss: f64,
+    /// The loss above the entropy, nats a token, if that is known.
+    pub excess: Option<f64>,
     /// Mean loss at each position, nats a line.
     pub loss_by_position: Vec<f64>,
     /// Share of lines whose answer (all tokens behind `=`) is right at every token, each given the
-    /// right ones before.
-    pub sum_accuracy: f64,
+    /// right ones before; none if the lines are not sums.
+    pub sum_accuracy: Option<f64>,
 }
 
-/// Evaluates a network on batches of lines of a distribution.
-pub(super) fn validate(
-    gpt: &Gpt,
-    batches: &[Batch],
-    distribution: Distribution,
-) -> candle_core::Result<Validation> {
-    let length = gpt.config().block_size;
-    let answer = 2 * distribution.digits() as usize + 2;
-    let mut by_position = vec![0.0; length];
-    let (mut tokens, mut lines, mut right) = (0.0, 0, 0);
-    for batch in batches {
-        let log_probs = candle_nn::ops::log_softmax(&gpt.forward(&batch.inputs)?.detach(), 1)?;
-        let best: Vec<u32> = log_probs.argmax(1)?.to_vec1()?;
-        let nats: Vec<f32> = log_probs
-            .gather(&batch.targets.unsqueeze(1)?, 1)?
-            .flatten_all()?
-            .to_vec1()?;
-        let targets: Vec<u32> = batch.targets.to_vec1()?;
-        let weights: Vec<f32> = batch.weights.to_vec1()?;
-        for start in (0..targets.len()).step_by(length) {
-            let mut all_right = true;
-            for (position, sum) in by_position.iter_mut().enumerate() {
-                let i = start + position;
-                *sum -= f64::from(nats[i] * weights[i]);
-                tokens += f64::from(weights[i]);
-                all_right &= position < answer || weights[i] == 0.0 || best[i] == targets[i];
-            }
-            right += usize::from(all_right);
-            lines += 1;
-        }
+impl ValidationSet {
+    /// A set of the lines of a text. `distribution` is what they were drawn from, if that is known.
+    pub(super) fn new(
+        text: &[u8],
+        are_sums: bool,
+        distribution: Option<Distribution>,
+        config: &GptConfig,
+        device: &Device,
+    ) -> Result<Self> {
+        let vocabulary = config.vocabulary()?;
+        let lines: Vec<&[u8]> = text.split_inclusive(|&c| c == b'\n').collect();
+        let batches = lines
+            .chunks(BATCH_LINES)
+            .map(|lines| batch_of_lines(&lines.concat(), &vocabulary, config.block_size, device))
+            .collect::<candle_core::Result<_>>()
+            .map_err(failed)?;
+        let equals = vocabulary.token(b'=').map(u32::from);
+        Ok(Self {
+            batches,
+            equals: equals.filter(|_| are_sums),
+            floor: distribution.map(Distribution::floor_nats_per_token),
+        })
     }
-    let loss = by_position.iter().sum::<f64>() / tokens;
-    by_position.iter_mut().for_each(|l| *l /= lines as f64);
-    Ok(Validation {
-        loss,
-        loss_by_position: by_position,
-        sum_accuracy: right as f64 / lines as f64,
-    })
+
+    /// Evaluates a network.
+    pub(super) fn evaluate(&self, gpt: &Gpt) -> candle_core::Result<Validation> {
+        let length = gpt.config().block_size;
+        let mut by_position = vec![0.0; length];
+        let (mut tokens, mut lines, mut right) = (0.0, 0, 0);
+        for batch in &self.batches {
+            let log_probs = candle_nn::ops::log_softmax(&gpt.forward(&batch.inputs)?.detach(), 1)?;
+            let best: Vec<u32> = log_probs.argmax(1)?.to_vec1()?;
+            let nats: Vec<f32> = log_probs
+                .gather(&batch.targets.unsqueeze(1)?, 1)?
+                .flatten_all()?
+                .to_vec1()?;
+            let targets: Vec<u32> = batch.targets.to_vec1()?;
+            let weights: Vec<f32> = batch.weights.to_vec1()?;
+            for start in (0..targets.len()).step_by(length) {
+                let (mut in_answer, mut all_right) = (false, true);
+                for (position, sum) in by_position.iter_mut().enumerate() {
+                    let i = start + position;
+                    *sum -= f64::from(nats[i] * weights[i]);
+                    tokens += f64::from(weights[i]);
+                    all_right &= !in_answer || weights[i] == 0.0 || best[i] == targets[i];
+                    in_answer |= Some(targets[i]) == self.equals;
+                }
+                right += usize::from(all_right);
+                lines += 1;
+            }
+        }
+        let loss = by_position.iter().sum::<f64>() / tokens;
+        by_position.iter_mut().for_each(|l| *l /= lines as f64);
+        Ok(Validation {
+            loss,
+            excess: self.floor.map(|floor| loss - floor),
+            loss_by_position: by_position,
+            sum_accuracy: self.equals.map(|_| right as f64 / lines as f64),
+        })
+    }
 }

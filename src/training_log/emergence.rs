@@ -31,11 +31,14 @@ impl EmergenceDetector {
     pub fn observe(&mut self, record: &Record) -> Vec<Event> {
         let (step, lines) = (record.step, record.lines);
         let mut events = Vec::new();
-        if !self.begun && record.sum_accuracy > BEGUN {
+        let Some(accuracy) = record.sum_accuracy else {
+            return events;
+        };
+        if !self.begun && accuracy > BEGUN {
             self.begun = true;
             events.push(Event::EmergenceBegins { step, lines });
         }
-        if record.sum_accuracy < ENDED {
+        if accuracy < ENDED {
             self.streak = 0;
         } else {
             if self.streak == 0 {
@@ -68,7 +71,7 @@ mod tests {
                 train_loss: 1.0,
                 validation_loss: 1.0,
                 excess: None,
-                sum_accuracy,
+                sum_accuracy: Some(sum_accuracy),
                 loss_by_position: Vec::new(),
                 code_length_bits: 0.0,
                 gradient_norm: 0.0,

@@ -10,7 +10,7 @@ mod settings;
 
 pub use emergence::EmergenceDetector;
 pub use schedule::{Schedule, Shape};
-pub use settings::Settings;
+pub use settings::{CorpusFile, DeviceChoice, Settings};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,28 +22,30 @@ use crate::{Error, Result};
 pub struct Record {
     /// Steps taken.
     pub step: u64,
-    /// Lines seen.
+    /// Lines seen, in later epochs of a text file again.
     pub lines: u64,
-    /// Mean training loss since the last record, nats a token. Every line is fresh, so this is
-    /// a loss on data never seen before.
+    /// Mean training loss since the last record, nats a token. In a line's first epoch this is a
+    /// loss on data never seen before.
     pub train_loss: f64,
     /// Loss on the validation set, nats a token.
     pub validation_loss: f64,
     /// Validation loss above the entropy of the distribution, nats a token; none where the entropy
     /// is not known.
     pub excess: Option<f64>,
-    /// Share of validation lines with every answer token right.
-    pub sum_accuracy: f64,
+    /// Share of validation lines with every answer token right, each predicted from the right ones
+    /// before it; none where the lines are not sums.
+    pub sum_accuracy: Option<f64>,
     /// Validation loss at each predicted position, nats.
     pub loss_by_position: Vec<f64>,
-    /// Sum of all training losses so far in bits: what coding the run's data, each batch before it
-    /// is learned from, would have cost.
+    /// Sum of the training losses of all lines so far in bits, each when it was first seen: what
+    /// coding the run's data, each batch before it is learned from, would have cost.
     pub code_length_bits: f64,
     /// Global norm of the last gradient before clipping.
     pub gradient_norm: f64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Seconds since the run began.
+    /// Seconds that the run took so far, in all of its sessions; the time between an interruption
+    /// and the resumption does not count. The one field that differs from run to run.
     pub seconds: f64,
 }
 

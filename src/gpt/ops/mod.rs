@@ -13,7 +13,7 @@ mod product;
 mod residual;
 
 pub use layer_norm::layer_norm;
-pub use residual::{Inner, Parameters, residual};
+pub use residual::{Inner, Parameters, composed_residual, residual};
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
 

@@ -51,7 +51,7 @@ pub struct Parameters<T> {
 /// Whatever candle reports.
 pub fn residual(x: &Tensor, parameters: &Parameters<&Tensor>, inner: Inner) -> Result<Tensor> {
     if !x.device().is_cpu() {
-        return composed(x, parameters, inner);
+        return composed_residual(x, parameters, inner, Ok);
     }
     let p = parameters;
     let sizes = Sizes {
@@ -64,16 +64,25 @@ pub fn residual(x: &Tensor, parameters: &Parameters<&Tensor>, inner: Inner) -> R
     x.apply_op2(&flat, Residual { sizes, inner })
 }
 
-/// The definition, in candle's own operations.
-pub(super) fn composed(x: &Tensor, p: &Parameters<&Tensor>, inner: Inner) -> Result<Tensor> {
+/// The definition of [`residual`], in candle's own operations. Attention weights, and what is added to
+/// x, pass through `drop` first.
+///
+/// # Errors
+/// Whatever candle or `drop` reports.
+pub fn composed_residual(
+    x: &Tensor,
+    p: &Parameters<&Tensor>,
+    inner: Inner,
+    mut drop: impl FnMut(Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
     let linear = |x: &Tensor, w: &Tensor, b: &Tensor| x.matmul(&w.t()?)?.broadcast_add(b);
     let normed = layer_norm::composed(x, p.gain, p.bias)?;
     let hidden = linear(&normed, p.w1, p.b1)?; // (N, H)
     let inner = match inner {
-        Inner::Attention { length, heads } => attention::composed(&hidden, length, heads)?,
+        Inner::Attention { length, heads } => attention::composed(&hidden, length, heads, &mut drop)?,
         Inner::Gelu => hidden.gelu()?,
     }; // (N, A)
-    x + linear(&inner, p.w2, p.b2)?
+    x + drop(linear(&inner, p.w2, p.b2)?)?
 }
 
 /// C, H and A.

@@ -114,7 +114,7 @@ fn check_block(name: &str, inputs: &[Tensor], inner: Inner) {
         name,
         inputs,
         |v| residual(&v[0], &parameters(v), inner),
-        |v| residual::composed(&v[0], &parameters(v), inner),
+        |v| residual::composed_residual(&v[0], &parameters(v), inner, Ok),
     );
 }
 

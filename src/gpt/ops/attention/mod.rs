@@ -8,8 +8,14 @@ use pulp::Simd;
 use head::{Head, Scratch};
 
 /// The definition, in candle's own operations: `qkv` (B·T, 3C), queries, keys and values side by
-/// side, each cut into `heads` heads → (B·T, C).
-pub(super) fn composed(qkv: &Tensor, length: usize, heads: usize) -> Result<Tensor> {
+/// side, each cut into `heads` heads → (B·T, C). The attention weights (B, nh, T, T) pass through
+/// `weights` before they meet the values.
+pub(super) fn composed(
+    qkv: &Tensor,
+    length: usize,
+    heads: usize,
+    weights: impl FnOnce(Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
     let (rows, width3) = qkv.dims2()?;
     let (width, lines) = (width3 / 3, rows / length);
     let part = |i: usize| {
@@ -31,7 +37,7 @@ pub(super) fn composed(qkv: &Tensor, length: usize, heads: usize) -> Result<Tens
         .collect();
     let hidden = Tensor::from_vec(hidden, (length, length), qkv.device())?.to_dtype(qkv.dtype())?;
     let scores = (q.matmul(&k.transpose(2, 3)?.contiguous()?)? * scale)?.broadcast_add(&hidden)?; // (B, nh, T, T)
-    let attended = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)?; // (B, nh, T, hs)
+    let attended = weights(candle_nn::ops::softmax(&scores, D::Minus1)?)?.matmul(&v)?; // (B, nh, T, hs)
     attended.transpose(1, 2)?.contiguous()?.reshape((rows, width)) // (B·T, C)
 }
 

@@ -1,0 +1,118 @@
+//! `surprisal train`: makes a model folder.
+
+mod display;
+mod options;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use surprisal::model::{CONFIG_FILE, WEIGHTS_FILE};
+use surprisal::train::{End, Progress, STATE_FILE};
+
+use super::{interrupt, say};
+use display::Display;
+use options::RunOptions;
+
+/// Train a model on addition lines, or on the lines of a text file.
+///
+/// Every step sees lines that were never seen before. At every evaluation a row says how far the
+/// run is, and the folder gets a whole checkpoint: config.json, model.safetensors, training.jsonl,
+/// and training-state.safetensors, from which --resume goes on. Losses are nats a token; the excess
+/// is the validation loss above the entropy of the lines.
+///
+/// Emergence begins at the first evaluation with more than 1 % of the sums right, and ends at the
+/// first of five in a row with at least 99 %.
+///
+/// Ctrl-C ends a run after its step, with a checkpoint; a second one ends it at once. A run that was
+/// killed goes on from its last checkpoint. Either way it ends with the weights and the log of a run
+/// that was never stopped, but for the log's seconds.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  surprisal train -o runs/tiny
+  surprisal train --resume runs/tiny
+  surprisal train -o runs/nano --preset nano --operands natural --steps 20000
+  surprisal train -o runs/natural --operands natural --init runs/tiny --lr 1e-3 --target-excess 5e-5
+  surprisal train -o runs/text --corpus book.txt --epochs 3
+  surprisal train -o runs/reference --reference
+  surprisal compress -m runs/nano --embed-model sums.txt")]
+pub struct Args {
+    /// Folder for the model
+    #[arg(
+        short,
+        long,
+        value_name = "FOLDER",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    output: Option<PathBuf>,
+    /// Go on with the run in this folder, with its own settings
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["RunOptions", "force"])]
+    resume: Option<PathBuf>,
+    /// Train into a folder that holds a model or a run, which is overwritten
+    #[arg(short, long)]
+    force: bool,
+    #[command(flatten)]
+    run: RunOptions,
+    /// Print no records
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show no progress bar
+    #[arg(long)]
+    no_progress: bool,
+}
+
+impl Args {
+    /// Trains to the end, or to the first Ctrl-C.
+    pub fn run(&self) -> Result<ExitCode> {
+        let mut display = Display::new(self.quiet, self.no_progress);
+        let watch = |progress: Progress| {
+            display.show(progress);
+            match interrupt::came() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        interrupt::wait_for_it();
+        let (folder, end) = match (&self.resume, &self.output) {
+            (Some(folder), _) => (folder, surprisal::train::resume(folder, watch)?),
+            (None, Some(folder)) => {
+                self.refuse_to_overwrite(folder)?;
+                let settings = self.run.settings()?;
+                (folder, surprisal::train::train(&settings, folder, watch)?)
+            }
+            (None, None) => unreachable!("clap asks for one of them"),
+        };
+        let printed = display.finish();
+        let folder = folder.display();
+        match end {
+            End::Finished => {}
+            End::HadFinished => say(&format!("{folder}: this run is at its end already")),
+            End::Interrupted { step } => {
+                say(&format!(
+                    "interrupted after step {step}; to go on: surprisal train --resume {folder}"
+                ));
+                return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            }
+        }
+        printed.context("trained, but cannot write to stdout")?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn refuse_to_overwrite(&self, folder: &Path) -> Result<()> {
+        let holds = |name: &str| folder.join(name).exists();
+        let shown = folder.display();
+        match self.force {
+            true => Ok(()),
+            false if holds(STATE_FILE) => bail!(
+                "{shown} holds a run already: use --resume to go on with it, -f to overwrite it, or name another folder"
+            ),
+            false if holds(CONFIG_FILE) || holds(WEIGHTS_FILE) => {
+                bail!("{shown} holds a model already: use -f to overwrite it, or name another folder")
+            }
+            false => Ok(()),
+        }
+    }
+}

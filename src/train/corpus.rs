@@ -1,0 +1,387 @@
+//! Lines of a text file: an epoch after the other, without the last lines, which are for
+//! validation.
+
+use std::path::Path;
+
+use candle_core::Device;
+use memchr::memchr_iter;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::batch::batch_of_lines;
+use crate::corpus::{Distribution, is_sum};
+use crate::gpt::Batch;
+use crate::model::{GptConfig, MAX_BLOCK, Preset, Vocabulary};
+use crate::training_log::{CorpusFile, Settings};
+use crate::{Error, Result};
+
+/// The validation set is no more than this part of a file.
+const LEAST_LINES: usize = 10;
+
+/// ChaCha8 streams from this one on shuffle the epochs; those below are for other purposes.
+const FIRST_SHUFFLE_STREAM: u64 = 1 << 32;
+
+/// A text file in memory, cut into lines.
+pub(super) struct Corpus {
+    path: String,
+    blake3: String,
+    /// Every line ends with a newline.
+    text: Vec<u8>,
+    /// Where each line begins in the text and, at the end, the text's length.
+    starts: Vec<usize>,
+}
+
+impl Corpus {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] if it cannot be read, [`Error::Invalid`] if it has too few lines.
+    pub(super) fn read(path: &str) -> Result<Self> {
+        let mut text = std::fs::read(path).map_err(|source| Error::ModelFile {
+            path: path.into(),
+            source,
+        })?;
+        let blake3 = blake3::hash(&text).to_hex().to_string();
+        if text.last().is_some_and(|&c| c != b'\n') {
+            text.push(b'\n');
+        }
+        let mut starts = vec![0];
+        starts.extend(memchr_iter(b'\n', &text).map(|end| end + 1));
+        let corpus = Self {
+            path: path.into(),
+            blake3,
+            text,
+            starts,
+        };
+        match corpus.len() {
+            LEAST_LINES.. => Ok(corpus),
+            lines => Err(Error::invalid(format!(
+                "{path} has {lines} lines: a run needs at least {LEAST_LINES}, a tenth of them for validation"
+            ))),
+        }
+    }
+
+    /// Number of lines.
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// A line with its newline.
+    fn line(&self, i: usize) -> &[u8] {
+        &self.text[self.starts[i]..self.starts[i + 1]]
+    }
+
+    /// Lines without their newlines.
+    fn contents(&self, from: usize) -> impl Iterator<Item = &[u8]> {
+        (from..self.len()).map(|i| self.line(i).strip_suffix(b"\n").expect("lines end with one"))
+    }
+
+    /// The network for it: over the addition vocabulary if that has all of its characters,
+    /// otherwise over the bytes that it is made of; as long as its longest line.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a line is too long or no byte is left to stand for start and end.
+    pub(super) fn config(&self, preset: Preset) -> Result<GptConfig> {
+        let lengths = self.starts.windows(2).map(|w| w[1] - w[0]);
+        let (longest, block_size) = lengths
+            .enumerate()
+            .max_by_key(|&(i, length)| (length, std::cmp::Reverse(i)))
+            .expect("there are lines");
+        if block_size > MAX_BLOCK {
+            return Err(Error::invalid(format!(
+                "{}, line {}: {} characters, a line has at most {}: cut it",
+                self.path,
+                longest + 1,
+                block_size - 1,
+                MAX_BLOCK - 1
+            )));
+        }
+        let mut used = [false; 256];
+        self.text.iter().for_each(|&c| used[usize::from(c)] = true);
+        used[usize::from(b'\n')] = false;
+        let addition = Vocabulary::addition();
+        if (0..=255u8).all(|c| !used[usize::from(c)] || addition.token(c).is_some()) {
+            return Ok(GptConfig::addition(preset, block_size));
+        }
+        let vocabulary = vocabulary_of(&used).ok_or_else(|| {
+            Error::invalid(format!(
+                "{} uses nearly every byte there is: it is no text to train on",
+                self.path
+            ))
+        })?;
+        Ok(GptConfig::with_vocabulary(preset, block_size, &vocabulary))
+    }
+
+    /// The last lines.
+    pub(super) fn held_out(&self, lines: usize) -> &[u8] {
+        &self.text[self.starts[self.len() - lines]..]
+    }
+
+    /// Whether the last lines are all additions.
+    pub(super) fn held_out_are_sums(&self, lines: usize) -> bool {
+        self.contents(self.len() - lines).all(is_sum)
+    }
+
+    /// # Errors
+    /// [`Error::Invalid`] with the first line that a distribution does not have.
+    pub(super) fn check(&self, distribution: Distribution) -> Result<()> {
+        match self.contents(0).position(|line| !distribution.admits(line)) {
+            None => Ok(()),
+            Some(i) => Err(Error::invalid(format!(
+                "{}, line {} is not one of {} digits {}: say nothing of digits and operands, or what is true",
+                self.path,
+                i + 1,
+                distribution.digits(),
+                distribution.operands()
+            ))),
+        }
+    }
+
+    /// Lines for training: all but the last `held_out`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the file is not the one that was described.
+    pub(super) fn training(
+        self,
+        description: &CorpusFile,
+        config: &GptConfig,
+        seed: u64,
+    ) -> Result<CorpusLines> {
+        if self.blake3 != description.blake3 {
+            return Err(Error::invalid(format!(
+                "{} has changed since the run began: a run goes on with the same text only",
+                self.path
+            )));
+        }
+        Ok(CorpusLines {
+            lines: description.lines.min(self.len() as u64),
+            corpus: self,
+            vocabulary: config.vocabulary()?,
+            length: config.block_size,
+            seed,
+            seen: 0,
+            order: Order::default(),
+        })
+    }
+}
+
+/// The bytes that are used and, before them, two that are not, for the start and the end of a line.
+fn vocabulary_of(used: &[bool; 256]) -> Option<Vocabulary> {
+    let free = |c: &u8| !used[usize::from(*c)] && *c != b'\n';
+    // Letters if possible, as in the addition vocabulary; then the control characters that Unicode
+    // has for it; then anything.
+    let start = [b's', 0x02].into_iter().chain(0..=255).find(free)?;
+    let end = [b'e', 0x03]
+        .into_iter()
+        .chain(0..=255)
+        .find(|c| free(c) && *c != start)?;
+    let symbols = (0..=255).filter(|&c| used[usize::from(c)]);
+    Vocabulary::new(
+        &[start, end].into_iter().chain(symbols).collect::<Vec<_>>(),
+        start,
+        end,
+    )
+    .ok()
+}
+
+/// Batches of a text file's lines, epoch after epoch.
+pub(super) struct CorpusLines {
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    length: usize,
+    /// Lines of an epoch.
+    lines: u64,
+    seed: u64,
+    /// Lines that were given, in all epochs.
+    seen: u64,
+    order: Order,
+}
+
+/// The order of an epoch's lines.
+#[derive(Default)]
+struct Order {
+    epoch: u64,
+    /// Empty in the first epoch, which has them as they stand in the file.
+    permutation: Vec<usize>,
+}
+
+impl CorpusLines {
+    /// The next lines, at most `most` of them: a batch ends with its epoch.
+    pub(super) fn next_batch(&mut self, most: usize, device: &Device) -> candle_core::Result<Batch> {
+        let (epoch, done) = (self.seen / self.lines, self.seen % self.lines);
+        if epoch != self.order.epoch {
+            self.order = Order::shuffled(self.lines as usize, self.seed, epoch);
+        }
+        let count = (most as u64).min(self.lines - done);
+        let mut text = Vec::new();
+        for i in done as usize..(done + count) as usize {
+            let line = self.order.permutation.get(i).copied().unwrap_or(i);
+            text.extend_from_slice(self.corpus.line(line));
+        }
+        self.seen += count;
+        batch_of_lines(&text, &self.vocabulary, self.length, device)
+    }
+
+    /// Whether the next line has not been seen before.
+    pub(super) fn is_first_epoch(&self) -> bool {
+        self.seen < self.lines
+    }
+
+    /// How many lines were given.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    pub(super) fn seek(&mut self, seen: u64) {
+        self.seen = seen;
+    }
+}
+
+impl Order {
+    /// Fisher and Yates's shuffle from a stream of its own, so that an epoch's order does not
+    /// depend on how the run got there.
+    fn shuffled(lines: usize, seed: u64, epoch: u64) -> Self {
+        if epoch == 0 {
+            return Self::default();
+        }
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(FIRST_SHUFFLE_STREAM + epoch);
+        let mut permutation: Vec<usize> = (0..lines).collect();
+        for i in (1..lines).rev() {
+            // The high half of a product: the bias is below lines / 2^64.
+            let j = (u128::from(rng.next_u64()) * (i as u128 + 1)) >> 64;
+            permutation.swap(i, j as usize);
+        }
+        Self { epoch, permutation }
+    }
+}
+
+/// Makes a run's settings those of a run on a text file: the file, the validation lines (as many
+/// as were asked for, but at most a tenth of the file, its last ones), and the steps of so many
+/// epochs. Lines of the file that equal one of the validation lines stay: they are the text's own
+/// repetitions.
+///
+/// # Errors
+/// [`Error::ModelFile`] if the file cannot be read, [`Error::Invalid`] if it has fewer than ten
+/// lines or lines that are not of the settings' distribution.
+pub fn learn_from_file(settings: &mut Settings, path: &Path, epochs: u64) -> Result<()> {
+    let name = path.to_str().ok_or_else(|| {
+        Error::invalid(format!(
+            "{}: the name is no Unicode text, the log needs one",
+            path.display()
+        ))
+    })?;
+    let corpus = Corpus::read(name)?;
+    if let Some(distribution) = settings.distribution {
+        corpus.check(distribution)?;
+    }
+    settings.validation_lines = settings.validation_lines.min(corpus.len() / LEAST_LINES);
+    let lines = (corpus.len() - settings.validation_lines) as u64;
+    settings.steps = epochs.saturating_mul(lines.div_ceil(settings.batch_lines.max(1) as u64));
+    settings.corpus = Some(CorpusFile {
+        path: corpus.path,
+        lines,
+        blake3: corpus.blake3,
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    fn read(text: &str) -> Result<Corpus> {
+        Corpus::read(file(text).path().to_str().unwrap())
+    }
+
+    #[test]
+    fn sums_get_the_addition_vocabulary_and_other_text_its_own() {
+        let sums = read(&"1+2=03\n".repeat(10))
+            .unwrap()
+            .config(Preset::Pico)
+            .unwrap();
+        assert_eq!(sums, GptConfig::addition(Preset::Pico, 7));
+        let words = "see\nthe\n\nsea\n".repeat(3);
+        let config = read(&words).unwrap().config(Preset::Pico).unwrap();
+        assert_eq!((config.vocab.as_str(), config.block_size), ("\u{2}\u{3}aehst", 4));
+        let accents = read(&"é\n".repeat(10)).unwrap().config(Preset::Pico).unwrap();
+        assert_eq!(accents.vocab, "se©Ã", "bytes, not characters");
+    }
+
+    #[test]
+    fn what_cannot_be_learned_from_is_refused() {
+        assert!(read("").is_err() && read("1\n2\n3\n").is_err());
+        assert!(Corpus::read("/nowhere").is_err());
+        let long = format!("1\n{}\n{}", "1".repeat(256), "1\n".repeat(10));
+        let error = read(&long).unwrap().config(Preset::Pico).unwrap_err().to_string();
+        assert!(error.contains("line 2: 256 characters"), "{error}");
+    }
+
+    #[test]
+    fn epochs_have_every_line_once_in_their_own_order() {
+        let text: String = (0..100).map(|i| format!("{i}\n")).collect();
+        let file = file(&text);
+        let mut settings = Settings {
+            distribution: None,
+            batch_lines: 32,
+            ..Settings::default()
+        };
+        learn_from_file(&mut settings, file.path(), 3).unwrap();
+        assert_eq!((settings.validation_lines, settings.steps), (10, 9));
+        let description = settings.corpus.unwrap();
+        assert_eq!(description.lines, 90);
+        let source = || {
+            let corpus = Corpus::read(&description.path).unwrap();
+            let config = corpus.config(Preset::Pico).unwrap();
+            corpus.training(&description, &config, 1).unwrap()
+        };
+        let mut lines = source();
+        let mut epoch = || -> Vec<Vec<u32>> {
+            let batches = [32, 32, 26].map(|expected| {
+                let batch = lines.next_batch(32, &Device::Cpu).unwrap();
+                let rows: Vec<Vec<u32>> = batch.inputs.to_vec2().unwrap();
+                assert_eq!(rows.len(), expected);
+                rows
+            });
+            batches.concat()
+        };
+        let (first, mut second, third) = (epoch(), epoch(), epoch());
+        assert_ne!(second, third);
+        let mut later = source();
+        later.seek(90 + 32);
+        let batch = later
+            .next_batch(32, &Device::Cpu)
+            .unwrap()
+            .inputs
+            .to_vec2::<u32>()
+            .unwrap();
+        assert_eq!(batch, second[32..64]);
+        let mut sorted = first.clone();
+        sorted.sort();
+        second.sort();
+        assert_eq!(sorted, second);
+        assert_eq!(first[12][1..3], [1, 2], "line 12 of the file is 12");
+    }
+
+    #[test]
+    fn a_claim_about_the_lines_is_checked() {
+        let text = format!("{}1+2=04\n", "1+2=03\n".repeat(20));
+        let file = file(&text);
+        let mut settings = Settings {
+            distribution: Distribution::new(1, crate::corpus::Operands::Uniform).ok(),
+            ..Settings::default()
+        };
+        let error = learn_from_file(&mut settings, file.path(), 1)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("line 21"), "{error}");
+    }
+}

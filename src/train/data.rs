@@ -1,0 +1,105 @@
+//! What a run learns from and what it is measured on.
+
+use candle_core::Device;
+
+use super::corpus::{Corpus, CorpusLines};
+use super::failed;
+use super::lines::{HeldOut, LineSource};
+use super::validation::ValidationSet;
+use crate::Result;
+use crate::gpt::Batch;
+use crate::model::GptConfig;
+use crate::training_log::Settings;
+
+/// The ChaCha8 streams that lines are drawn from, apart from a corpus's stream 0.
+const TRAINING_STREAM: u64 = 1;
+const VALIDATION_STREAM: u64 = 2;
+
+/// The lines of a run and the network that suits them.
+pub(super) struct Data {
+    pub config: GptConfig,
+    pub training: TrainingLines,
+    pub validation: ValidationSet,
+}
+
+impl Data {
+    /// The lines that the settings ask for, from the beginning.
+    pub(super) fn new(settings: &Settings, device: &Device) -> Result<Self> {
+        match &settings.corpus {
+            Some(description) => {
+                let corpus = Corpus::read(&description.path)?;
+                let config = corpus.config(settings.preset)?;
+                let count = settings.validation_lines;
+                let sums = corpus.held_out_are_sums(count);
+                let validation = ValidationSet::new(
+                    corpus.held_out(count),
+                    sums,
+                    settings.distribution,
+                    &config,
+                    device,
+                )?;
+                let training = corpus.training(description, &config, settings.seed)?;
+                Ok(Self {
+                    config,
+                    training: TrainingLines::Read(training),
+                    validation,
+                })
+            }
+            None => Self::drawn(settings, device),
+        }
+    }
+
+    fn drawn(settings: &Settings, device: &Device) -> Result<Self> {
+        let distribution = settings.distribution.expect("the settings were checked");
+        let config = GptConfig::addition(settings.preset, distribution.max_line_len() + 1);
+        let held_out = HeldOut::draw(
+            distribution,
+            settings.seed,
+            VALIDATION_STREAM,
+            settings.validation_lines,
+        );
+        let text = held_out.text(distribution);
+        let validation = ValidationSet::new(&text, true, Some(distribution), &config, device)?;
+        let source = LineSource::new(&config, distribution, settings.seed, TRAINING_STREAM)?;
+        Ok(Self {
+            config,
+            training: TrainingLines::Drawn(source.avoiding(&held_out)),
+            validation,
+        })
+    }
+}
+
+/// Where training lines come from.
+pub(super) enum TrainingLines {
+    Drawn(LineSource),
+    Read(CorpusLines),
+}
+
+impl TrainingLines {
+    /// The next batch, and whether its lines are seen for the first time.
+    pub(super) fn next_batch(&mut self, lines: usize, device: &Device) -> Result<(Batch, bool)> {
+        let (batch, first) = match self {
+            Self::Drawn(source) => (source.next_batch(lines, device), true),
+            Self::Read(source) => {
+                let first = source.is_first_epoch();
+                (source.next_batch(lines, device), first)
+            }
+        };
+        Ok((batch.map_err(failed)?, first))
+    }
+
+    /// Where the lines are, for [`TrainingLines::seek`]: words of the generator, or lines read.
+    pub(super) fn position(&self) -> u128 {
+        match self {
+            Self::Drawn(source) => source.position(),
+            Self::Read(source) => source.seen().into(),
+        }
+    }
+
+    pub(super) fn seek(&mut self, position: u128) {
+        match self {
+            Self::Drawn(source) => source.seek(position),
+            Self::Read(source) => source.seek(position as u64),
+        }
+    }
+}

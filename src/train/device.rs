@@ -1,0 +1,23 @@
+//! Where a run computes.
+
+use candle_core::Device;
+use candle_core::utils::cuda_is_available;
+
+use crate::training_log::DeviceChoice;
+use crate::{Error, Result};
+
+/// Opens the device of a choice.
+///
+/// # Errors
+/// [`Error::Training`] if that is CUDA and this build or machine has none.
+pub(super) fn open(choice: DeviceChoice) -> Result<Device> {
+    let cuda = || Device::new_cuda(0).map_err(|e| Error::Training(format!("the CUDA device: {e}")));
+    match (choice, cuda_is_available()) {
+        (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, false) => Ok(Device::Cpu),
+        (DeviceChoice::Auto | DeviceChoice::Cuda, true) => cuda(),
+        (DeviceChoice::Cuda, false) => Err(Error::Training(
+            "this build of the program has no CUDA: train on the CPU, or build it with candle's cuda feature"
+                .into(),
+        )),
+    }
+}

@@ -1,0 +1,174 @@
+//! A run and its folder: from a start or a checkpoint to an end or an interruption.
+//!
+//! What is on disk is good at any moment. A record is logged before the checkpoint that follows it;
+//! `model.safetensors` is replaced before the state, the state last: it names the length and hash of
+//! the log. Whoever is killed between two of them goes on from the older state, does the same steps
+//! again with the same results, and writes the same again.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::STATE_FILE;
+use super::log::Log;
+use super::run::Run;
+use super::state::State;
+use crate::model::files::remove_unfinished;
+use crate::training_log::{Event, Record, Settings};
+use crate::{Error, Result};
+
+/// What a run tells while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// A session begins.
+    Begins {
+        /// What was asked for.
+        settings: &'a Settings,
+        /// Steps taken in earlier sessions.
+        step: u64,
+        /// Lines seen in earlier sessions.
+        lines: u64,
+        /// Seconds of earlier sessions.
+        seconds: f64,
+    },
+    /// A step was taken.
+    Step {
+        /// Its number, from 1.
+        step: u64,
+        /// Lines seen.
+        lines: u64,
+        /// Loss of its batch, nats a token.
+        loss: f64,
+    },
+    /// The network was evaluated.
+    Record(&'a Record),
+    /// Something happened.
+    Event(Event),
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The run is at its end.
+    Finished,
+    /// It already was.
+    HadFinished,
+    /// Whoever watches wanted it to stop; it can go on from here.
+    Interrupted {
+        /// Steps taken.
+        step: u64,
+    },
+}
+
+/// Begins a run in a folder, whose model and state it replaces, and leaves a model there. `watch`
+/// hears of every step, record and event; when it breaks, the session ends with a checkpoint after
+/// the step that is under way.
+///
+/// # Errors
+/// [`Error::Invalid`] if the settings make no sense, also if the weights to start from are not of
+/// this network; [`Error::Training`] if the loss is not finite or the network fails;
+/// [`Error::ModelFile`] if a file cannot be read or written. The last checkpoint stays intact.
+pub fn train(
+    settings: &Settings,
+    folder: &Path,
+    watch: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<End> {
+    let run = Run::new(settings.clone())?;
+    let named = |source| Error::ModelFile {
+        path: folder.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(folder).map_err(named)?;
+    let mut log = Log::open(folder)?;
+    remove_unfinished(folder)?;
+    // A state without its log would be of no use, and must not be taken for that of this run.
+    match std::fs::remove_file(folder.join(STATE_FILE)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(named(e)),
+        _ => log.clear()?,
+    }
+    log.append(settings)?;
+    let session = Session { folder, run, log };
+    session.save_state()?;
+    session.go(watch)
+}
+
+/// Goes on with the run in a folder, from its last checkpoint, to the same bits in weights and log
+/// (but for the seconds) as if it had never ended: on the same machine, with as many threads.
+///
+/// # Errors
+/// [`Error::Training`] if there is no run in the folder, its state or log is damaged, or another
+/// program is at it; and as [`train`].
+pub fn resume(folder: &Path, watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<End> {
+    State::require(folder)?;
+    let mut log = Log::open(folder)?;
+    remove_unfinished(folder)?;
+    let state = State::load(folder)?;
+    log.rewind(&state.log)?;
+    // It may be older than the state, if somebody has put it back.
+    state.checkpoint()?.save(folder)?;
+    if state.tally.finished {
+        return Ok(End::HadFinished);
+    }
+    let run = Run::from_state(state)?;
+    Session { folder, run, log }.go(watch)
+}
+
+/// A run at work in its folder.
+struct Session<'a> {
+    folder: &'a Path,
+    run: Run,
+    log: Log,
+}
+
+impl Session<'_> {
+    fn go(mut self, mut watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<End> {
+        let mut stop = watch(Progress::Begins {
+            settings: &self.run.settings,
+            step: self.run.tally.step,
+            lines: self.run.tally.lines,
+            seconds: self.run.seconds(),
+        })
+        .is_break();
+        let eval_every = self.run.settings.eval_every;
+        let checkpoint_every = self.run.settings.checkpoint_every.unwrap_or(eval_every);
+        while !self.run.tally.finished {
+            let loss = self.run.step()?;
+            let (step, lines) = (self.run.tally.step, self.run.tally.lines);
+            stop |= watch(Progress::Step { step, lines, loss }).is_break();
+            if step.is_multiple_of(eval_every) || self.run.tally.finished {
+                stop |= self.evaluate(&mut watch)?.is_break();
+            }
+            let finished = self.run.tally.finished;
+            if step.is_multiple_of(checkpoint_every) || finished || stop {
+                self.checkpoint()?;
+            }
+            if stop && !finished {
+                return Ok(End::Interrupted { step });
+            }
+        }
+        Ok(End::Finished)
+    }
+
+    fn evaluate(&mut self, watch: &mut impl FnMut(Progress) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
+        let (record, events) = self.run.evaluate()?;
+        self.log.append(&record)?;
+        let mut flow = watch(Progress::Record(&record));
+        for event in events {
+            self.log.append(&event)?;
+            if watch(Progress::Event(event)).is_break() {
+                flow = ControlFlow::Break(());
+            }
+        }
+        Ok(flow)
+    }
+
+    /// Replaces the folder's model and then its state.
+    fn checkpoint(&self) -> Result<()> {
+        self.run.checkpoint()?.save(self.folder)?;
+        self.save_state()
+    }
+
+    fn save_state(&self) -> Result<()> {
+        self.log.sync()?;
+        self.run.state(self.log.mark())?.save(self.folder)
+    }
+}
