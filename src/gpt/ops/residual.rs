@@ -141,11 +141,21 @@ impl CustomOp2 for Residual {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, p) = (values(x, lx)?, values(p, lp)?);
         self.check(x.len() / self.sizes.width)?;
-        let mut y = vec![0.0; x.len()];
+        let mut y = x.to_vec();
         let block = Block::new(*self, p);
         let len = self.rows_per_task() * self.sizes.width;
         let tasks = y.par_chunks_mut(len).zip(x.par_chunks(len));
-        tasks.for_each(|(y, x)| Arch::new().dispatch(Forward { block: &block, x, y }));
+        tasks.for_each_init(
+            || block.scratch(),
+            |scratch, (y, x)| {
+                Arch::new().dispatch(Forward {
+                    block: &block,
+                    x,
+                    y,
+                    scratch,
+                });
+            },
+        );
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
@@ -157,24 +167,28 @@ impl CustomOp2 for Residual {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, dp) = with_values([x, p, grad], |[x, p, g]| {
-            let mut dx = vec![0.0; x.len()];
+            let mut dx = g.to_vec(); // by the way around the layers
             let block = Block::new(*self, p);
             let len = self.rows_per_task() * self.sizes.width;
             let tasks = dx
                 .par_chunks_mut(len)
                 .zip(x.par_chunks(len))
                 .zip(g.par_chunks(len));
-            let parts = tasks.map(|((dx, x), g)| {
-                let mut dp = vec![0.0; p.len()];
-                Arch::new().dispatch(Backward {
-                    block: &block,
-                    x,
-                    g,
-                    dx,
-                    dp: &mut dp,
-                });
-                dp
-            });
+            let parts = tasks.map_init(
+                || block.scratch(),
+                |scratch, ((dx, x), g)| {
+                    let mut dp = vec![0.0; p.len()];
+                    Arch::new().dispatch(Backward {
+                        block: &block,
+                        x,
+                        g,
+                        dx,
+                        dp: &mut dp,
+                        scratch,
+                    });
+                    dp
+                },
+            );
             let dp = sum_in_order(parts.collect(), p.len());
             Ok((dx, dp))
         })?;
@@ -272,7 +286,7 @@ impl<'a> Block<'a> {
     #[inline(always)]
     fn hidden<S: Simd>(&self, simd: S, x: &[f32], normed: &mut [f32], hidden: &mut [f32]) {
         let Sizes { width, hidden: h, .. } = self.op.sizes;
-        layer_norm::forward(x, self.p.gain, self.p.bias, normed);
+        layer_norm::forward(simd, x, self.p.gain, self.p.bias, normed);
         hidden
             .chunks_exact_mut(h)
             .for_each(|row| row.copy_from_slice(self.p.b1));
@@ -298,7 +312,9 @@ impl Scratch {
 struct Forward<'a> {
     block: &'a Block<'a>,
     x: &'a [f32],
+    /// Holds x; what the block adds to it is added.
     y: &'a mut [f32],
+    scratch: &'a mut Scratch,
 }
 
 impl WithSimd for Forward<'_> {
@@ -306,9 +322,8 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { block, x, y } = self;
+        let Self { block, x, y, scratch } = self;
         let sizes @ Sizes { width, inner: a, .. } = block.op.sizes;
-        let mut scratch = block.scratch();
         for (x, y) in x.chunks(block.chunk_len()).zip(y.chunks_mut(block.chunk_len())) {
             let rows = x.len() / width;
             let [normed, hidden, inner, ..] = scratch.take(rows, sizes);
@@ -317,13 +332,10 @@ impl WithSimd for Forward<'_> {
                 Inner::Attention { length, heads } => {
                     attention::forward(simd, Attention { length, heads, width }, hidden, inner);
                 }
-                Inner::Gelu => gelu::forward(hidden, inner),
+                Inner::Gelu => gelu::forward(simd, hidden, inner),
             }
-            for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                y.iter_mut()
-                    .zip(x)
-                    .zip(block.p.b2)
-                    .for_each(|((y, x), b)| *y = x + b);
+            for y in y.chunks_exact_mut(width) {
+                y.iter_mut().zip(block.p.b2).for_each(|(y, b)| *y += b);
             }
             add_product(simd, Left::Plain(inner), &block.w2t, y, [rows, a, width]);
         }
@@ -334,8 +346,11 @@ struct Backward<'a> {
     block: &'a Block<'a>,
     x: &'a [f32],
     g: &'a [f32],
+    /// Holds g.
     dx: &'a mut [f32],
+    /// Holds zeros.
     dp: &'a mut [f32],
+    scratch: &'a mut Scratch,
 }
 
 impl WithSimd for Backward<'_> {
@@ -343,14 +358,20 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { block, x, g, dx, dp } = self;
+        let Self {
+            block,
+            x,
+            g,
+            dx,
+            dp,
+            scratch,
+        } = self;
         let sizes @ Sizes {
             width,
             hidden: h,
             inner: a,
         } = block.op.sizes;
         let dp = sizes.slices_mut(dp);
-        let mut scratch = block.scratch();
         let len = block.chunk_len();
         for ((x, g), dx) in x.chunks(len).zip(g.chunks(len)).zip(dx.chunks_mut(len)) {
             let n = x.len() / width;
@@ -363,7 +384,7 @@ impl WithSimd for Backward<'_> {
                     let attention = Attention { length, heads, width };
                     attention::backward(simd, attention, hidden, dinner, inner, dhidden);
                 }
-                Inner::Gelu => gelu::backward(hidden, dinner, inner, dhidden),
+                Inner::Gelu => gelu::backward(simd, hidden, dinner, inner, dhidden),
             }
             add_product(simd, Left::Transposed(g), inner, dp.w2, [width, n, a]);
             add_rows(g, dp.b2);
@@ -372,8 +393,7 @@ impl WithSimd for Backward<'_> {
             add_product(simd, Left::Plain(dhidden), block.p.w1, dnormed, [n, h, width]);
             add_product(simd, Left::Transposed(dhidden), normed, dp.w1, [h, n, width]);
             add_rows(dhidden, dp.b1);
-            layer_norm::backward(x, block.p.gain, dnormed, dx, dp.gain, dp.bias);
-            dx.iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
+            layer_norm::backward(simd, x, block.p.gain, dnormed, dx, dp.gain, dp.bias);
         }
     }
 }
