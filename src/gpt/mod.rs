@@ -11,7 +11,7 @@ pub mod ops;
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, IndexOp, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -131,14 +131,9 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports, for instance a token out of range.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
-        let (lines, length) = inputs.dims2()?;
-        let width = self.config.n_embd;
-        let tokens = self.var("transformer.wte").embedding(&inputs.flatten_all()?)?; // (B·T, C)
-        let positions = self.var("transformer.wpe").i(..length)?; // (T, C)
-        let mut x = tokens
-            .reshape((lines, length, width))?
-            .broadcast_add(&positions)?
-            .reshape((lines * length, width))?; // (B·T, C)
+        let length = inputs.dim(1)?;
+        let (wte, wpe) = (self.var("transformer.wte"), self.var("transformer.wpe"));
+        let mut x = ops::embedding(inputs, wte, wpe)?; // (B·T, C)
         for layer in 0..self.config.n_layer {
             let attention = ops::Inner::Attention {
                 length,
@@ -156,9 +151,8 @@ impl Gpt {
     /// # Errors
     /// Whatever candle reports.
     pub fn surprisals(&self, batch: &Batch) -> Result<Tensor> {
-        let log_probs = candle_nn::ops::log_softmax(&self.forward(&batch.inputs)?, 1)?;
-        let chosen = log_probs.gather(&batch.targets.unsqueeze(1)?, 1)?.squeeze(1)?;
-        chosen.neg()? * &batch.weights
+        let logits = self.forward(&batch.inputs)?; // (B·T, V)
+        ops::surprisals(&logits, &batch.targets, &batch.weights)
     }
 
     /// Mean surprisal of the targets that count: the loss, in nats a token.

@@ -6,25 +6,29 @@
 //! its rows some ten times forward and twenty backward.
 
 mod attention;
+mod embedding;
 mod gelu;
 mod layer_norm;
 mod math;
 mod product;
 mod residual;
+mod surprisal;
 
+pub use embedding::embedding;
 pub use layer_norm::layer_norm;
 pub use residual::{Inner, Parameters, residual};
+pub use surprisal::surprisals;
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType};
 
 /// Rows that one task of a parallel loop takes. It also fixes the order in which sums over rows
 /// are made, so that gradients do not depend on the number of threads.
 const ROWS_PER_TASK: usize = 512;
 
-/// The values of a contiguous f32 tensor in the CPU's memory.
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+/// The values of a contiguous tensor in the CPU's memory.
+fn values<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        Some((start, end)) => Ok(&storage.as_slice()?[start..end]),
         None => candle_core::bail!("a fused operation needs a contiguous tensor"),
     }
 }
