@@ -202,3 +202,6 @@ fn normal(rng: &mut ChaCha8Rng, std: f64, count: usize) -> Vec<f32> {
     };
     (0..count).map(draw).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{values, with_values};
+use super::{add, values, with_values};
 
 /// wte[token] + wpe[position]; tokens (B, T) u32, wte (V, C), wpe (at least T, C) → (B·T, C).
 ///
@@ -97,9 +97,4 @@ impl CustomOp3 for Embedding {
             None,
         ))
     }
-}
-
-/// sum += row, over the row's length.
-fn add(sum: &mut [f32], row: &[f32]) {
-    sum.iter_mut().zip(row).for_each(|(s, r)| *s += r);
 }

@@ -84,8 +84,8 @@ impl CustomOp3 for LayerNorm {
                     (dgain, dbias)
                 })
                 .collect();
-            let (dgain, dbias) = parts.into_iter().unzip();
-            Ok((dx, sum_in_order(dgain, width), sum_in_order(dbias, width)))
+            let (dgain, dbias): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            Ok((dx, sum_in_order(&dgain, width), sum_in_order(&dbias, width)))
         })?;
         let device = x.device();
         Ok((

@@ -210,3 +210,27 @@ fn what_is_out_of_range_is_refused() {
     let attention = Inner::Attention { length: 3, heads: 2 };
     assert!(residual(&v[0], &parameters(&v), attention).is_err());
 }
+
+/// The same bits on one thread as on three.
+#[test]
+fn threads_change_nothing() {
+    let (lines, length, heads, width) = (50, 7, 2, 8);
+    let gradients = || -> Result<Vec<f64>> {
+        let v = block_inputs(lines * length, width, 3 * width, width);
+        let v: Vec<Tensor> = v
+            .iter()
+            .map(|t| Ok(Var::from_tensor(t)?.into_inner()))
+            .collect::<Result<_>>()?;
+        let y = residual(&v[0], &parameters(&v), Inner::Attention { length, heads })?;
+        let y = layer_norm(&y, &v[1], &v[2])?;
+        let targets = integers(lines * length, width as u32, 1);
+        let nats = surprisals(&y, &targets, &random(&[lines * length], 2))?;
+        let gradients = nats.sum_all()?.backward()?;
+        Ok(v.iter().flat_map(|v| flat(gradients.get(v).unwrap())).collect())
+    };
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(gradients).unwrap()
+    };
+    assert!(on(1) == on(3));
+}
