@@ -1,9 +1,10 @@
 //! LayerNorm: each row to mean 0 and variance 1, then a gain and a bias for each feature.
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::dispatch::dispatch;
 use super::math::{at, at_mut};
 use super::{ROWS_PER_TASK, sum_in_order, values, with_values};
 
@@ -50,7 +51,7 @@ impl CustomOp3 for LayerNorm {
         let mut y = vec![0.0; x.len()];
         let len = ROWS_PER_TASK * gain.len();
         let tasks = y.par_chunks_mut(len).zip(x.par_chunks(len));
-        tasks.for_each(|(y, x)| Arch::new().dispatch(Forward { x, gain, bias, y }));
+        tasks.for_each(|(y, x)| dispatch(Forward { x, gain, bias, y }));
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
@@ -73,7 +74,7 @@ impl CustomOp3 for LayerNorm {
             let parts: Vec<_> = tasks
                 .map(|((dx, x), g)| {
                     let (mut dgain, mut dbias) = (vec![0.0; width], vec![0.0; width]);
-                    Arch::new().dispatch(Backward {
+                    dispatch(Backward {
                         x,
                         gain,
                         g,

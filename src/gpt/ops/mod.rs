@@ -12,6 +12,7 @@
 //! in another order.
 
 mod attention;
+mod dispatch;
 mod embedding;
 mod gelu;
 mod layer_norm;

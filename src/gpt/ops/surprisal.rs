@@ -1,9 +1,10 @@
 //! The surprisal of targets under logits: log Σ e^logits − the target's logit.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::dispatch::dispatch;
 use super::math::exp;
 use super::{ROWS_PER_TASK, values, with_values};
 
@@ -63,7 +64,7 @@ impl CustomOp3 for Surprisals {
             .zip(targets.par_chunks(ROWS_PER_TASK))
             .zip(weights.par_chunks(ROWS_PER_TASK));
         tasks.for_each(|(((nats, logits), targets), weights)| {
-            Arch::new().dispatch(Forward {
+            dispatch(Forward {
                 logits,
                 targets,
                 weights,
@@ -91,7 +92,7 @@ impl CustomOp3 for Surprisals {
                 .zip(targets.par_chunks(ROWS_PER_TASK))
                 .zip(weights.par_chunks(ROWS_PER_TASK).zip(g.par_chunks(ROWS_PER_TASK)));
             tasks.for_each(|(((dlogits, logits), targets), (weights, g))| {
-                Arch::new().dispatch(Backward {
+                dispatch(Backward {
                     logits,
                     targets,
                     weights,

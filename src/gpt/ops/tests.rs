@@ -1,10 +1,11 @@
 //! Every fused operation against its definition in f64, forward and backward, and against finite
-//! differences of that definition.
+//! differences of that definition; with registers of every width.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::dispatch::tests::with_every_width;
 use super::*;
 
 /// Values from −1 to 1.
@@ -41,8 +42,19 @@ const TOLERANCE: f64 = 1e-5;
 fn check(
     name: &str,
     inputs: &[Tensor],
-    fused: impl Fn(&[Tensor]) -> Result<Tensor>,
-    composed: impl Fn(&[Tensor]) -> Result<Tensor>,
+    fused: impl Fn(&[Tensor]) -> Result<Tensor> + Sync,
+    composed: impl Fn(&[Tensor]) -> Result<Tensor> + Sync,
+) {
+    with_every_width(|registers| {
+        check_here(&format!("{registers:?}, {name}"), inputs, &fused, &composed);
+    });
+}
+
+fn check_here(
+    name: &str,
+    inputs: &[Tensor],
+    fused: &impl Fn(&[Tensor]) -> Result<Tensor>,
+    composed: &impl Fn(&[Tensor]) -> Result<Tensor>,
 ) {
     let vars = |dtype: DType| -> Vec<Tensor> {
         let var = |t: &Tensor| Var::from_tensor(&t.to_dtype(dtype).unwrap()).unwrap();

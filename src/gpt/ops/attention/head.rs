@@ -150,9 +150,11 @@ impl Head {
         }
     }
 
-    /// Keys that some query of the register from `query` on sees.
+    /// Keys that some query of the register from `query` on sees, and the rest of their block:
+    /// sums over queries take whole blocks, and count on zeros where a query does not see a key.
     fn visible<S: Simd>(self, query: usize) -> usize {
-        self.length.min(query + S::F32_LANES)
+        let end = (query + S::F32_LANES).next_multiple_of(BLOCK);
+        self.length.min(end)
     }
 
     /// Σ over keys of their rows (T, hs) times their weights for a query; into (hs, T).

@@ -9,9 +9,9 @@
 mod block;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
+use super::dispatch::dispatch;
 use super::{attention, layer_norm, sum_in_order, values, with_values};
 use block::{Backward, Block, Forward, Sizes};
 
@@ -105,7 +105,7 @@ impl CustomOp2 for Residual {
         tasks.for_each_init(
             || block.scratch(),
             |scratch, (y, x)| {
-                Arch::new().dispatch(Forward {
+                dispatch(Forward {
                     block: &block,
                     x,
                     y,
@@ -135,7 +135,7 @@ impl CustomOp2 for Residual {
                 || block.scratch(),
                 |scratch, ((dx, x), g)| {
                     let mut dp = vec![0.0; p.len()];
-                    Arch::new().dispatch(Backward {
+                    dispatch(Backward {
                         block: &block,
                         x,
                         g,
