@@ -14,7 +14,7 @@ pub use dropout::Dropout;
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, IndexOp, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -138,15 +138,9 @@ impl Gpt {
     }
 
     fn forward_with(&self, inputs: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
-        let (lines, length) = inputs.dims2()?;
-        let width = self.config.n_embd;
-        let tokens = self.var("transformer.wte").embedding(&inputs.flatten_all()?)?; // (B·T, C)
-        let positions = self.var("transformer.wpe").i(..length)?; // (T, C)
-        let mut x = tokens
-            .reshape((lines, length, width))?
-            .broadcast_add(&positions)?
-            .reshape((lines * length, width))?; // (B·T, C)
-        x = dropout.apply(x)?;
+        let length = inputs.dim(1)?;
+        let (wte, wpe) = (self.var("transformer.wte"), self.var("transformer.wpe"));
+        let mut x = dropout.apply(ops::embedding(inputs, wte, wpe)?)?; // (B·T, C)
         for layer in 0..self.config.n_layer {
             let attention = ops::Inner::Attention {
                 length,
@@ -180,9 +174,8 @@ impl Gpt {
     }
 
     fn surprisals_with(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Tensor> {
-        let log_probs = candle_nn::ops::log_softmax(&self.forward_with(&batch.inputs, dropout)?, 1)?;
-        let chosen = log_probs.gather(&batch.targets.unsqueeze(1)?, 1)?.squeeze(1)?;
-        chosen.neg()? * &batch.weights
+        let logits = self.forward_with(&batch.inputs, dropout)?; // (B·T, V)
+        ops::surprisals(&logits, &batch.targets, &batch.weights)
     }
 
     /// Mean surprisal of the targets that count: the loss, in nats a token.
@@ -251,3 +244,6 @@ fn normal(rng: &mut ChaCha8Rng, std: f64, count: usize) -> Vec<f32> {
     };
     (0..count).map(draw).collect()
 }
+
+#[cfg(test)]
+mod tests;

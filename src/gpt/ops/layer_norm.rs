@@ -1,9 +1,11 @@
 //! LayerNorm: each row to mean 0 and variance 1, then a gain and a bias for each feature.
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
-use multiversion::multiversion;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::dispatch::dispatch;
+use super::math::{at, at_mut};
 use super::{ROWS_PER_TASK, sum_in_order, values, with_values};
 
 /// Added to the variance, as in minGPT.
@@ -49,7 +51,7 @@ impl CustomOp3 for LayerNorm {
         let mut y = vec![0.0; x.len()];
         let len = ROWS_PER_TASK * gain.len();
         let tasks = y.par_chunks_mut(len).zip(x.par_chunks(len));
-        tasks.for_each(|(y, x)| forward(x, gain, bias, y));
+        tasks.for_each(|(y, x)| dispatch(Forward { x, gain, bias, y }));
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
@@ -72,12 +74,19 @@ impl CustomOp3 for LayerNorm {
             let parts: Vec<_> = tasks
                 .map(|((dx, x), g)| {
                     let (mut dgain, mut dbias) = (vec![0.0; width], vec![0.0; width]);
-                    backward(x, gain, g, dx, &mut dgain, &mut dbias);
+                    dispatch(Backward {
+                        x,
+                        gain,
+                        g,
+                        dx,
+                        dgain: &mut dgain,
+                        dbias: &mut dbias,
+                    });
                     (dgain, dbias)
                 })
                 .collect();
-            let (dgain, dbias) = parts.into_iter().unzip();
-            Ok((dx, sum_in_order(dgain, width), sum_in_order(dbias, width)))
+            let (dgain, dbias): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            Ok((dx, sum_in_order(&dgain, width), sum_in_order(&dbias, width)))
         })?;
         let device = x.device();
         Ok((
@@ -88,43 +97,62 @@ impl CustomOp3 for LayerNorm {
     }
 }
 
-/// Sum of f(element) in eight striped parts, so that the compiler may use vectors.
-#[inline(always)]
-fn striped_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
-    let mut parts = [0.0; 8];
-    let whole = n - n % 8;
-    for i in (0..whole).step_by(8) {
-        for (j, part) in parts.iter_mut().enumerate() {
-            *part += f(i + j);
-        }
+struct Forward<'a> {
+    x: &'a [f32],
+    gain: &'a [f32],
+    bias: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        forward(simd, self.x, self.gain, self.bias, self.y);
     }
-    parts.iter().sum::<f32>() + (whole..n).map(f).sum::<f32>()
 }
 
-/// Mean and 1/√(variance + ε) of a row.
+struct Backward<'a> {
+    x: &'a [f32],
+    gain: &'a [f32],
+    g: &'a [f32],
+    dx: &'a mut [f32],
+    dgain: &'a mut [f32],
+    dbias: &'a mut [f32],
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        backward(simd, self.x, self.gain, self.g, self.dx, self.dgain, self.dbias);
+    }
+}
+
 #[inline(always)]
-fn moments(row: &[f32]) -> (f32, f32) {
-    let n = row.len() as f32;
-    let mean = striped_sum(row.len(), |i| row[i]) / n;
-    let variance = striped_sum(row.len(), |i| (row[i] - mean) * (row[i] - mean)) / n;
-    (mean, 1.0 / (variance + EPSILON).sqrt())
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-pub(super) fn forward(x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
+pub(super) fn forward<S: Simd>(simd: S, x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
     let width = gain.len();
+    let whole = width - width % S::F32_LANES;
     for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-        let (mean, rstd) = moments(x);
-        for i in 0..width {
+        let (mean, rstd) = moments(simd, x);
+        let (m, r) = (simd.splat_f32s(mean), simd.splat_f32s(rstd));
+        for i in (0..whole).step_by(S::F32_LANES) {
+            let n = simd.mul_f32s(simd.sub_f32s(at::<S>(x, i), m), r);
+            *at_mut::<S>(y, i) = simd.mul_add_e_f32s(n, at::<S>(gain, i), at::<S>(bias, i));
+        }
+        for i in whole..width {
             y[i] = (x[i] - mean) * rstd * gain[i] + bias[i];
         }
     }
 }
 
-/// With n = (x − mean)·rstd and h = g·gain: dx = rstd·(h − mean(h) − n·mean(h·n)),
-/// dgain = Σ g·n, dbias = Σ g, the sums over rows.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-pub(super) fn backward(
+/// Adds to the gradients of x, gain and bias. With n = (x − mean)·rstd and h = g·gain:
+/// dx = rstd·(h − mean(h) − n·mean(h·n)), dgain = Σ g·n, dbias = Σ g, the sums over rows.
+#[inline(always)]
+pub(super) fn backward<S: Simd>(
+    simd: S,
     x: &[f32],
     gain: &[f32],
     g: &[f32],
@@ -133,20 +161,69 @@ pub(super) fn backward(
     dbias: &mut [f32],
 ) {
     let width = gain.len();
-    let rows = dx
-        .chunks_exact_mut(width)
-        .zip(x.chunks_exact(width))
-        .zip(g.chunks_exact(width));
-    for ((dx, x), g) in rows {
-        let (mean, rstd) = moments(x);
-        let scale = 1.0 / width as f32;
-        let mean_h = scale * striped_sum(width, |i| g[i] * gain[i]);
-        let mean_hn = scale * striped_sum(width, |i| g[i] * gain[i] * (x[i] - mean) * rstd);
-        for i in 0..width {
+    let whole = width - width % S::F32_LANES;
+    let rows = x.chunks_exact(width).zip(g.chunks_exact(width));
+    for (dx, (x, g)) in dx.chunks_exact_mut(width).zip(rows) {
+        let (mean, rstd) = moments(simd, x);
+        let (mean_h, mean_hn) = means(simd, x, gain, g, (mean, rstd));
+        let splat = |value| simd.splat_f32s(value);
+        let (m, r, mh, mhn) = (splat(mean), splat(rstd), splat(mean_h), splat(mean_hn));
+        for i in (0..whole).step_by(S::F32_LANES) {
+            let g = at::<S>(g, i);
+            let n = simd.mul_f32s(simd.sub_f32s(at::<S>(x, i), m), r);
+            let h = simd.sub_f32s(simd.mul_f32s(g, at::<S>(gain, i)), mh);
+            let centred = simd.sub_f32s(h, simd.mul_f32s(n, mhn));
+            let (dx, dgain) = (at_mut::<S>(dx, i), at_mut::<S>(dgain, i));
+            *dx = simd.mul_add_e_f32s(r, centred, *dx);
+            *dgain = simd.mul_add_e_f32s(g, n, *dgain);
+            let dbias = at_mut::<S>(dbias, i);
+            *dbias = simd.add_f32s(*dbias, g);
+        }
+        for i in whole..width {
             let n = (x[i] - mean) * rstd;
-            dx[i] = rstd * (g[i] * gain[i] - mean_h - n * mean_hn);
+            dx[i] += rstd * (g[i] * gain[i] - mean_h - n * mean_hn);
             dgain[i] += g[i] * n;
             dbias[i] += g[i];
         }
     }
+}
+
+/// Mean and 1/√(variance + ε) of a row.
+#[inline(always)]
+fn moments<S: Simd>(simd: S, row: &[f32]) -> (f32, f32) {
+    let (registers, tail) = S::as_simd_f32s(row);
+    let scale = 1.0 / row.len() as f32;
+    let mut sum = simd.splat_f32s(0.0);
+    for &x in registers {
+        sum = simd.add_f32s(sum, x);
+    }
+    let mean = (simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()) * scale;
+    let mut squares = simd.splat_f32s(0.0);
+    for &x in registers {
+        let centred = simd.sub_f32s(x, simd.splat_f32s(mean));
+        squares = simd.mul_add_e_f32s(centred, centred, squares);
+    }
+    let tail = tail.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>();
+    let variance = (simd.reduce_sum_f32s(squares) + tail) * scale;
+    (mean, 1.0 / (variance + EPSILON).sqrt())
+}
+
+/// Means of h = g·gain and of h·n over a row.
+#[inline(always)]
+fn means<S: Simd>(simd: S, x: &[f32], gain: &[f32], g: &[f32], (mean, rstd): (f32, f32)) -> (f32, f32) {
+    let whole = x.len() - x.len() % S::F32_LANES;
+    let (mut sum_h, mut sum_hx) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
+    for i in (0..whole).step_by(S::F32_LANES) {
+        let h = simd.mul_f32s(at::<S>(g, i), at::<S>(gain, i));
+        let centred = simd.sub_f32s(at::<S>(x, i), simd.splat_f32s(mean));
+        sum_h = simd.add_f32s(sum_h, h);
+        sum_hx = simd.mul_add_e_f32s(h, centred, sum_hx);
+    }
+    let (mut h, mut hx) = (simd.reduce_sum_f32s(sum_h), simd.reduce_sum_f32s(sum_hx));
+    for i in whole..x.len() {
+        h += g[i] * gain[i];
+        hx += g[i] * gain[i] * (x[i] - mean);
+    }
+    let scale = 1.0 / x.len() as f32;
+    (h * scale, hx * rstd * scale)
 }

@@ -8,9 +8,6 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-/// Columns of a tile, in registers.
-const VECTORS: usize = 2;
-
 /// The left factor of a product.
 #[derive(Clone, Copy)]
 pub(super) enum Left<'a> {
@@ -100,8 +97,8 @@ impl<const R: usize> Factors<R> for Rows<'_, R> {
     #[inline(always)]
     fn at(&self, d: usize) -> [f32; R] {
         let mut factors = [0.0; R];
-        for n in 0..R {
-            factors[n] = self.0[n][d];
+        for (factor, row) in factors.iter_mut().zip(&self.0) {
+            *factor = row[d];
         }
         factors
     }
@@ -130,36 +127,65 @@ fn add_tiles<S: Simd, const R: usize>(
     depth: usize,
     columns: usize,
 ) {
-    let tile_columns = VECTORS * S::F32_LANES;
     let mut column = 0;
-    while column + tile_columns <= columns {
-        let sums = tile::<S, R, VECTORS>(simd, 0..depth, factors, &b[column..], columns);
-        for (n, sums) in sums.iter().enumerate() {
-            let out = S::as_mut_simd_f32s(&mut out[n * columns + column..][..tile_columns]).0;
-            for v in 0..VECTORS {
-                out[v] = simd.add_f32s(out[v], sums[v]);
-            }
-        }
-        column += tile_columns;
+    loop {
+        let (b, out) = (&b[column..], &mut out[column..]);
+        column += S::F32_LANES
+            * match (columns - column) / S::F32_LANES {
+                0 => break,
+                1 => add_tile::<S, R, 1>(simd, factors, b, out, depth, columns),
+                2 | 4 => add_tile::<S, R, 2>(simd, factors, b, out, depth, columns),
+                _ => add_tile::<S, R, 3>(simd, factors, b, out, depth, columns),
+            };
     }
-    while column < columns {
-        let len = S::F32_LANES.min(columns - column);
-        let mut sums = [simd.splat_f32s(0.0); R];
-        for d in 0..depth {
-            let (a, b) = (
-                factors.at(d),
-                simd.partial_load_f32s(&b[d * columns + column..][..len]),
-            );
-            for n in 0..R {
-                sums[n] = simd.mul_add_e_f32s(simd.splat_f32s(a[n]), b, sums[n]);
-            }
+    if column < columns {
+        add_rest(simd, factors, &b[column..], &mut out[column..], depth, columns);
+    }
+}
+
+/// A tile of `V` registers' columns, which number it returns. Rows of `b` and `out` are `stride`
+/// apart.
+#[inline(always)]
+fn add_tile<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    factors: impl Factors<R>,
+    b: &[f32],
+    out: &mut [f32],
+    depth: usize,
+    stride: usize,
+) -> usize {
+    let sums = tile::<S, R, V>(simd, 0..depth, factors, b, stride);
+    for (n, sums) in sums.iter().enumerate() {
+        let out = S::as_mut_simd_f32s(&mut out[n * stride..][..V * S::F32_LANES]).0;
+        for v in 0..V {
+            out[v] = simd.add_f32s(out[v], sums[v]);
         }
-        for (n, &sum) in sums.iter().enumerate() {
-            let out = &mut out[n * columns + column..][..len];
-            let before = simd.partial_load_f32s(out);
-            simd.partial_store_f32s(out, simd.add_f32s(before, sum));
+    }
+    V
+}
+
+/// The last columns, too few for a register.
+#[inline(always)]
+fn add_rest<S: Simd, const R: usize>(
+    simd: S,
+    factors: impl Factors<R>,
+    b: &[f32],
+    out: &mut [f32],
+    depth: usize,
+    stride: usize,
+) {
+    let len = stride % S::F32_LANES;
+    let mut sums = [simd.splat_f32s(0.0); R];
+    for d in 0..depth {
+        let (a, b) = (factors.at(d), simd.partial_load_f32s(&b[d * stride..][..len]));
+        for n in 0..R {
+            sums[n] = simd.mul_add_e_f32s(simd.splat_f32s(a[n]), b, sums[n]);
         }
-        column += len;
+    }
+    for (n, &sum) in sums.iter().enumerate() {
+        let out = &mut out[n * stride..][..len];
+        let before = simd.partial_load_f32s(out);
+        simd.partial_store_f32s(out, simd.add_f32s(before, sum));
     }
 }
 

@@ -1,10 +1,11 @@
 //! Every fused operation against its definition in f64, forward and backward, and against finite
-//! differences of that definition.
+//! differences of that definition; with registers of every width.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::dispatch::tests::with_every_width;
 use super::*;
 
 /// Values from −1 to 1.
@@ -41,8 +42,19 @@ const TOLERANCE: f64 = 1e-5;
 fn check(
     name: &str,
     inputs: &[Tensor],
-    fused: impl Fn(&[Tensor]) -> Result<Tensor>,
-    composed: impl Fn(&[Tensor]) -> Result<Tensor>,
+    fused: impl Fn(&[Tensor]) -> Result<Tensor> + Sync,
+    composed: impl Fn(&[Tensor]) -> Result<Tensor> + Sync,
+) {
+    with_every_width(|registers| {
+        check_here(&format!("{registers:?}, {name}"), inputs, &fused, &composed);
+    });
+}
+
+fn check_here(
+    name: &str,
+    inputs: &[Tensor],
+    fused: &impl Fn(&[Tensor]) -> Result<Tensor>,
+    composed: &impl Fn(&[Tensor]) -> Result<Tensor>,
 ) {
     let vars = |dtype: DType| -> Vec<Tensor> {
         let var = |t: &Tensor| Var::from_tensor(&t.to_dtype(dtype).unwrap()).unwrap();
@@ -156,4 +168,81 @@ fn layer_norm_alone() {
             |v| layer_norm::composed(&v[0], &v[1], &v[2]),
         );
     }
+}
+
+fn integers(count: usize, below: u32, seed: u64) -> Tensor {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<u32> = (0..count).map(|_| rng.next_u32() % below).collect();
+    Tensor::from_vec(values, count, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn embeddings() {
+    for (lines, length, vocabulary, positions, width) in
+        [(1, 1, 1, 1, 1), (3, 5, 14, 7, 20), (40, 28, 14, 28, 48)]
+    {
+        let tokens = integers(lines * length, vocabulary, 5);
+        let tokens = tokens.reshape((lines, length)).unwrap();
+        check(
+            &format!("{lines} × {length} of {vocabulary}"),
+            &inputs(&[&[vocabulary as usize, width], &[positions, width]]),
+            |v| embedding(&tokens, &v[0], &v[1]),
+            |v| embedding::composed(&tokens, &v[0], &v[1]),
+        );
+    }
+}
+
+#[test]
+fn weighted_surprisals() {
+    for (rows, vocabulary) in [(1, 1), (7, 14), (600, 14), (5, 37)] {
+        let targets = integers(rows, vocabulary as u32, 5);
+        let weights = random(&[rows], 6);
+        let logits = (random(&[rows, vocabulary], 7) * 20.0).unwrap();
+        check(
+            &format!("{rows} of {vocabulary}"),
+            &[logits],
+            |v| surprisals(&v[0], &targets, &weights),
+            |v| surprisal::composed(&v[0], &targets, &weights.to_dtype(v[0].dtype())?),
+        );
+    }
+}
+
+#[test]
+fn what_is_out_of_range_is_refused() {
+    let tokens = Tensor::from_vec(vec![0u32, 14], (1, 2), &Device::Cpu).unwrap();
+    let (wte, wpe) = (random(&[14, 4], 1), random(&[1, 4], 2));
+    let refused = embedding(&tokens, &wte, &random(&[2, 4], 2)).unwrap_err();
+    assert!(refused.to_string().contains("token 14"), "{refused}");
+    let refused = embedding(&tokens.zeros_like().unwrap(), &wte, &wpe).unwrap_err();
+    assert!(refused.to_string().contains("positions for 1"), "{refused}");
+    let targets = Tensor::from_vec(vec![14u32], 1, &Device::Cpu).unwrap();
+    let refused = surprisals(&random(&[1, 14], 1), &targets, &random(&[1], 1)).unwrap_err();
+    assert!(refused.to_string().contains("target 14"), "{refused}");
+    let v = block_inputs(8, 4, 12, 4);
+    let attention = Inner::Attention { length: 3, heads: 2 };
+    assert!(residual(&v[0], &parameters(&v), attention).is_err());
+}
+
+/// The same bits on one thread as on three.
+#[test]
+fn threads_change_nothing() {
+    let (lines, length, heads, width) = (50, 7, 2, 8);
+    let gradients = || -> Result<Vec<f64>> {
+        let v = block_inputs(lines * length, width, 3 * width, width);
+        let v: Vec<Tensor> = v
+            .iter()
+            .map(|t| Ok(Var::from_tensor(t)?.into_inner()))
+            .collect::<Result<_>>()?;
+        let y = residual(&v[0], &parameters(&v), Inner::Attention { length, heads })?;
+        let y = layer_norm(&y, &v[1], &v[2])?;
+        let targets = integers(lines * length, width as u32, 1);
+        let nats = surprisals(&y, &targets, &random(&[lines * length], 2))?;
+        let gradients = nats.sum_all()?.backward()?;
+        Ok(v.iter().flat_map(|v| flat(gradients.get(v).unwrap())).collect())
+    };
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(gradients).unwrap()
+    };
+    assert!(on(1) == on(3));
 }

@@ -8,7 +8,7 @@
 
 use pulp::Simd;
 
-use super::super::math::exp;
+use super::super::math::{at, at_mut, exp};
 use super::super::product::{Columns, Rows, tile};
 
 /// Rows of the scratch matrices are padded to a multiple of this: the most lanes of a register.
@@ -47,8 +47,6 @@ pub(super) struct Scratch {
     outt: Vec<f32>,
     p: Vec<f32>,
     ds: Vec<f32>,
-    max: Vec<f32>,
-    sum: Vec<f32>,
 }
 
 impl Scratch {
@@ -69,8 +67,6 @@ impl Scratch {
             outt,
             p,
             ds,
-            max: vec![0.0; length],
-            sum: vec![0.0; length],
         }
     }
 }
@@ -88,7 +84,7 @@ pub(super) fn forward<S: Simd>(simd: S, head: Head, line: &[f32], y: &mut [f32],
     head.copy(&line[2 * width..], stride, &mut s.v);
 
     head.scores(simd, &s.kt, &s.qt, &mut s.p);
-    head.softmax(&mut s.p, &mut s.max, &mut s.sum);
+    head.softmax(simd, &mut s.p);
     head.sum_over_keys(simd, &s.v, &s.p, &mut s.outt);
     head.store_transposed(&s.outt, y, width);
 }
@@ -119,11 +115,11 @@ pub(super) fn backward<S: Simd>(
     head.transpose(g, width, &mut s.gt);
 
     head.scores(simd, &s.kt, &s.qt, &mut s.p);
-    head.softmax(&mut s.p, &mut s.max, &mut s.sum);
+    head.softmax(simd, &mut s.p);
     head.sum_over_keys(simd, &s.v, &s.p, &mut s.outt);
     head.store_transposed(&s.outt, y, width);
     head.scores(simd, &s.vt, &s.gt, &mut s.ds); // dp
-    head.softmax_backward(&s.p, &mut s.ds, &mut s.sum);
+    head.softmax_backward(simd, &s.p, &mut s.ds);
 
     head.sum_over_keys(simd, &s.k, &s.ds, &mut s.outt);
     head.store_transposed(&s.outt, dline, stride);
@@ -154,9 +150,11 @@ impl Head {
         }
     }
 
-    /// Keys that some query of the register from `query` on sees.
+    /// Keys that some query of the register from `query` on sees, and the rest of their block:
+    /// sums over queries take whole blocks, and count on zeros where a query does not see a key.
     fn visible<S: Simd>(self, query: usize) -> usize {
-        self.length.min(query + S::F32_LANES)
+        let end = (query + S::F32_LANES).next_multiple_of(BLOCK);
+        self.length.min(end)
     }
 
     /// Σ over keys of their rows (T, hs) times their weights for a query; into (hs, T).
@@ -189,64 +187,48 @@ impl Head {
         }
     }
 
-    /// Scores become attention weights, 0 where the key comes after the query. `max` and `sum`
-    /// have room for a number for each query.
+    /// Scores become attention weights, 0 where the key comes after the query.
     #[inline(always)]
-    fn softmax(self, scores: &mut [f32], max: &mut [f32], sum: &mut [f32]) {
+    fn softmax<S: Simd>(self, simd: S, scores: &mut [f32]) {
         let (length, _) = self.padded();
-        let scale = 1.0 / (self.features as f32).sqrt();
-        let rows = || 0..self.length;
-        max.fill(f32::NEG_INFINITY);
-        sum.fill(0.0);
-        for key in rows() {
-            let from = key - key % LANES;
-            let queries = scores[key * length..][from..length].iter().zip(&mut max[from..]);
-            for (query, (score, max)) in (from..).zip(queries) {
-                let larger = (query >= key) & (*score > *max);
-                *max = if larger { *score } else { *max };
+        let scale = simd.splat_f32s(1.0 / (self.features as f32).sqrt());
+        for query in (0..self.length).step_by(S::F32_LANES) {
+            let keys = self.visible::<S>(query);
+            let mut max = simd.splat_f32s(f32::NEG_INFINITY);
+            for key in 0..keys {
+                let larger = simd.max_f32s(max, at::<S>(scores, key * length + query));
+                max = simd.select_f32s(seen(simd, key, query), larger, max);
             }
-        }
-        for key in rows() {
-            let from = key - key % LANES;
-            let scores = &mut scores[key * length..][from..length];
-            let queries = scores.iter_mut().zip(&max[from..]).zip(&mut sum[from..]);
-            for (query, ((p, max), sum)) in (from..).zip(queries) {
-                let weight = exp((*p - max) * scale);
-                *p = if query >= key { weight } else { 0.0 };
-                *sum += *p;
+            let mut sum = simd.splat_f32s(0.0);
+            for key in 0..keys {
+                let p = at_mut::<S>(scores, key * length + query);
+                let weight = exp(simd, simd.mul_f32s(simd.sub_f32s(*p, max), scale));
+                *p = simd.select_f32s(seen(simd, key, query), weight, simd.splat_f32s(0.0));
+                sum = simd.add_f32s(sum, *p);
             }
-        }
-        sum.iter_mut().for_each(|s| *s = 1.0 / *s);
-        for key in rows() {
-            let from = key - key % LANES;
-            let weights = &mut scores[key * length..][from..length];
-            weights.iter_mut().zip(&sum[from..]).for_each(|(p, s)| *p *= s);
+            let norm = simd.div_f32s(simd.splat_f32s(1.0), sum);
+            for key in 0..keys {
+                let p = at_mut::<S>(scores, key * length + query);
+                *p = simd.mul_f32s(*p, norm);
+            }
         }
     }
 
-    /// Gradients of the weights `p` become those of the scores: p·(dp − Σ p·dp)/√hs. `mean` has
-    /// room for a number for each query.
+    /// Gradients of the weights `p` become those of the scores: p·(dp − Σ p·dp)/√hs.
     #[inline(always)]
-    fn softmax_backward(self, p: &[f32], dp: &mut [f32], mean: &mut [f32]) {
+    fn softmax_backward<S: Simd>(self, simd: S, p: &[f32], dp: &mut [f32]) {
         let (length, _) = self.padded();
-        let scale = 1.0 / (self.features as f32).sqrt();
-        mean.fill(0.0);
-        for key in 0..self.length {
-            let from = key - key % LANES;
-            let row = key * length + from..(key + 1) * length;
-            let terms = p[row.clone()].iter().zip(&dp[row]);
-            mean[from..]
-                .iter_mut()
-                .zip(terms)
-                .for_each(|(m, (p, dp))| *m += p * dp);
-        }
-        for key in 0..self.length {
-            let from = key - key % LANES;
-            let row = key * length + from..(key + 1) * length;
-            let (dp, p) = (dp[row.clone()].iter_mut(), &p[row]);
-            dp.zip(p)
-                .zip(&mean[from..])
-                .for_each(|((dp, p), m)| *dp = p * (*dp - m) * scale);
+        let scale = simd.splat_f32s(1.0 / (self.features as f32).sqrt());
+        for query in (0..self.length).step_by(S::F32_LANES) {
+            let rows = (0..self.visible::<S>(query)).map(|key| key * length + query);
+            let mut mean = simd.splat_f32s(0.0);
+            for i in rows.clone() {
+                mean = simd.mul_add_e_f32s(at::<S>(p, i), at::<S>(dp, i), mean);
+            }
+            for i in rows {
+                let (p, dp) = (at::<S>(p, i), at_mut::<S>(dp, i));
+                *dp = simd.mul_f32s(simd.mul_f32s(p, scale), simd.sub_f32s(*dp, mean));
+            }
         }
     }
 
@@ -291,10 +273,17 @@ impl Head {
     }
 }
 
+/// Which queries of the register from `query` on see a key.
+#[inline(always)]
+fn seen<S: Simd>(simd: S, key: usize, query: usize) -> S::m32s {
+    let first = key.saturating_sub(query) as u32;
+    simd.mask_between_m32s(first, S::F32_LANES as u32).mask()
+}
+
 /// A tile of one register's columns into rows `stride` apart.
 #[inline(always)]
 fn put<S: Simd>(tile: [[S::f32s; 1]; BLOCK], out: &mut [f32], stride: usize) {
     for (n, sums) in tile.iter().enumerate() {
-        S::as_mut_simd_f32s(&mut out[n * stride..][..S::F32_LANES]).0[0] = sums[0];
+        *at_mut::<S>(out, n * stride) = sums[0];
     }
 }
