@@ -70,7 +70,7 @@ enum Verb {
     Models(models::Args),
     Corpus(corpus::Args),
     #[cfg(feature = "train")]
-    Train(train::Args),
+    Train(Box<train::Args>),
     Generate(generate::Args),
 }
 

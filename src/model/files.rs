@@ -1,7 +1,7 @@
 //! Files of a model folder that are there whole or not at all, whenever the program ends.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use crate::{Error, Result};
@@ -45,7 +45,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
 /// [`Error::ModelFile`] if the folder cannot be read or such a file not be removed.
 #[cfg(feature = "train")]
 pub(crate) fn remove_unfinished(folder: &Path) -> Result<()> {
-    let remove = || -> io::Result<()> {
+    let remove = || -> std::io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();

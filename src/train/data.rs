@@ -41,7 +41,7 @@ impl Data {
                 let training = corpus.training(description, &config, settings.seed)?;
                 Ok(Self {
                     config,
-                    training: TrainingLines::Read(training),
+                    training: TrainingLines::Read(Box::new(training)),
                     validation,
                 })
             }
@@ -63,7 +63,7 @@ impl Data {
         let source = LineSource::new(&config, distribution, settings.seed, TRAINING_STREAM)?;
         Ok(Self {
             config,
-            training: TrainingLines::Drawn(source.avoiding(&held_out)),
+            training: TrainingLines::Drawn(Box::new(source.avoiding(&held_out))),
             validation,
         })
     }
@@ -71,8 +71,8 @@ impl Data {
 
 /// Where training lines come from.
 pub(super) enum TrainingLines {
-    Drawn(LineSource),
-    Read(CorpusLines),
+    Drawn(Box<LineSource>),
+    Read(Box<CorpusLines>),
 }
 
 impl TrainingLines {

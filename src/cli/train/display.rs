@@ -161,7 +161,7 @@ mod tests {
         let ends = |text: &str| text.find("1.900000").map(|at| at + 8);
         assert_eq!(ends(&row), HEAD.find("validation").map(|at| at + 10));
         assert!(
-            row.contains("         -     50.000%  4.000e-3     3200  3m"),
+            row.contains("         -     50.000%   4.000e-3     3200  3m"),
             "{row}"
         );
         assert_eq!(

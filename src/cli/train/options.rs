@@ -8,6 +8,8 @@ use surprisal::model::Preset;
 use surprisal::train::learn_from_file;
 use surprisal::training_log::{DeviceChoice, Settings, Shape};
 
+use super::super::usage;
+
 /// Everything that a run is made of. None of it goes with `--resume`.
 ///
 /// What is not given comes from [`Settings::default`] or [`Settings::reference`]; the help texts
@@ -134,7 +136,7 @@ impl RunOptions {
             learn_from_file(&mut s, file, self.epochs.unwrap_or(1))?;
         }
         set(&mut s.steps, &self.steps);
-        s.check()?;
+        s.check().map_err(|error| usage(&error.to_string()))?;
         Ok(s)
     }
 
@@ -150,5 +152,53 @@ impl RunOptions {
         let digits = self.digits.unwrap_or(default.digits());
         let operands = self.operands.unwrap_or(default.operands());
         Ok(Some(Distribution::new(digits, operands)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: RunOptions,
+    }
+
+    fn settings(args: &str) -> Settings {
+        let line = Line::parse_from(["train"].into_iter().chain(args.split_whitespace()));
+        line.run.settings().unwrap()
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        assert_eq!(settings(""), Settings::default());
+        assert_eq!(settings("--reference"), Settings::reference());
+        let quick = Settings {
+            steps: 20,
+            preset: Preset::Pico,
+            distribution: Distribution::new(3, Operands::Leading).ok(),
+            ..Settings::reference()
+        };
+        assert_eq!(settings("--reference --steps 20 --preset pico --digits 3"), quick);
+    }
+
+    /// The help says the defaults in its own words: they must be those of the library.
+    #[test]
+    fn the_help_tells_the_defaults() {
+        let all = "--preset tiny --digits 8 --operands uniform --steps 15000 --batch-lines 512 --seed 1 --lr 4e-3 \
+            --schedule cosine --warmup 100 --final-share 0.02 --beta1 0.9 --beta2 0.98 --weight-decay 0.01 --clip 1 \
+            --dropout 0 --eval-every 250 --validation-lines 4096 --device auto";
+        assert_eq!(settings(all), Settings::default());
+        let command = <Line as clap::CommandFactory>::command();
+        let given: Vec<&str> = all.split_whitespace().collect();
+        for pair in given.chunks(2) {
+            let name = pair[0].trim_start_matches('-');
+            let option = command.get_arguments().find(|a| a.get_long() == Some(name));
+            let help = option.unwrap().get_help().unwrap().to_string();
+            assert!(help.contains(&format!("[default: {}", pair[1])), "{name}: {help}");
+        }
     }
 }
