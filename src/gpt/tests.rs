@@ -75,3 +75,20 @@ fn every_gradient_is_the_slope_of_the_loss() {
         }
     }
 }
+
+/// Dropout takes the network through the composed operations; without it they are fused.
+#[test]
+fn a_network_that_hardly_ever_drops_is_the_fused_one() {
+    let (gpt, batch) = network_and_batch(3);
+    let nats = |dropout: &mut Dropout| -> Vec<f32> {
+        let nats = gpt.surprisals_with(&batch, dropout).unwrap();
+        nats.to_vec1().unwrap()
+    };
+    let fused = nats(&mut Dropout::none());
+    let distance = |rate: f64| {
+        let dropped = nats(&mut Dropout::new(rate, 1));
+        let differences = fused.iter().zip(dropped).map(|(a, b)| (a - b).abs());
+        differences.fold(0.0, f32::max)
+    };
+    assert!(distance(1e-9) < 1e-4 && distance(0.5) > 0.1);
+}
