@@ -444,12 +444,47 @@ fn bundled_models_are_listed() {
         (&model["name"], &model["parameters"]),
         (&"tiny-uniform".into(), &27_264.into())
     );
-    assert!(model["validation_loss"].as_f64().unwrap() > 1.3);
+    assert!(model["nonzero_parameters"].as_u64() < model["parameters"].as_u64());
+    for model in models["models"].as_array().unwrap() {
+        assert!(model["validation_loss"].as_f64().unwrap() > 1.3, "{model}");
+        assert!(!model["levels"].as_array().unwrap().is_empty(), "{model}");
+    }
     assert!(
         String::from_utf8(place.ok(&["models"]))
             .unwrap()
             .contains("8 digits uniform")
     );
+}
+
+/// The model that codes the first lines best is chosen, among those of the level; stdin too.
+#[test]
+fn compress_chooses_the_model() {
+    let place = Place::new();
+    let model = |args: &[&str], file: &str| {
+        let line = place.ok(&[&["c", "--json", "-f", file, "-o", "x.sur"], args].concat());
+        assert_eq!(place.ok(&["d", "-c", "x.sur"]), place.read(file));
+        json(&line)["model"].as_str().unwrap().to_owned()
+    };
+    for operands in ["uniform", "leading", "natural"] {
+        let file = format!("{operands}.txt");
+        let lines = ["corpus", "-q", "--lines", "300", "--operands", operands, "-o", &file];
+        place.ok(&lines);
+        assert_eq!(model(&[], &file), format!("tiny-{operands}"));
+        assert_eq!(model(&["-m", "auto", "-q"], &file), format!("tiny-{operands}"));
+        assert_eq!(model(&["-1"], &file), format!("pico-{operands}"));
+        assert_eq!(model(&["-9"], &file), format!("tiny-{operands}"));
+        let piped = place.command(&["c"]).write_stdin(place.read(&file)).output().unwrap();
+        place.write("piped.sur", &piped.stdout);
+        let listed = json(&place.ok(&["l", "--json", "piped.sur"]));
+        assert_eq!(listed["files"][0]["archives"][0]["model"], format!("tiny-{operands}"));
+    }
+    // Nothing that a model knows: the first.
+    place.write("text.txt", b"no sums here\n");
+    place.write("empty.txt", b"");
+    assert_eq!(model(&[], "text.txt"), "tiny-uniform");
+    assert_eq!(model(&[], "empty.txt"), "tiny-uniform");
+    place.fails(2, &["c", "-1", "-9", "uniform.txt"]);
+    place.fails(2, &["c", "-1", "-m", "tiny-uniform", "uniform.txt"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use surprisal::{CompressOptions, Compressor, Decompressor, Model, Models};
 
 use super::hash::{Digest, Digester};
 use super::input::{self, Source};
-use super::model::ModelOption;
+use super::model::ModelChoice;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
 use super::text::{count, decimal, grouped, ratio};
@@ -26,13 +26,15 @@ const BUFFER: usize = 1 << 20;
 
 /// Compress files.
 ///
-/// FILE becomes FILE.sur and is kept. At the end a line on stderr says what became of it; bits per
+/// FILE becomes FILE.sur and is kept. Of the models in the program the one is used that codes the
+/// first lines best; levels choose between speed and size. At the end a line on stderr says what became of it; bits per
 /// line and per token are of the whole archive, all framing counted.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   surprisal compress sums.txt              sums.txt -> sums.txt.sur
   surprisal compress --verify --rm *.txt   every file, checked, its original removed
+  surprisal compress -1 sums.txt           faster, and a little larger
   surprisal corpus --lines 1000 | surprisal compress > sums.sur
   surprisal compress -m runs/nano --embed-model sums.txt
 
@@ -59,7 +61,7 @@ pub struct Args {
     #[arg(short, long)]
     keep: bool,
     #[command(flatten)]
-    model: ModelOption,
+    model: ModelChoice,
     /// Put the model into the archive, so that it can be read without the folder
     #[arg(long)]
     embed_model: bool,
@@ -117,10 +119,12 @@ impl Args {
         let metadata = source.metadata().cloned();
         let overwrite = Overwrite::from_force(self.force);
         let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
-        self.running.announce(file, models.default_model())?;
-        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
+        let length = source.len();
         let started = Instant::now();
-        let (mut output, summary, digest) = self.pump(source, output, models.default_model(), &progress)?;
+        let (model, source) = self.model.choose(models, source)?;
+        self.running.announce(file, &model)?;
+        let progress = Progress::new(&input::name(file), length, self.running.progress());
+        let (mut output, summary, digest) = self.pump(source, output, &model, &progress)?;
         let seconds = started.elapsed().as_secs_f64();
         drop(progress);
         if self.verify {
@@ -137,7 +141,7 @@ impl Args {
             seconds,
         };
         if self.json {
-            let line = account.to_json(models.default_model(), self.verify).to_string() + "\n";
+            let line = account.to_json(&model, self.verify).to_string() + "\n";
             std::io::stdout()
                 .write_all(line.as_bytes())
                 .context("cannot write to stdout")?;
@@ -149,7 +153,7 @@ impl Args {
 
     fn pump(
         &self,
-        mut source: Source,
+        mut source: impl Read,
         output: Output,
         model: &Arc<Model>,
         progress: &Progress,
