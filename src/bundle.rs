@@ -7,6 +7,8 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use crate::archive::hex;
 use crate::coder::LineCoder;
 use crate::exact::ExactModel;
@@ -184,7 +186,7 @@ impl Models {
             model.log = files.log;
             Arc::new(model)
         };
-        let models = MODELS.get_or_init(|| BUNDLED.iter().map(load).collect());
+        let models = MODELS.get_or_init(|| BUNDLED.par_iter().map(load).collect());
         Self(models.clone())
     }
 

@@ -157,7 +157,12 @@ fn the_float_network_is_mingpt() {
     let nats = float_nats(&model, &lines);
     let at = |position: usize| nats.iter().skip(position).step_by(28).sum::<f64>() / 64.0;
     let by_position: Vec<f64> = (0..28).map(at).collect();
-    close("position", &by_position, &numbers(&expected["loss_by_position"]), 1e-4);
+    close(
+        "position",
+        &by_position,
+        &numbers(&expected["loss_by_position"]),
+        1e-4,
+    );
     let by_line: Vec<f64> = nats.chunks(28).map(|line| line.iter().sum()).collect();
     close("line", &by_line, &numbers(&expected["loss_by_line"]), 1e-4);
     let first = batch(&model, &lines[..1]);

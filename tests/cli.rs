@@ -467,16 +467,32 @@ fn compress_chooses_the_model() {
     };
     for operands in ["uniform", "leading", "natural"] {
         let file = format!("{operands}.txt");
-        let lines = ["corpus", "-q", "--lines", "300", "--operands", operands, "-o", &file];
+        let lines = [
+            "corpus",
+            "-q",
+            "--lines",
+            "300",
+            "--operands",
+            operands,
+            "-o",
+            &file,
+        ];
         place.ok(&lines);
         assert_eq!(model(&[], &file), format!("tiny-{operands}"));
         assert_eq!(model(&["-m", "auto", "-q"], &file), format!("tiny-{operands}"));
         assert_eq!(model(&["-1"], &file), format!("pico-{operands}"));
         assert_eq!(model(&["-9"], &file), format!("tiny-{operands}"));
-        let piped = place.command(&["c"]).write_stdin(place.read(&file)).output().unwrap();
+        let piped = place
+            .command(&["c"])
+            .write_stdin(place.read(&file))
+            .output()
+            .unwrap();
         place.write("piped.sur", &piped.stdout);
         let listed = json(&place.ok(&["l", "--json", "piped.sur"]));
-        assert_eq!(listed["files"][0]["archives"][0]["model"], format!("tiny-{operands}"));
+        assert_eq!(
+            listed["files"][0]["archives"][0]["model"],
+            format!("tiny-{operands}")
+        );
     }
     // Nothing that a model knows: the first.
     place.write("text.txt", b"no sums here\n");

@@ -147,7 +147,11 @@ fn hidden_units_that_are_not_kept_stay_zero() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let small = ["train", "-q", "--preset", "pico", "--digits", "1", "--steps", "6"];
-    let message = fails(at, 1, &[&small[..], &["--keep-hidden", "65", "-o", "no"]].concat());
+    let message = fails(
+        at,
+        1,
+        &[&small[..], &["--keep-hidden", "65", "-o", "no"]].concat(),
+    );
     assert!(message.contains("64 hidden units"), "{message}");
     ok(at, &[&small[..], &["--keep-hidden", "20", "-o", "m"]].concat());
     let checkpoint = surprisal::model::Checkpoint::load(&at.join("m")).unwrap();
@@ -162,6 +166,9 @@ fn hidden_units_that_are_not_kept_stay_zero() {
         };
         assert_eq!((0..64).filter(|&unit| lives(unit)).count(), 20);
     }
-    ok(at, &["corpus", "-q", "--digits", "1", "--lines", "99", "-o", "a.txt"]);
+    ok(
+        at,
+        &["corpus", "-q", "--digits", "1", "--lines", "99", "-o", "a.txt"],
+    );
     ok(at, &["compress", "-q", "-m", "m", "--verify", "a.txt"]);
 }
