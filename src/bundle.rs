@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::archive::hex;
 use crate::exact::ExactModel;
-use crate::model::{Checkpoint, GptConfig, read_folder};
+use crate::model::{Checkpoint, GptConfig, LOG_FILE, read_folder};
 use crate::{Error, Result};
 
 /// A model with its name: the exact network that codes, and the files that it came from.
@@ -14,7 +14,7 @@ pub struct Model {
     config: GptConfig,
     exact: ExactModel,
     files: (Vec<u8>, Vec<u8>),
-    log: &'static str,
+    log: String,
 }
 
 impl Model {
@@ -28,7 +28,10 @@ impl Model {
         let name = resolved
             .file_name()
             .map_or("model".into(), |name| name.to_string_lossy().into_owned());
-        Self::from_files(&name, config, weights)
+        let mut model = Self::from_files(&name, config, weights)?;
+        // A model needs none: one from elsewhere has no such file.
+        model.log = std::fs::read_to_string(folder.join(LOG_FILE)).unwrap_or_default();
+        Ok(model)
     }
 
     /// A model from the bytes of `config.json` and `model.safetensors`.
@@ -47,7 +50,7 @@ impl Model {
             config: checkpoint.config().clone(),
             exact,
             files: (config, weights),
-            log: "",
+            log: String::new(),
         })
     }
 
@@ -76,9 +79,9 @@ impl Model {
         (&self.files.0, &self.files.1)
     }
 
-    /// The training log of a bundled model, as JSON lines; empty for others.
+    /// Its training log, as JSON lines; empty if none came with it.
     pub fn log(&self) -> &str {
-        self.log
+        &self.log
     }
 }
 
@@ -100,7 +103,7 @@ impl Models {
                 include_bytes!("../models/tiny-uniform/model.safetensors").to_vec(),
             )
             .expect("the bundled model is whole, and SURPRISAL_ISA was checked before");
-            model.log = include_str!("../models/tiny-uniform/training.jsonl");
+            model.log = include_str!("../models/tiny-uniform/training.jsonl").to_owned();
             vec![Arc::new(model)]
         });
         Self(models.clone())

@@ -15,6 +15,11 @@ pub struct ModelOption {
 }
 
 impl ModelOption {
+    /// Whether one was named.
+    pub fn is_given(&self) -> bool {
+        self.model.is_some()
+    }
+
     /// The bundled models, the one that was asked for before all others.
     ///
     /// # Errors
