@@ -18,8 +18,8 @@ mod reader;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
-pub use format::{BlockKind, MAGIC, VERSION};
 pub(crate) use embedded::{model_from_bytes, model_to_bytes};
+pub use format::{BlockKind, MAGIC, VERSION};
 pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
 pub use observe::{BlockObserver, BlockParts, Observer};
 pub(crate) use reader::hex;

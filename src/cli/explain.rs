@@ -73,7 +73,13 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
         text += "\n\n";
     }
     let rows: Vec<Vec<String>> = tokens.iter().map(row).collect();
-    let head = ["token", "probability", "bits", "expected", "others, likeliest first"];
+    let head = [
+        "token",
+        "probability",
+        "bits",
+        "expected",
+        "others, likeliest first",
+    ];
     let table = table(&head, &rows);
     let mut lines = table.lines();
     text += lines.next().unwrap_or_default();
@@ -152,7 +158,11 @@ mod tests {
         let models = surprisal::Models::bundled();
         let line = explain(models.default_model().exact(), b"17282456+79546852=096829308").unwrap();
         let text = to_text(&line, Paint::Colours);
-        assert_eq!(text.matches(colour(3.32)).count(), 32, "16 in the line, 16 in the table");
+        assert_eq!(
+            text.matches(colour(3.32)).count(),
+            32,
+            "16 in the line, 16 in the table"
+        );
         assert_eq!(text.matches(colour(0.0)).count(), 24);
         assert!(!to_text(&line, Paint::Plain).contains('\x1b'));
     }

@@ -189,7 +189,10 @@ mod tests {
             for digits in 1..=MAX_DIGITS {
                 let d = Distribution::new(digits, operands).unwrap();
                 let sum: f64 = d.entropy_by_position().iter().sum();
-                assert!((sum - d.entropy_bits()).abs() < 1e-9, "{digits} {operands}: {sum}");
+                assert!(
+                    (sum - d.entropy_bits()).abs() < 1e-9,
+                    "{digits} {operands}: {sum}"
+                );
             }
         }
     }

@@ -86,20 +86,38 @@ impl Facts<'_> {
     /// A link about the lines that the model coded.
     fn of_modelled(&self, link: u8, name: &'static str, bits: Option<f64>, why: String) -> Link {
         let CorpusFacts {
-            modelled_lines, tokens, ..
+            modelled_lines,
+            tokens,
+            ..
         } = *self.corpus;
-        Link::new(link, name, bits.filter(|_| tokens > 0), (modelled_lines, tokens), why)
+        Link::new(
+            link,
+            name,
+            bits.filter(|_| tokens > 0),
+            (modelled_lines, tokens),
+            why,
+        )
     }
 
     fn floor_link(&self) -> Link {
-        let CorpusFacts { lines, modelled_lines, .. } = *self.corpus;
+        let CorpusFacts {
+            lines,
+            modelled_lines,
+            ..
+        } = *self.corpus;
         let Some(entropy) = self.floor.bits_per_line else {
             let why = format!("not known: {}", self.floor.reason);
             return Link::new(1, "entropy of the lines", None, (0, 0), why);
         };
         let why = format!("no model can do with less; {}", self.floor.reason);
         match modelled_lines {
-            0 => Link::new(1, "entropy of the lines", Some(entropy * lines as f64), (lines, 0), why),
+            0 => Link::new(
+                1,
+                "entropy of the lines",
+                Some(entropy * lines as f64),
+                (lines, 0),
+                why,
+            ),
             n => self.of_modelled(1, "entropy of the lines", Some(entropy * n as f64), why),
         }
     }
@@ -145,13 +163,14 @@ impl Facts<'_> {
             }
         };
         let nothing = "not known: the model coded no line";
-        let sampled = |sample: &Sample, what: &str| {
-            format!("{what}; from a sample of {} lines", grouped(sample.lines))
-        };
-        let floating = self.sample.map_or(nothing.into(), |sample| match sample.floating_missing {
-            Some(why) => format!("not known: {why}"),
-            None => sampled(sample, "these lines instead of those of the training"),
-        });
+        let sampled =
+            |sample: &Sample, what: &str| format!("{what}; from a sample of {} lines", grouped(sample.lines));
+        let floating = self
+            .sample
+            .map_or(nothing.into(), |sample| match sample.floating_missing {
+                Some(why) => format!("not known: {why}"),
+                None => sampled(sample, "these lines instead of those of the training"),
+            });
         let unrounded = self.sample.map_or(nothing.into(), |sample| {
             sampled(sample, "weights and activations rounded to small integers")
         });
@@ -250,12 +269,20 @@ impl Facts<'_> {
         let (loss, written) = (grouped(self.integer_bits.round() as u64), grouped(written as u64));
         let part = match lines - modelled_lines {
             0 => String::new(),
-            others => format!(
-                " That is about {} of {} lines; the others take {} % of the archive.",
-                grouped(modelled_lines),
-                grouped(lines),
-                percent(100.0 * (archive.beside_bytes + archive.fallback_bytes) as f64 / archive.bytes as f64),
-            ) + if others == 1 { " One line is outside the model." } else { "" },
+            others => {
+                format!(
+                    " That is about {} of {} lines; the others take {} % of the archive.",
+                    grouped(modelled_lines),
+                    grouped(lines),
+                    percent(
+                        100.0 * (archive.beside_bytes + archive.fallback_bytes) as f64 / archive.bytes as f64
+                    ),
+                ) + if others == 1 {
+                    " One line is outside the model."
+                } else {
+                    ""
+                }
+            }
         };
         let apart_text = percent(apart);
         let sentence = match holds {

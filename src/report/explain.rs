@@ -98,7 +98,10 @@ fn tokens_of(model: &ExactModel, line: &[u8]) -> Result<Vec<Token>> {
     let token = |(i, &c): (usize, &u8)| {
         vocabulary.token(c).ok_or_else(|| {
             let c = char::from(c);
-            Error::invalid(format!("character {} of the line, {c:?}, is none of the model's", i + 1))
+            Error::invalid(format!(
+                "character {} of the line, {c:?}, is none of the model's",
+                i + 1
+            ))
         })
     };
     let tokens: Result<Vec<Token>> = line.iter().enumerate().map(token).collect();

@@ -257,7 +257,8 @@ impl Ledger {
 
     fn add_worst(&mut self, lines: impl Iterator<Item = Noted>) {
         self.worst.extend(lines);
-        self.worst.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.line.cmp(&b.line)));
+        self.worst
+            .sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.line.cmp(&b.line)));
         self.worst.truncate(WORST_LINES);
     }
 
@@ -286,7 +287,7 @@ impl Ledger {
         }
         self.curve_skipped = 0;
         self.curve.push((lines, bits));
-        if self.curve.len() > CURVE_POINTS {
+        if self.curve.len() == CURVE_POINTS {
             let mut index = 0;
             self.curve.retain(|_| {
                 index += 1;

@@ -428,7 +428,9 @@ fn text_of(line: &[u8]) -> String {
 /// Some lines of a sample, from its beginning to its end.
 fn spread(sample: &[Noted]) -> Vec<Noted> {
     let count = SHOWN_LINES.min(sample.len());
-    (0..count).map(|i| sample[i * sample.len() / count].clone()).collect()
+    (0..count)
+        .map(|i| sample[i * sample.len() / count].clone())
+        .collect()
 }
 
 fn explained(model: &Model, lines: &[Noted]) -> Result<Vec<LineAccount>> {

@@ -56,7 +56,7 @@ fn section(html: &mut String, figure: &Figure) {
          <figcaption>{}</figcaption>\n</figure>\n<details>\n<summary>The numbers</summary>\n{}</details>\n</section>\n",
         text(&figure.title),
         figure.to_svg(),
-        text(&figure.description),
+        text(&figure.caption),
         table(&figure.table),
     )
     .expect("memory");

@@ -72,7 +72,8 @@ impl Peer {
             #[cfg(feature = "peers")]
             Self::Xz => {
                 const EXTREME: u32 = 1 << 31;
-                let stream = liblzma::stream::Stream::new_easy_encoder(9 | EXTREME, liblzma::stream::Check::Crc64)?;
+                let stream =
+                    liblzma::stream::Stream::new_easy_encoder(9 | EXTREME, liblzma::stream::Check::Crc64)?;
                 let mut encoder = liblzma::write::XzEncoder::new_stream(Count(0), stream);
                 pump(input, &mut encoder)?;
                 Ok(encoder.finish()?.0)
@@ -90,7 +91,9 @@ impl Peer {
                 Ok(encoder.into_inner().0)
             }
             #[cfg(not(feature = "peers"))]
-            _ => Err(io::Error::other("this program was built without the feature `peers`")),
+            _ => Err(io::Error::other(
+                "this program was built without the feature `peers`",
+            )),
         }
     }
 }

@@ -180,10 +180,7 @@ impl Recogniser {
         Ok(Recognised {
             distribution,
             deviations: deviations.map(|d| d.sigmas()),
-            resolution: deviations
-                .iter()
-                .map(|d| d.bits_a_line(LIMIT, self.lines))
-                .sum(),
+            resolution: deviations.iter().map(|d| d.bits_a_line(LIMIT, self.lines)).sum(),
         })
     }
 

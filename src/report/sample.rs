@@ -89,7 +89,10 @@ fn unrounded_bits(model: &ExactModel, sample: &[Noted], threads: usize) -> Vec<f
     std::thread::scope(|scope| {
         let parts = sample.chunks(share).map(|lines| {
             scope.spawn(move || -> Vec<f64> {
-                lines.iter().map(|line| unrounded_line(model, &line.text)).collect()
+                lines
+                    .iter()
+                    .map(|line| unrounded_line(model, &line.text))
+                    .collect()
             })
         });
         let parts: Vec<_> = parts.collect();
@@ -100,8 +103,12 @@ fn unrounded_bits(model: &ExactModel, sample: &[Noted], threads: usize) -> Vec<f
 
 fn unrounded_line(model: &ExactModel, line: &[u8]) -> f64 {
     let vocabulary = model.vocabulary();
-    let tokens = line.iter().map(|&c| vocabulary.token(c).expect("the line was coded"));
-    let inputs: Vec<Token> = std::iter::once(vocabulary.start()).chain(tokens.clone()).collect();
+    let tokens = line
+        .iter()
+        .map(|&c| vocabulary.token(c).expect("the line was coded"));
+    let inputs: Vec<Token> = std::iter::once(vocabulary.start())
+        .chain(tokens.clone())
+        .collect();
     let weights = model.unrounded(&inputs);
     let targets = tokens.chain([vocabulary.end()]);
     let bits = weights.iter().zip(targets).map(|(weights, token)| {

@@ -107,7 +107,9 @@ impl Args {
         }
         let coded = reporter.finish()?;
         let again = corpus.into_again();
-        let results = peers.then(|| measure(&again, threads, progress_shown)).transpose()?;
+        let results = peers
+            .then(|| measure(&again, threads, progress_shown))
+            .transpose()?;
         Ok(coded.account(results)?)
     }
 }
@@ -128,7 +130,9 @@ fn measure(corpus: &Again, threads: usize, progress_shown: bool) -> Result<Vec<P
     };
     let mut results = Vec::new();
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(Peer::ALL.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads.min(Peer::ALL.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
         for worker in workers {
             results.extend(worker.join().expect("no panic")?);
         }

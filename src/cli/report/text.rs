@@ -144,7 +144,9 @@ fn positions(positions: &[Position]) -> String {
 }
 
 fn worst_lines(lines: &[LineAccount]) -> String {
-    let mut text = "The lines that cost most; under each character its bits, whole ones, * for more than 9:\n".to_owned();
+    let mut text =
+        "The lines that cost most; under each character its bits, whole ones, * for more than 9:\n"
+            .to_owned();
     for line in lines.iter().take(WORST_LINES) {
         let number = grouped(line.line.unwrap_or(0));
         let digit = |bits: f64| match bits.round() {

@@ -59,7 +59,9 @@ impl Canvas {
 
     pub fn dot(&mut self, class: &str, (x, y): (f64, f64)) {
         let (x, y) = (px(x), px(y));
-        self.put(&format!("<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"/>"));
+        self.put(&format!(
+            "<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"/>"
+        ));
     }
 
     /// Text whose baseline begins, ends or has its middle at a point: class `end` or `middle`.

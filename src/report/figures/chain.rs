@@ -24,7 +24,11 @@ pub fn figure(account: &Account) -> Option<Figure> {
     let mut canvas = Canvas::new();
     canvas.text("muted end", (RIGHT + 90.0, TOP - 14.0), "bits a line");
     canvas.text("muted end", (WIDTH - 6.0, TOP - 14.0), "to the link before");
-    canvas.x_axis(&scale, (TOP, bottom), "bits a line (the axis does not begin at 0)");
+    canvas.x_axis(
+        &scale,
+        (TOP, bottom),
+        "bits a line (the axis does not begin at 0)",
+    );
     let mut before = None;
     for (index, link) in links.iter().enumerate() {
         draw(&mut canvas, &scale, link, before, TOP + ROW * index as f64);
@@ -33,6 +37,9 @@ pub fn figure(account: &Account) -> Option<Figure> {
     Some(Figure {
         name: "chain",
         title: "From the entropy of the lines to the bytes on disk".into(),
+        caption: "Each bar is what a link adds to the one before, or saves (green). An arrow leaves the axis. The table says what each \
+                  difference is made of."
+            .into(),
         description: describe(account),
         table: table(links),
         size: (WIDTH, bottom + 48.0),
@@ -40,14 +47,20 @@ pub fn figure(account: &Account) -> Option<Figure> {
     })
 }
 
-/// All but the last link fit; that one ends in an arrow if it must.
+/// What the first six links span sets the scale; the archive's framing in a short file, and the
+/// weights, may leave it by an arrow.
 fn scale(links: &[Link]) -> Scale {
-    let values = links
-        .iter()
-        .filter(|link| link.link < 8)
-        .filter_map(|link| link.bits_per_line);
-    let least = values.clone().fold(f64::INFINITY, f64::min);
-    let most = values.fold(f64::NEG_INFINITY, f64::max);
+    let values = |last: u8| {
+        let values = links.iter().filter(move |link| link.link <= last);
+        values.filter_map(|link| link.bits_per_line)
+    };
+    let least = values(7).fold(f64::INFINITY, f64::min);
+    let most = |last| values(last).fold(f64::NEG_INFINITY, f64::max);
+    let (inner, outer) = (most(6), most(7));
+    let most = match inner - least > 0.0 && outer - least > 6.0 * (inner - least) {
+        true => inner,
+        false => outer,
+    };
     let margin = 0.12 * (most - least).max(most * 1e-6);
     Scale::linear((least - 1.6 * margin, most + 2.0 * margin), (LEFT, RIGHT))
 }
@@ -65,13 +78,24 @@ fn draw(canvas: &mut Canvas, scale: &Scale, link: &Link, before: Option<f64>, to
         Some(before) if value < before => "green",
         Some(_) => "orange",
     };
-    let (left, width) = (from.min(to), (from - to).abs().max(2.0));
+    let leaves = to >= RIGHT && before.is_none_or(|before| before < value);
+    // What begins beyond the axis, too, has something of a bar.
+    let bar_from = if leaves { from.min(RIGHT - 12.0) } else { from };
+    let (left, width) = (bar_from.min(to), (bar_from - to).abs().max(2.0));
     canvas.rect(class, (left, middle - BAR / 2.0), (width, BAR));
     if before.is_some() {
-        canvas.line("axis", (from, top - ROW / 2.0 + BAR / 2.0), (from, middle - BAR / 2.0));
+        canvas.line(
+            "axis",
+            (from, top - ROW / 2.0 + BAR / 2.0),
+            (from, middle - BAR / 2.0),
+        );
     }
-    if to >= RIGHT && class == "orange" {
-        let tip = [(RIGHT, middle - BAR / 2.0), (RIGHT + 10.0, middle), (RIGHT, middle + BAR / 2.0)];
+    if leaves {
+        let tip = [
+            (RIGHT, middle - BAR / 2.0),
+            (RIGHT + 10.0, middle),
+            (RIGHT, middle + BAR / 2.0),
+        ];
         canvas.path("orange", &tip);
     }
     canvas.text("end", (RIGHT + 90.0, middle + 4.0), &format!("{value:.5}"));
@@ -90,7 +114,14 @@ fn describe(account: &Account) -> String {
 }
 
 fn table(links: &[Link]) -> Vec<Vec<String>> {
-    let head = row(["link", "bits a line", "nats a token", "bytes", "to the link before", "why"]);
+    let head = row([
+        "link",
+        "bits a line",
+        "nats a token",
+        "bytes",
+        "to the link before",
+        "why",
+    ]);
     let number = |x: Option<f64>, places: usize| x.map_or("–".into(), |x| format!("{x:.places$}"));
     let rows = links.iter().map(|link| {
         vec![

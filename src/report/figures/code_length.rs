@@ -38,6 +38,13 @@ pub fn figure(account: &Account) -> Option<Figure> {
             None => "The code length, line by line",
         }
         .into(),
+        caption: match floor {
+            Some(_) => {
+                "Both lines of the upper plot are nearly one; the lower plot is the difference between them."
+            }
+            None => "The steeper, the more bits a line takes.",
+        }
+        .into(),
         description: describe(end, floor),
         table: table(points, floor),
         size: (WIDTH, bottom + 46.0),
@@ -51,14 +58,21 @@ fn whole(canvas: &mut Canvas, x: &Scale, points: &[CodeLength], floor: Option<f6
     let most = (end.bits / 8.0).max(floor_end.unwrap_or(0.0));
     let y = Scale::linear((0.0, 1.08 * most), (BOTTOM, TOP));
     canvas.y_axis(&y, (LEFT, RIGHT), "bytes of payload so far");
-    let line: Vec<_> = points.iter().map(|p| (x.at(p.lines as f64), y.at(p.bits / 8.0))).collect();
+    let line: Vec<_> = points
+        .iter()
+        .map(|p| (x.at(p.lines as f64), y.at(p.bits / 8.0)))
+        .collect();
     canvas.path("line blue", &line);
     canvas.line("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM));
     let at = y.at(end.bits / 8.0);
     canvas.text("", (RIGHT + 8.0, at - 6.0), &format!("coded {}", bytes(end.bits)));
     if let Some(floor_end) = floor_end {
         canvas.line("dash", (x.at(0.0), y.at(0.0)), (RIGHT, y.at(floor_end)));
-        canvas.text("", (RIGHT + 8.0, at + 12.0), &format!("floor {}", bytes(8.0 * floor_end)));
+        canvas.text(
+            "",
+            (RIGHT + 8.0, at + 12.0),
+            &format!("floor {}", bytes(8.0 * floor_end)),
+        );
     }
 }
 

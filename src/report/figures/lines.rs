@@ -48,6 +48,9 @@ pub fn figure(account: &Account) -> Option<Figure> {
     Some(Figure {
         name: "lines",
         title: "The surprisal of every token of some lines".into(),
+        caption: "The stronger the colour, the more bits a token costs: blue up to 4, what chance costs, orange beyond. Point at a \
+                  token to see what the model expected; the symbol that came is orange."
+            .into(),
         description: describe(account),
         table: table(all),
         size: (total, panel + PANEL),
@@ -114,16 +117,14 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
     let (mut bars, mut own, mut names) = (String::new(), String::new(), String::new());
     for (i, (symbol, p)) in symbols.iter().enumerate() {
         let (x, height) = (LEFT + bar * i as f64, (70.0 * p).max(0.5));
-        let path = if *symbol == token.symbol { &mut own } else { &mut bars };
+        let path = if *symbol == token.symbol {
+            &mut own
+        } else {
+            &mut bars
+        };
         write!(path, "M{x:.0} {base}v-{height:.1}h20v{height:.1}z").expect("memory");
         let name = if symbol == END { "\u{23ce}" } else { symbol };
-        write!(
-            names,
-            "<tspan x=\"{:.0}\">{}</tspan>",
-            x + 10.0,
-            escape(name)
-        )
-        .expect("memory");
+        write!(names, "<tspan x=\"{:.0}\">{}</tspan>", x + 10.0, escape(name)).expect("memory");
     }
     let said = format!(
         "line {}, token {}: {} had probability {:.6}, {:.4} bits",
@@ -144,9 +145,8 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
 }
 
 fn describe(account: &Account) -> String {
-    let mean = |lines: &[LineAccount]| {
-        lines.iter().map(|line| line.bits).sum::<f64>() / lines.len().max(1) as f64
-    };
+    let mean =
+        |lines: &[LineAccount]| lines.iter().map(|line| line.bits).sum::<f64>() / lines.len().max(1) as f64;
     format!(
         "{} lines from all over the corpus, {:.3} bits each on average, and the lines that cost most, from {:.3} bits \
          down. Each character has a colour, the stronger the more bits it costs; what the model expected in its place \

@@ -32,6 +32,8 @@ pub struct Figure {
     pub name: &'static str,
     /// What it shows.
     pub title: String,
+    /// How to read it.
+    pub caption: String,
     /// What is to be seen in it, in words.
     pub description: String,
     /// Its numbers: a head, then rows.

@@ -25,10 +25,22 @@ pub fn figure(account: &Account) -> Option<Figure> {
     let mut canvas = Canvas::new();
     canvas.x_axis(&scale, (TOP, bottom), "bytes");
     let own_name = format!("surprisal, {}", account.model.name);
-    bar(&mut canvas, &scale, TOP, ("blue", "surprisal"), (own, account.seconds));
+    bar(
+        &mut canvas,
+        &scale,
+        TOP,
+        ("blue", "surprisal"),
+        (own, account.seconds),
+    );
     for (index, peer) in peers.iter().enumerate() {
         let top = TOP + ROW * (index + 1) as f64;
-        bar(&mut canvas, &scale, top, ("grey", peer.name), (peer.bytes, peer.seconds));
+        bar(
+            &mut canvas,
+            &scale,
+            top,
+            ("grey", peer.name),
+            (peer.bytes, peer.seconds),
+        );
     }
     if let Some(floor) = floor {
         let x = scale.at(floor);
@@ -38,6 +50,9 @@ pub fn figure(account: &Account) -> Option<Figure> {
     Some(Figure {
         name: "peers",
         title: "The same file by other compressors".into(),
+        caption: "Measured for this report, each on one thread, at the setting that compresses most; surprisal on as many threads as \
+                  it was given."
+            .into(),
         description: describe(account, peers, &own_name),
         table: table(account, peers, floor),
         size: (WIDTH, bottom + 46.0),
@@ -66,7 +81,12 @@ fn describe(account: &Account, peers: &[PeerResult], own: &str) -> String {
         grouped(account.corpus.bytes)
     );
     for peer in peers {
-        text += &format!("; {} {} in {:.1} seconds", peer.name, grouped(peer.bytes), peer.seconds);
+        text += &format!(
+            "; {} {} in {:.1} seconds",
+            peer.name,
+            grouped(peer.bytes),
+            peer.seconds
+        );
     }
     text + "."
 }

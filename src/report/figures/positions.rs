@@ -32,6 +32,13 @@ pub fn figure(account: &Account) -> Option<Figure> {
     Some(Figure {
         name: "positions",
         title: title.into(),
+        caption: match split {
+            true => {
+                "Mean surprisal over all lines. Aleatoric is the entropy of the token given those before it."
+            }
+            false => "Mean surprisal over all lines; what part of it is chance is not known.",
+        }
+        .into(),
         description: describe(positions),
         table: table(positions),
         size: (WIDTH, if split { REST_BOTTOM + 50.0 } else { BOTTOM + 50.0 }),
@@ -60,9 +67,17 @@ fn stacked(canvas: &mut Canvas, positions: &[Position], split: bool) {
     labels(canvas, positions, BOTTOM);
     if split {
         canvas.rect("blue", (LEFT + 150.0, TOP - 44.0), (12.0, 12.0));
-        canvas.text("", (LEFT + 168.0, TOP - 33.0), "aleatoric: entropy, no model can take it away");
+        canvas.text(
+            "",
+            (LEFT + 168.0, TOP - 33.0),
+            "aleatoric: entropy, no model can take it away",
+        );
         canvas.rect("orange", (LEFT + 450.0, TOP - 44.0), (12.0, 12.0));
-        canvas.text("", (LEFT + 468.0, TOP - 33.0), "epistemic: the rest (below, larger)");
+        canvas.text(
+            "",
+            (LEFT + 468.0, TOP - 33.0),
+            "epistemic: the rest (below, larger)",
+        );
     }
 }
 
@@ -76,7 +91,10 @@ fn rest(canvas: &mut Canvas, positions: &[Position]) {
         true => (1.0, "epistemic bits a token"),
         false => (1000.0, "epistemic, thousandths of a bit a token"),
     };
-    let range = (unit * (least - if least < 0.0 { margin } else { 0.0 }), unit * (most + margin));
+    let range = (
+        unit * (least - if least < 0.0 { margin } else { 0.0 }),
+        unit * (most + margin),
+    );
     let scale = Scale::linear(range, (REST_BOTTOM, REST_TOP));
     canvas.y_axis(&scale, (LEFT, WIDTH - 8.0), what);
     let zero = scale.at(0.0);
@@ -105,9 +123,11 @@ fn labels(canvas: &mut Canvas, positions: &[Position], bottom: f64) {
 
 fn describe(positions: &[Position]) -> String {
     let sum = |of: fn(&Position) -> Option<f64>| positions.iter().map(of).sum::<Option<f64>>();
-    let worst = positions
-        .iter()
-        .max_by(|a, b| a.epistemic_bits.unwrap_or(a.bits).total_cmp(&b.epistemic_bits.unwrap_or(b.bits)));
+    let worst = positions.iter().max_by(|a, b| {
+        a.epistemic_bits
+            .unwrap_or(a.bits)
+            .total_cmp(&b.epistemic_bits.unwrap_or(b.bits))
+    });
     let parts = match (sum(|p| p.aleatoric_bits), sum(|p| p.epistemic_bits)) {
         (Some(chance), Some(rest)) => format!(
             "Over all positions {chance:.4} bits are chance and {rest:.5} could still be learned, most of them at {}.",
@@ -115,7 +135,10 @@ fn describe(positions: &[Position]) -> String {
         ),
         _ => "What part of them is chance is not known.".into(),
     };
-    format!("Bars: the mean surprisal of the tokens at each of {} positions. {parts}", positions.len())
+    format!(
+        "Bars: the mean surprisal of the tokens at each of {} positions. {parts}",
+        positions.len()
+    )
 }
 
 fn table(positions: &[Position]) -> Vec<Vec<String>> {
@@ -130,6 +153,13 @@ fn table(positions: &[Position]) -> Vec<Vec<String>> {
             format!("{}: {}", crate::report::grouped(p.worst_line), p.worst_text),
         ]
     });
-    let head = row(["position", "bits", "aleatoric", "epistemic", "worst token, bits", "in line"]);
+    let head = row([
+        "position",
+        "bits",
+        "aleatoric",
+        "epistemic",
+        "worst token, bits",
+        "in line",
+    ]);
     std::iter::once(head).chain(rows).collect()
 }

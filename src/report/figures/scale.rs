@@ -81,7 +81,9 @@ impl Scale {
     fn step(&self) -> f64 {
         let rough = (self.numbers.1 - self.numbers.0) / self.ticks;
         let power = 10f64.powf(rough.log10().floor());
-        let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|t| t * power >= rough * 0.999);
+        let times = [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .find(|t| t * power >= rough * 0.999);
         times.unwrap_or(10.0) * power
     }
 
@@ -111,9 +113,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_in_range() {
-        let labels = |scale: Scale| -> Vec<String> {
-            scale.ticks().iter().map(|&tick| scale.label(tick)).collect()
-        };
+        let labels =
+            |scale: Scale| -> Vec<String> { scale.ticks().iter().map(|&tick| scale.label(tick)).collect() };
         let scale = Scale::linear((53.1508, 53.1683), (200.0, 600.0));
         assert_eq!(labels(scale), ["53.155", "53.160", "53.165"]);
         let scale = Scale::linear((0.0, 7_680_000.0), (0.0, 400.0));
@@ -132,6 +133,9 @@ mod tests {
             assert!(scale.at(5.0).is_finite() && scale.ticks().len() < 20, "{scale:?}");
         }
         let upwards = Scale::linear((0.0, 10.0), (100.0, 0.0));
-        assert_eq!((upwards.at(2.5), upwards.at(-1.0), upwards.at(11.0)), (75.0, 100.0, 0.0));
+        assert_eq!(
+            (upwards.at(2.5), upwards.at(-1.0), upwards.at(11.0)),
+            (75.0, 100.0, 0.0)
+        );
     }
 }

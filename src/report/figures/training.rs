@@ -33,7 +33,11 @@ pub fn figure(account: &Account) -> Option<Figure> {
         let at = x.at(lines as f64);
         canvas.line("dash", (at, LOSS.0 - 8.0), (at, bottom));
         let height = if what == BEGINS { 30.0 } else { 44.0 };
-        canvas.text("", (at + 5.0, height - 2.0), &format!("{what}: {} lines", grouped(lines)));
+        canvas.text(
+            "",
+            (at + 5.0, height - 2.0),
+            &format!("{what}: {} lines", grouped(lines)),
+        );
     }
     loss(&mut canvas, &x, &log.records, floor);
     if floor.is_some() {
@@ -44,6 +48,9 @@ pub fn figure(account: &Account) -> Option<Figure> {
     Some(Figure {
         name: "training",
         title: format!("How {} learned", account.model.name),
+        caption: "Training loss is taken before each step learns from its lines. Emergence begins at the first evaluation with more \
+                  than 1 % of the sums right, and ends at the first of five in a row with at least 99 %."
+            .into(),
         description: describe(log, floor, &marks),
         table: table(log),
         size: (WIDTH, bottom + 46.0),
@@ -58,7 +65,11 @@ const ENDS: &str = "emergence ends";
 fn emergence(log: &TrainingLog) -> Vec<(&'static str, u64)> {
     let mut detector = EmergenceDetector::default();
     let found: Vec<Event> = match log.events.is_empty() {
-        true => log.records.iter().flat_map(|record| detector.observe(record)).collect(),
+        true => log
+            .records
+            .iter()
+            .flat_map(|record| detector.observe(record))
+            .collect(),
         false => log.events.clone(),
     };
     let mark = |event: &Event| match *event {
@@ -75,15 +86,26 @@ fn points(records: &[Record], x: &Scale, y: &Scale, of: impl Fn(&Record) -> Opti
 }
 
 fn loss(canvas: &mut Canvas, x: &Scale, records: &[Record], floor: Option<f64>) {
-    let all = records.iter().flat_map(|r| [r.train_loss, r.validation_loss]).chain(floor);
+    let all = records
+        .iter()
+        .flat_map(|r| [r.train_loss, r.validation_loss])
+        .chain(floor);
     let least = all.clone().fold(f64::INFINITY, f64::min);
     let most = all.fold(0.0, f64::max);
     let margin = 0.08 * (most - least);
     let y = Scale::linear((least - margin, most + margin), (LOSS.1, LOSS.0));
     canvas.y_axis(&y, (LEFT, RIGHT), "loss, nats a token");
     let lines = [
-        ("orange", "training", points(records, x, &y, |r| Some(r.train_loss))),
-        ("blue", "validation", points(records, x, &y, |r| Some(r.validation_loss))),
+        (
+            "orange",
+            "training",
+            points(records, x, &y, |r| Some(r.train_loss)),
+        ),
+        (
+            "blue",
+            "validation",
+            points(records, x, &y, |r| Some(r.validation_loss)),
+        ),
     ];
     for (index, (class, name, points)) in lines.iter().enumerate() {
         canvas.path(&format!("line {class}"), points);
@@ -168,6 +190,12 @@ fn table(log: &TrainingLog) -> Vec<Vec<String>> {
             number(r.sum_accuracy.map(|a| 100.0 * a), 2),
         ]
     });
-    let head = row(["lines seen", "training loss", "validation loss", "above the floor", "sums right, %"]);
+    let head = row([
+        "lines seen",
+        "training loss",
+        "validation loss",
+        "above the floor",
+        "sums right, %",
+    ]);
     std::iter::once(head).chain(rows).collect()
 }

@@ -18,7 +18,10 @@ pub fn figure(account: &Account) -> Option<Figure> {
     let xz_first = two_part.xz.first()?;
     let xz_at = |lines: f64| two_part.xz_bytes(lines).map(|bytes| bytes / lines);
     let meet = two_part.break_even_lines.map(|lines| lines as f64);
-    let most = meet.unwrap_or(0.0).mul_add(20.0, account.corpus.lines as f64).max(1e4);
+    let most = meet
+        .unwrap_or(0.0)
+        .mul_add(20.0, account.corpus.lines as f64)
+        .max(1e4);
     let x = Scale::logarithmic((100.0, most), (LEFT, RIGHT));
     let xz_end = xz_at(most)?;
     let top = 2.2 * xz_at(xz_first.lines as f64)?.max(rate);
@@ -34,24 +37,45 @@ pub fn figure(account: &Account) -> Option<Figure> {
             .map(|lines| (x.at(lines), y.at(at(lines))))
             .collect()
     };
-    canvas.path("line grey-line", &curve(&|lines| xz_at(lines).unwrap_or(f64::NAN)));
+    canvas.path(
+        "line grey-line",
+        &curve(&|lines| xz_at(lines).unwrap_or(f64::NAN)),
+    );
     canvas.path("line blue", &curve(&own_at));
     for point in &two_part.xz {
         if let Some(value) = xz_at(point.lines as f64).filter(|_| point.lines >= 100) {
             canvas.dot("grey", (x.at(point.lines as f64), y.at(value)));
         }
     }
-    canvas.text("", (RIGHT + 8.0, y.at(xz_end) + 4.0), &format!("xz -9e: {xz_end:.3}"));
-    canvas.text("", (RIGHT + 8.0, y.at(own_at(most)) + 4.0), &format!("surprisal: {rate:.3}"));
-    canvas.text("muted", (RIGHT + 8.0, y.at(own_at(most)) + 20.0), "weights and data");
+    canvas.text(
+        "",
+        (RIGHT + 8.0, y.at(xz_end) + 4.0),
+        &format!("xz -9e: {xz_end:.3}"),
+    );
+    canvas.text(
+        "",
+        (RIGHT + 8.0, y.at(own_at(most)) + 4.0),
+        &format!("surprisal: {rate:.3}"),
+    );
+    canvas.text(
+        "muted",
+        (RIGHT + 8.0, y.at(own_at(most)) + 20.0),
+        "weights and data",
+    );
     if let Some(meet) = meet.filter(|&meet| meet >= 100.0) {
         let at = x.at(meet);
         canvas.line("dash", (at, TOP - 6.0), (at, BOTTOM));
-        canvas.text("middle", (at, TOP - 12.0), &format!("from {} lines on", grouped(meet as u64)));
+        canvas.text(
+            "middle",
+            (at, TOP - 12.0),
+            &format!("from {} lines on", grouped(meet as u64)),
+        );
     }
     Some(Figure {
         name: "two-part",
         title: "Weights and data together: from how many lines on the model pays for itself".into(),
+        caption: "Who has no model yet needs its weights, too. Dots: xz on ever more lines from the beginning of this corpus."
+            .into(),
         description: describe(two_part),
         table: table(two_part, account.corpus.lines),
         size: (WIDTH, BOTTOM + 46.0),

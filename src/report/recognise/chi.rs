@@ -120,6 +120,10 @@ mod tests {
             chi_square: 21.666,
             freedom: 9.0,
         };
-        assert!((one_percent.sigmas() - 2.326).abs() < 0.03, "{}", one_percent.sigmas());
+        assert!(
+            (one_percent.sigmas() - 2.326).abs() < 0.03,
+            "{}",
+            one_percent.sigmas()
+        );
     }
 }
