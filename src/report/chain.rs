@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::numbers::{grouped, percent};
+use super::numbers::grouped;
 use super::sample::{Estimate, Sample};
 use super::two_part::TwoPart;
 use super::{ArchiveFacts, CorpusFacts, Floor};
@@ -37,20 +37,8 @@ pub struct Link {
     pub why: String,
 }
 
-/// Whether "loss is compression rate" holds on a corpus.
-#[derive(Clone, Debug, Serialize)]
-pub struct Claim {
-    /// Whether what the range coder wrote is within 0.01 % of the cross-entropy; none if the model
-    /// coded nothing.
-    pub holds: Option<bool>,
-    /// How far apart they are, in per cent.
-    pub percent: Option<f64>,
-    /// The verdict in words.
-    pub sentence: String,
-}
-
-/// Links 5 and 6 agree this well where the claim holds, in per cent.
-const CLAIMED_PERCENT: f64 = 0.01;
+/// Why most links are missing of a corpus that the model does not serve.
+const NOTHING_CODED: &str = "the model coded no line";
 
 /// What the chain is made of.
 pub(super) struct Facts<'a> {
@@ -153,39 +141,52 @@ impl Facts<'_> {
 
     /// Links 3 to 5.
     fn networks(&self) -> [Link; 3] {
-        let lines = self.corpus.modelled_lines as f64;
-        let estimate = |link, name, estimate: Option<&Estimate>, why: String| {
-            let bits = estimate.map(|e| self.integer_bits + lines * e.above_integer);
-            let error = estimate.map(|e| lines * e.standard_error);
-            Link {
-                standard_error_bits: error.filter(|_| bits.is_some()),
-                ..self.of_modelled(link, name, bits, why)
-            }
-        };
-        let nothing = "not known: the model coded no line";
-        let sampled =
-            |sample: &Sample, what: &str| format!("{what}; from a sample of {} lines", grouped(sample.lines));
-        let floating = self
-            .sample
-            .map_or(nothing.into(), |sample| match sample.floating_missing {
-                Some(why) => format!("not known: {why}"),
-                None => sampled(sample, "these lines instead of those of the training"),
-            });
-        let unrounded = self.sample.map_or(nothing.into(), |sample| {
-            sampled(sample, "weights and activations rounded to small integers")
-        });
+        let floating = self.sample.and_then(|sample| sample.floating.as_ref());
+        let unrounded = self.sample.map(|sample| &sample.unrounded);
+        let missing = self.sample.and_then(|sample| sample.floating_missing);
         let integer = match self.corpus.tokens {
-            0 => nothing.into(),
+            0 => format!("not known: {NOTHING_CODED}"),
             _ => "every probability rounded to 20 binary places, at least 2^-20; over all lines".into(),
         };
-        let of = |sample: &fn(&Sample) -> Option<&Estimate>| self.sample.and_then(sample);
-        let of_floating: fn(&Sample) -> Option<&Estimate> = |sample| sample.floating.as_ref();
-        let of_unrounded: fn(&Sample) -> Option<&Estimate> = |sample| Some(&sample.unrounded);
         [
-            estimate(3, "float network", of(&of_floating), floating),
-            estimate(4, "exact network", of(&of_unrounded), unrounded),
+            self.estimated(
+                (3, "float network"),
+                floating.ok_or(missing.unwrap_or(NOTHING_CODED)),
+                "these lines instead of those of the training",
+            ),
+            self.estimated(
+                (4, "exact network"),
+                unrounded.ok_or(NOTHING_CODED),
+                "weights and activations rounded to small integers",
+            ),
             self.of_modelled(5, "integer probabilities", Some(self.integer_bits), integer),
         ]
+    }
+
+    /// A link that is known from a sample of the lines.
+    fn estimated(
+        &self,
+        (link, name): (u8, &'static str),
+        estimate: Result<&Estimate, &str>,
+        what: &str,
+    ) -> Link {
+        let lines = self.corpus.modelled_lines as f64;
+        match estimate {
+            Err(missing) => self.of_modelled(link, name, None, format!("not known: {missing}")),
+            Ok(estimate) => {
+                let bits = self.integer_bits + lines * estimate.above_integer;
+                let error = lines * estimate.standard_error;
+                let why = format!(
+                    "{what}; from a sample of {} lines, with a standard error of {:.1} bits",
+                    grouped(estimate.lines),
+                    error
+                );
+                Link {
+                    standard_error_bits: Some(error),
+                    ..self.of_modelled(link, name, Some(bits), why)
+                }
+            }
+        }
     }
 
     /// Links 6 to 8.
@@ -206,7 +207,7 @@ impl Facts<'_> {
             ..
         } = *self.corpus;
         let coder = match tokens {
-            0 => "not known: the model coded no line".into(),
+            0 => format!("not known: {NOTHING_CODED}"),
             _ => format!(
                 "the coder's rounding, and up to 8 bytes to end each of its streams ({})",
                 grouped(modelled_blocks)
@@ -235,92 +236,6 @@ impl Facts<'_> {
             of_all(7, "archive", bytes, framing),
             of_all(8, "archive and model", bytes + model_bytes, two_part),
         ]
-    }
-
-    /// The closing sentence.
-    pub fn claim(&self) -> Claim {
-        let CorpusFacts {
-            lines,
-            modelled_lines,
-            tokens,
-            ..
-        } = *self.corpus;
-        let archive = self.archive;
-        if tokens == 0 {
-            let share = 100.0 * archive.fallback_bytes as f64 / archive.bytes as f64;
-            let sentence = match lines {
-                0 => "There is nothing to weigh the claim on: the file is empty.".into(),
-                _ => format!(
-                    "The claim cannot be weighed on this file: the model coded none of its {} lines; {} % of the \
-                     archive is what zstd made of them, or they themselves.",
-                    grouped(lines),
-                    percent(share)
-                ),
-            };
-            return Claim {
-                holds: None,
-                percent: None,
-                sentence,
-            };
-        }
-        let written = 8.0 * archive.coded_bytes as f64;
-        let apart = 100.0 * (written / self.integer_bits - 1.0).abs();
-        let holds = apart <= CLAIMED_PERCENT;
-        let (loss, written) = (grouped(self.integer_bits.round() as u64), grouped(written as u64));
-        let part = match lines - modelled_lines {
-            0 => String::new(),
-            others => {
-                format!(
-                    " That is about {} of {} lines; the others take {} % of the archive.",
-                    grouped(modelled_lines),
-                    grouped(lines),
-                    percent(
-                        100.0 * (archive.beside_bytes + archive.fallback_bytes) as f64 / archive.bytes as f64
-                    ),
-                ) + if others == 1 {
-                    " One line is outside the model."
-                } else {
-                    ""
-                }
-            }
-        };
-        let apart_text = percent(apart);
-        let sentence = match holds {
-            true => format!(
-                "The claim holds on this file to {apart_text} %: by the loss it has {loss} bits, and the coder wrote \
-                 {written}.{part}{}",
-                self.whole_archive()
-            ),
-            false => format!(
-                "The claim holds on this file to {apart_text} % only, not to 0.01 %: by the loss it has {loss} bits, \
-                 and the coder wrote {written}; ending its stream weighs that much in so short a file.{part}{}",
-                self.whole_archive()
-            ),
-        };
-        Claim {
-            holds: Some(holds),
-            percent: Some(apart),
-            sentence,
-        }
-    }
-
-    /// How the archive compares with loss and entropy, where it holds nothing but modelled lines.
-    fn whole_archive(&self) -> String {
-        if self.corpus.lines != self.corpus.modelled_lines {
-            return String::new();
-        }
-        let bits = 8.0 * self.archive.bytes as f64;
-        let above = |of: f64| 100.0 * (bits / of - 1.0);
-        let mut text = format!(
-            " With all framing the archive is {} % larger than the loss",
-            percent(above(self.integer_bits))
-        );
-        if let Some(entropy) = self.floor.bits_per_line {
-            let above = above(entropy * self.corpus.lines as f64);
-            let side = if above < 0.0 { "below" } else { "above" };
-            text += &format!(", {} % {side} the entropy of the lines", percent(above.abs()));
-        }
-        text + "."
     }
 }
 

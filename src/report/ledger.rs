@@ -10,7 +10,7 @@ use crate::model::Token;
 /// Lines that are remembered as the worst.
 const WORST_LINES: usize = 10;
 /// The most lines of the sample; half as many at least, if there are.
-pub(super) const SAMPLE_LINES: usize = 2048;
+pub(super) const SAMPLE_LINES: usize = 8192;
 /// Candidates for the sample that a block offers at most.
 const BLOCK_CANDIDATES: usize = 4096;
 /// Modelled lines between two points of the code length.
@@ -315,7 +315,7 @@ impl Ledger {
         self.positions.iter().map(|position| position.bits).sum()
     }
 
-    /// One line of the sample stands for about so many.
+    /// One line of the sample stands for so many.
     pub fn sample_stride(&self) -> usize {
         self.stride
     }

@@ -15,6 +15,7 @@
 //! Logarithms are taken here and nowhere in the exact world, which decides bytes.
 
 mod chain;
+mod claim;
 mod explain;
 pub mod figures;
 mod ledger;
@@ -25,7 +26,8 @@ mod recognise;
 mod sample;
 mod two_part;
 
-pub use chain::{Claim, Link};
+pub use chain::Link;
+pub use claim::Claim;
 pub use explain::{END, LineAccount, TokenAccount, explain};
 pub use numbers::{grouped, percent, signed, signed_percent};
 pub use page::page;
@@ -141,6 +143,8 @@ pub struct Floor {
     pub distribution: Option<Distribution>,
     /// Its entropy, bits a line.
     pub bits_per_line: Option<f64>,
+    /// The parts of it at each position of a line, bits: they add up to it.
+    pub bits_by_position: Option<Vec<f64>>,
     /// What a departure from it would be worth that went unnoticed, at most, bits a line.
     pub resolution_bits_per_line: Option<f64>,
     /// Why it is recognised, or why not.
@@ -296,7 +300,7 @@ impl Coded {
                 identity: model.identity(),
                 parameters: model.config().parameters(),
             },
-            positions: positions(&ledger.positions, floor.distribution),
+            positions: positions(ledger, floor.distribution),
             worst_lines: explained(model, &ledger.worst)?,
             sample_lines: explained(model, &spread(&ledger.sample))?,
             code_length: code_length(ledger, corpus.lines),
@@ -356,6 +360,7 @@ fn floor(ledger: &Ledger, lines: u64) -> Floor {
         Err(reason) => Floor {
             distribution: None,
             bits_per_line: None,
+            bits_by_position: None,
             resolution_bits_per_line: None,
             reason,
         },
@@ -365,6 +370,7 @@ fn floor(ledger: &Ledger, lines: u64) -> Floor {
             Floor {
                 distribution: Some(d),
                 bits_per_line: Some(d.entropy_bits()),
+                bits_by_position: Some(d.entropy_by_position()),
                 resolution_bits_per_line: Some(found.resolution),
                 reason: format!(
                     "all {} lines are right sums of {}-digit {} operands; their digits, pairs of digits and \
@@ -379,7 +385,8 @@ fn floor(ledger: &Ledger, lines: u64) -> Floor {
     }
 }
 
-fn positions(notes: &[PositionNotes], distribution: Option<Distribution>) -> Vec<Position> {
+fn positions(ledger: &Ledger, distribution: Option<Distribution>) -> Vec<Position> {
+    let digits = ledger.recogniser.digits();
     let parts = distribution.map(Distribution::entropy_by_position);
     let position = |(position, notes): (usize, &PositionNotes)| {
         let bits = notes.bits / notes.tokens.max(1) as f64;
@@ -392,7 +399,7 @@ fn positions(notes: &[PositionNotes], distribution: Option<Distribution>) -> Vec
         };
         Position {
             position,
-            label: label(position, distribution),
+            label: label(position, digits),
             tokens: notes.tokens,
             bits,
             aleatoric_bits: aleatoric,
@@ -402,15 +409,15 @@ fn positions(notes: &[PositionNotes], distribution: Option<Distribution>) -> Vec
             worst_text: worst.map_or(String::new(), |line| text_of(&line.text)),
         }
     };
-    notes.iter().enumerate().map(position).collect()
+    ledger.positions.iter().enumerate().map(position).collect()
 }
 
 /// What stands at a position of an addition.
-fn label(position: usize, distribution: Option<Distribution>) -> String {
-    let Some(distribution) = distribution else {
+fn label(position: usize, digits: Option<u32>) -> String {
+    let Some(digits) = digits else {
         return position.to_string();
     };
-    let d = distribution.digits() as usize;
+    let d = digits as usize;
     match position {
         p if p < d => format!("a{}", p + 1),
         p if p == d => "+".into(),

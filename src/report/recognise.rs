@@ -111,6 +111,12 @@ impl Recogniser {
         self.judge(*operands)
     }
 
+    /// Digits of an operand, where the first line at least is a right sum.
+    pub fn digits(&self) -> Option<u32> {
+        let admitted = |refused: &Option<(u64, Vec<u8>)>| refused.as_ref().is_none_or(|(line, _)| *line > 0);
+        (self.lines > 0 && self.refused.iter().any(admitted)).then_some(self.digits)
+    }
+
     fn is_hopeless(&self) -> bool {
         self.refused.iter().all(Option::is_some)
     }

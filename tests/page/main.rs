@@ -183,7 +183,8 @@ fn light_dark_paper_and_phone() {
     browser.show_as("screen", "light");
     browser.resize(390, 800, true);
     assert_eq!(browser.value("document.documentElement.scrollWidth"), 390);
-    let letters = browser.value("document.querySelector('#chain text:not([class])').getBoundingClientRect().height");
+    let letters =
+        browser.value("document.querySelector('#chain text:not([class])').getBoundingClientRect().height");
     assert!(letters.as_f64().unwrap() > 11.0, "{letters}");
     browser.picture(&pictures.join("report-phone.png"));
     println!("pictures: {}", pictures.display());

@@ -35,11 +35,11 @@ Examples:
   surprisal corpus --lines 100000 | surprisal report --json | jq .claim
 
 --json prints one object: file; model (name, identity, parameters); corpus (bytes, lines,
-modelled_lines, tokens); floor (distribution, bits_per_line, resolution_bits_per_line, reason); links:
-link, name, bits, bits_per_line, bits_per_token, nats_per_token, bytes, standard_error_bits,
+modelled_lines, tokens); floor (distribution, bits_per_line, bits_by_position,
+resolution_bits_per_line, reason); links: link, name, bits, bits_per_line, bits_per_token, nats_per_token, bytes, standard_error_bits,
 difference_bits and difference_percent (to the last link that is known), why; claim (holds,
-percent, sentence); sample (lines, stride, and in bits a line integer, unrounded and floating: bits,
-above_integer, standard_error); archive (bytes, coded_bytes, beside_bytes, fallback_bytes,
+percent, sentence); sample (floating and unrounded: lines, stride, and in bits a
+line bits, integer_bits, above_integer, standard_error; floating_missing); archive (bytes, coded_bytes, beside_bytes, fallback_bytes,
 framing_bytes, blocks of each kind); two_part (model_bytes, bytes_per_line, xz, break_even_lines);
 positions: position, label, tokens, bits, aleatoric_bits, epistemic_bits, worst_bits, worst_line,
 worst_text; worst_lines and sample_lines: line, text, bits, tokens as `explain` has them;

@@ -77,30 +77,37 @@ fn reasons(links: &[Link]) -> String {
         .collect()
 }
 
-/// Links 3 to 5 side by side, on the same lines.
+/// Links 3 and 4 beside link 5 on the same lines.
 fn sample(account: &Account) -> String {
     let Some(sample) = &account.sample else {
         return String::new();
     };
-    let mut text = format!(
-        "\nOn the sample, {} of which there is one in {}: integer probabilities {:.5} bits a line",
-        count(sample.lines, "line"),
-        grouped(sample.stride),
-        sample.integer
-    );
     let networks = [
-        ("exact network", Some(&sample.unrounded)),
         ("float network", sample.floating.as_ref()),
+        ("exact network", Some(&sample.unrounded)),
     ];
-    for (name, estimate) in networks {
-        if let Some(e) = estimate {
-            text += &format!(
-                ", {name} {:.5} ({:+.5}, standard error {:.5})",
-                e.bits, e.above_integer, e.standard_error
-            );
-        }
-    }
-    text + "\n"
+    let rows = networks.iter().filter_map(|(name, estimate)| {
+        let e = (*estimate)?;
+        Some(vec![
+            (*name).to_owned(),
+            grouped(e.lines),
+            grouped(e.stride),
+            format!("{:.5}", e.bits),
+            format!("{:.5}", e.integer_bits),
+            format!("{:+.5}", e.above_integer),
+            format!("{:.5}", e.standard_error),
+        ])
+    });
+    let head = [
+        "sample",
+        "lines",
+        "one in",
+        "bits/line",
+        "by integers",
+        "difference",
+        "standard error",
+    ];
+    format!("\n{}", table(&head, &rows.collect::<Vec<_>>()))
 }
 
 fn positions(positions: &[Position]) -> String {

@@ -91,10 +91,7 @@ fn draw(canvas: &mut Canvas, line: &LineAccount, at: (f64, f64), room: (f64, f64
     for (index, token) in line.tokens.iter().take(TOKENS).enumerate() {
         let x = LEFT + width * index as f64;
         let (class, opacity) = look(token.bits);
-        let symbol = match token.symbol.as_str() {
-            END => "\u{23ce}",
-            symbol => symbol,
-        };
+        let symbol = glyph(&token.symbol).to_string();
         let tip = tip(token, line, room);
         canvas.put(&format!(
             "<g class=\"cell\"><rect class=\"{class}\" fill-opacity=\"{opacity:.2}\" x=\"{x:.1}\" y=\"{top}\" \
@@ -103,8 +100,18 @@ fn draw(canvas: &mut Canvas, line: &LineAccount, at: (f64, f64), room: (f64, f64
             HEIGHT - 1.0,
             x + width / 2.0 - 0.5,
             top + 15.5,
-            escape(symbol),
+            escape(&symbol),
         ));
+    }
+}
+
+/// A symbol as one character.
+fn glyph(symbol: &str) -> char {
+    match symbol {
+        END => '\u{23ce}',
+        " " => '\u{2423}',
+        symbol if symbol.chars().count() > 1 => '^',
+        symbol => symbol.chars().next().unwrap_or('?'),
     }
 }
 
@@ -114,17 +121,19 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
     // In the order of the symbols, so that neighbouring cells compare.
     symbols.sort_by(|a, b| a.0.cmp(&b.0));
     let (bar, base) = (26.0, top + PANEL - 20.0);
-    let (mut bars, mut own, mut names) = (String::new(), String::new(), String::new());
+    let (mut bars, mut own, mut names, mut places) =
+        (String::new(), String::new(), String::new(), String::new());
     for (i, (symbol, p)) in symbols.iter().enumerate() {
-        let (x, height) = (LEFT + bar * i as f64, (70.0 * p).max(0.5));
-        let path = if *symbol == token.symbol {
-            &mut own
-        } else {
-            &mut bars
-        };
-        write!(path, "M{x:.0} {base}v-{height:.1}h20v{height:.1}z").expect("memory");
-        let name = if symbol == END { "\u{23ce}" } else { symbol };
-        write!(names, "<tspan x=\"{:.0}\">{}</tspan>", x + 10.0, escape(name)).expect("memory");
+        let x = LEFT + bar * i as f64;
+        let is_own = *symbol == token.symbol;
+        // A bar that nobody could see is left out.
+        if is_own || *p > 0.002 {
+            let path = if is_own { &mut own } else { &mut bars };
+            let height = (70.0 * p).max(0.5);
+            write!(path, "M{x:.0} {base}v-{height:.1}h20v{height:.1}z").expect("memory");
+        }
+        names.push(glyph(symbol));
+        write!(places, "{:.0} ", x + 10.0).expect("memory");
     }
     let said = format!(
         "line {}, token {}: {} had probability {:.6}, {:.4} bits",
@@ -137,10 +146,12 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
     format!(
         "<g class=\"tip\"><rect class=\"paper\" x=\"0\" y=\"{top}\" width=\"{width}\" height=\"{PANEL}\"/>\
          <text x=\"{LEFT}\" y=\"{}\">{}</text><path class=\"grey\" d=\"{bars}\"/><path class=\"orange\" d=\"{own}\"/>\
-         <text class=\"mono middle\" y=\"{}\">{names}</text></g>",
+         <text class=\"mono middle\" y=\"{}\" x=\"{}\">{}</text></g>",
         top + 15.0,
         escape(&said),
         base + 15.0,
+        places.trim_end(),
+        escape(&names),
     )
 }
 

@@ -67,15 +67,11 @@ fn stacked(canvas: &mut Canvas, positions: &[Position], split: bool) {
     labels(canvas, positions, BOTTOM);
     if split {
         canvas.rect("blue", (LEFT + 150.0, TOP - 44.0), (12.0, 12.0));
+        canvas.text("", (LEFT + 168.0, TOP - 33.0), "aleatoric: entropy, which stays");
+        canvas.rect("orange", (LEFT + 400.0, TOP - 44.0), (12.0, 12.0));
         canvas.text(
             "",
-            (LEFT + 168.0, TOP - 33.0),
-            "aleatoric: entropy, no model can take it away",
-        );
-        canvas.rect("orange", (LEFT + 450.0, TOP - 44.0), (12.0, 12.0));
-        canvas.text(
-            "",
-            (LEFT + 468.0, TOP - 33.0),
+            (LEFT + 418.0, TOP - 33.0),
             "epistemic: the rest (below, larger)",
         );
     }
@@ -114,9 +110,9 @@ fn labels(canvas: &mut Canvas, positions: &[Position], bottom: f64) {
         canvas.text("muted middle", (x + width / 2.0, bottom + 17.0), &p.label);
     }
     let what = "position: a and b are the operands' digits, c those of the sum, first to last";
-    let what = match positions[0].aleatoric_bits {
-        Some(_) => what,
-        None => "position in the line",
+    let what = match positions[0].label.as_str() {
+        "a1" => what,
+        _ => "position in the line",
     };
     canvas.text("muted middle", (f64::midpoint(LEFT, WIDTH), bottom + 36.0), what);
 }

@@ -44,7 +44,7 @@ pub fn figure(account: &Account) -> Option<Figure> {
         excess(&mut canvas, &x, &log.records);
     }
     accuracy(&mut canvas, &x, &log.records);
-    canvas.x_axis(&x, (bottom - 1.0, bottom), "lines seen, each once");
+    canvas.x_axis(&x, (bottom - 1.0, bottom), "lines seen");
     Some(Figure {
         name: "training",
         title: format!("How {} learned", account.model.name),
