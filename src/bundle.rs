@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::archive::hex;
 use crate::coder::LineCoder;
 use crate::exact::ExactModel;
-use crate::model::{Checkpoint, GptConfig, Preset, read_folder};
+use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset, read_folder};
 use crate::{Error, Result};
 
 /// A model with its name: the exact network that codes, and the files that it came from.
@@ -21,7 +21,7 @@ pub struct Model {
     config: GptConfig,
     exact: ExactModel,
     files: (Vec<u8>, Vec<u8>),
-    log: &'static str,
+    log: String,
 }
 
 impl Model {
@@ -35,7 +35,10 @@ impl Model {
         let name = resolved
             .file_name()
             .map_or("model".into(), |name| name.to_string_lossy().into_owned());
-        Self::from_files(&name, config, weights)
+        let mut model = Self::from_files(&name, config, weights)?;
+        // A model needs none: one from elsewhere has no such file.
+        model.log = std::fs::read_to_string(folder.join(LOG_FILE)).unwrap_or_default();
+        Ok(model)
     }
 
     /// A model from the bytes of `config.json` and `model.safetensors`.
@@ -54,7 +57,7 @@ impl Model {
             config: checkpoint.config().clone(),
             exact,
             files: (config, weights),
-            log: "",
+            log: String::new(),
         })
     }
 
@@ -83,9 +86,9 @@ impl Model {
         (&self.files.0, &self.files.1)
     }
 
-    /// The training log of a bundled model, as JSON lines; empty for others.
+    /// Its training log, as JSON lines; empty if none came with it.
     pub fn log(&self) -> &str {
-        self.log
+        &self.log
     }
 }
 
@@ -183,7 +186,7 @@ impl Models {
             let (config, weights) = (files.config.to_vec(), files.weights.to_vec());
             let mut model = Model::from_files(files.name, config, weights)
                 .expect("a bundled model is whole, and SURPRISAL_ISA was checked before");
-            model.log = files.log;
+            model.log = files.log.to_owned();
             Arc::new(model)
         };
         let models = MODELS.get_or_init(|| BUNDLED.par_iter().map(load).collect());

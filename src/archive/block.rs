@@ -10,6 +10,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
+use super::observe::BlockObserver;
 use crate::coder::LineCoder;
 
 /// The most lines of a block.
@@ -25,11 +26,13 @@ const ZSTD_PROBE_LEVEL: i32 = 1;
 const PROBE_MARGIN: f64 = 1.5;
 
 /// A coded block.
-pub(super) struct Coded {
+pub(super) struct Coded<B> {
     pub header: BlockHeader,
     pub payload: Vec<u8>,
-    /// Lines that the model coded, their tokens, and the words that it took.
+    /// Lines that the model coded, and their tokens.
     pub modelled: Modelled,
+    /// What looked on.
+    pub observer: B,
 }
 
 /// What the model did in a block, or in many.
@@ -52,7 +55,8 @@ pub(super) fn next_block(input: &[u8]) -> Option<usize> {
 }
 
 /// Codes a block in the shortest of the three ways.
-pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
+pub(super) fn encode<B: BlockObserver>(content: &[u8], coder: &mut LineCoder) -> Coded<B> {
+    let mut observer = B::default();
     let zstd = |level| {
         (
             BlockKind::Zstd,
@@ -60,6 +64,7 @@ pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
         )
     };
     let split = Split::new(content, coder);
+    observer.begin(content, &split.lines);
     let modelled = Modelled {
         lines: split.lines.len() as u64,
         tokens: split.tokens(),
@@ -67,7 +72,7 @@ pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
     let mut ways = vec![(BlockKind::Raw, content.to_vec())];
     // Where most bytes are outside the grammar the model's part cannot pay.
     if 2 * split.exceptions.len() < content.len() {
-        ways.push((BlockKind::Modelled, split.payload(coder)));
+        ways.push((BlockKind::Modelled, split.payload(coder, &mut observer)));
     }
     let shortest = |ways: &[(BlockKind, Vec<u8>)]| ways.iter().map(|(_, payload)| payload.len()).min();
     let probe = zstd(ZSTD_PROBE_LEVEL);
@@ -91,10 +96,12 @@ pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
     } else {
         Modelled::default()
     };
+    observer.end(content, &split.lines, kind);
     Coded {
         header,
         payload,
         modelled,
+        observer,
     }
 }
 
@@ -146,7 +153,7 @@ impl<'a> Split<'a> {
         self.lines.iter().map(|line| line.len() as u64 + 1).sum()
     }
 
-    fn payload(&self, coder: &mut LineCoder) -> Vec<u8> {
+    fn payload(&self, coder: &mut LineCoder, observer: &mut impl BlockObserver) -> Vec<u8> {
         let plain = [&self.places[..], &self.exceptions].concat();
         let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("memory does not fail");
         let section = if packed.len() < plain.len() {
@@ -164,7 +171,8 @@ impl<'a> Split<'a> {
             put_varint(&mut out, number);
         }
         out.extend(section);
-        out.extend(coder.encode(&self.lines).into_iter().flat_map(u32::to_le_bytes));
+        let words = coder.encode_observed(&self.lines, observer);
+        out.extend(words.into_iter().flat_map(u32::to_le_bytes));
         out
     }
 }
@@ -196,17 +204,63 @@ pub(super) fn decode(
     Ok(content)
 }
 
+/// What stands before the exceptions of a modelled payload.
+struct InnerSizes {
+    crlf: u8,
+    /// Modelled lines, and exceptions.
+    lines: usize,
+    count: usize,
+    /// Bytes of the exceptions, unpacked and as they stand.
+    plain_len: usize,
+    section_len: usize,
+}
+
+/// The most bytes that inner sizes take: they and the varints are bounded.
+pub(super) const MAX_INNER_SIZES: usize = 1 + 4 * 9;
+
+impl InnerSizes {
+    /// Takes them off the front of a payload.
+    fn take(payload: &mut &[u8]) -> Option<Self> {
+        let (&crlf, rest) = payload.split_first()?;
+        *payload = rest;
+        let mut number = || get_varint(payload).and_then(|n| usize::try_from(n).ok());
+        Some(Self {
+            crlf,
+            lines: number()?,
+            count: number()?,
+            plain_len: number()?,
+            section_len: number()?,
+        })
+    }
+}
+
+/// What a payload is made of, in bytes: what the range coder (or zstd, or nothing) wrote, and what
+/// stands beside it; the rest is framing. `start` is the payload's first [`MAX_INNER_SIZES`] bytes,
+/// or all of it. Where a modelled payload's sizes make no sense, which decoding would tell, both
+/// are 0.
+pub(super) fn payload_parts(kind: BlockKind, payload_len: u32, start: &[u8]) -> (u32, u32) {
+    if kind != BlockKind::Modelled {
+        return (payload_len, 0);
+    }
+    let mut rest = start;
+    let parts = InnerSizes::take(&mut rest).and_then(|sizes| {
+        let inner = (start.len() - rest.len()) as u32;
+        let beside = u32::try_from(sizes.section_len).ok()?;
+        Some((payload_len.checked_sub(inner)?.checked_sub(beside)?, beside))
+    });
+    parts.unwrap_or_default()
+}
+
 /// Puts a modelled block together again.
 fn join(mut payload: &[u8], limit: usize, coder: &mut LineCoder) -> Result<Vec<u8>, &'static str> {
     const BAD: &str = "its inner sizes make no sense";
-    let (&crlf, rest) = payload.split_first().ok_or(BAD)?;
-    payload = rest;
-    let mut number = || {
-        get_varint(&mut payload)
-            .and_then(|n| usize::try_from(n).ok())
-            .ok_or(BAD)
-    };
-    let (lines, count, plain_len, section_len) = (number()?, number()?, number()?, number()?);
+    let InnerSizes {
+        crlf,
+        lines,
+        count,
+        plain_len,
+        section_len,
+    } = InnerSizes::take(&mut payload).ok_or(BAD)?;
     // Every line takes at least its newline, every exception a byte and two varints of five.
     if crlf > 1 || lines > limit || count > limit || plain_len > limit + 10 * count {
         return Err(BAD);

@@ -12,14 +12,16 @@ mod block;
 mod embedded;
 mod format;
 mod index;
+mod observe;
 mod pipeline;
 mod reader;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
-pub(crate) use embedded::model_from_bytes;
-pub use format::{BlockKind, VERSION};
+pub(crate) use embedded::{model_from_bytes, model_to_bytes};
+pub use format::{BlockKind, MAGIC, VERSION};
 pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
+pub use observe::{BlockObserver, BlockParts, Observer};
 pub(crate) use reader::hex;
 pub use reader::{Decompressor, Verified};
 pub use writer::{CompressOptions, Compressor, Summary};

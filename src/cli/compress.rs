@@ -121,7 +121,7 @@ impl Args {
         let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
         let length = source.len();
         let started = Instant::now();
-        let (model, source) = self.model.choose(models, source)?;
+        let (model, source) = self.model.choose_and_read(models, source)?;
         self.running.announce(file, &model)?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
         let (mut output, summary, digest) = self.pump(source, output, &model, &progress)?;

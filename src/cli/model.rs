@@ -96,24 +96,35 @@ impl ModelChoice {
         self.option.models()
     }
 
+    /// Whether a model was named.
+    pub fn is_given(&self) -> bool {
+        self.option.named().is_some()
+    }
+
+    /// The model for a content that begins so.
+    pub fn choose(&self, models: &Models, beginning: &[u8]) -> Arc<Model> {
+        Arc::clone(match self.is_given() {
+            true => models.default_model(),
+            false => models.choose(self.level.level(), beginning),
+        })
+    }
+
     /// The model for a content, and the content from its beginning.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn choose<R: Read>(
+    pub fn choose_and_read<R: Read>(
         &self,
         models: &Models,
         mut content: R,
     ) -> Result<(Arc<Model>, impl Read + use<R>)> {
         let mut beginning = Vec::new();
-        let model = if self.option.named().is_some() {
-            models.default_model()
-        } else {
+        if !self.is_given() {
             let mut start = content.by_ref().take(LOOK_AT);
             start.read_to_end(&mut beginning).context("cannot read it")?;
-            models.choose(self.level.level(), &beginning)
-        };
-        Ok((Arc::clone(model), Cursor::new(beginning).chain(content)))
+        }
+        let model = self.choose(models, &beginning);
+        Ok((model, Cursor::new(beginning).chain(content)))
     }
 }
 
