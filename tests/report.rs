@@ -207,6 +207,7 @@ fn the_training_log_is_the_models_own() {
 
 #[test]
 fn the_floor_is_that_of_the_distribution_or_absent() {
+    // Each by the model that learned it.
     for (operands, entropy) in [
         ("uniform", 16.0 * 10f64.log2()),
         ("leading", 2.0 * 9f64.log2() + 14.0 * 10f64.log2()),
@@ -220,7 +221,10 @@ fn the_floor_is_that_of_the_distribution_or_absent() {
         let parts = floor["bits_by_position"].as_array().unwrap();
         let sum: f64 = parts.iter().map(number).sum();
         assert!((sum - entropy).abs() < 1e-9, "{operands}: {sum}");
-        for (p, part) in report["positions"].as_array().unwrap().iter().zip(parts) {
+        assert_eq!(report["model"]["name"], format!("tiny-{operands}"));
+        let positions = report["positions"].as_array().unwrap();
+        assert_eq!(positions.len(), parts.len());
+        for (p, part) in positions.iter().zip(parts) {
             assert_eq!(&p["aleatoric_bits"], part);
             let parts = number(&p["aleatoric_bits"]) + number(&p["epistemic_bits"]);
             assert!((parts - number(&p["bits"])).abs() < 1e-9);
@@ -281,7 +285,9 @@ fn a_wrong_sum_is_the_worst_line() {
 #[test]
 fn a_corpus_that_no_model_fits_has_a_true_account() {
     let place = Place::new();
-    let word = |i: u32| ["best", "of", "times", "worst", "age", "wisdom"][(i * i * 7919 >> 5) as usize % 6];
+    let word = |i: u32| {
+        ["best", "of", "times", "worst", "age", "wisdom"][(i.wrapping_mul(i * 7919) >> 5) as usize % 6]
+    };
     let prose: String = (0..9000)
         .map(|i| word(i).to_owned() + if i % 7 == 0 { "\n" } else { " " })
         .collect();
@@ -499,6 +505,19 @@ fn a_line_is_explained() {
         .map(|t| number(&t["bits"]))
         .sum();
     assert!((total - number(&value["bits"])).abs() < 1e-9);
+
+    // The model is chosen as `compress` chooses it.
+    let natural: Value =
+        serde_json::from_str(&place.ok(&["explain", "--json", "17282456+79546852=96829308"])).unwrap();
+    assert_eq!(
+        (&natural["model"], &value["model"]),
+        (&"tiny-natural".into(), &"tiny-uniform".into())
+    );
+    assert!(
+        (52.0..54.0).contains(&number(&natural["bits"])),
+        "{}",
+        natural["bits"]
+    );
 
     let message = place.fails(1, &["explain", "17x"]);
     assert!(

@@ -7,7 +7,7 @@ use serde_json::json;
 use surprisal::Model;
 use surprisal::report::{LineAccount, TokenAccount, explain};
 
-use super::model::ModelOption;
+use super::model::ModelChoice;
 use super::text::table;
 
 /// Runners-up that are shown.
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(value_name = "LINE")]
     line: String,
     #[command(flatten)]
-    model: ModelOption,
+    model: ModelChoice,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -43,7 +43,7 @@ impl Args {
     /// Prints the tokens.
     pub fn run(&self) -> Result<()> {
         let models = self.model.models()?;
-        let model = models.default_model();
+        let model = &self.model.choose(&models, self.line.as_bytes());
         let line = explain(model.exact(), self.line.as_bytes())
             .with_context(|| format!("{:?} cannot be explained by model {}", self.line, model.name()))?;
         let stdout = std::io::stdout();

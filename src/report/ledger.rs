@@ -269,8 +269,8 @@ impl Ledger {
         }
         let wider = stride.max(self.stride);
         thin(&mut lines, wider / stride);
-        if self.stride > 0 {
-            thin(&mut self.sample, wider / self.stride);
+        if let Some(times) = wider.checked_div(self.stride) {
+            thin(&mut self.sample, times);
         }
         self.stride = wider;
         self.sample.append(&mut lines);
