@@ -28,11 +28,11 @@ pub fn figure(account: &Account) -> Option<Figure> {
         None if floor.is_some() => EXCESS.1,
         None => LOSS.1,
     };
-    let marks = emergence(log);
+    let marks = marks(log);
     for &(what, lines) in &marks {
         let at = x.at(lines as f64);
         canvas.line("dash", (at, LOSS.0 - 8.0), (at, bottom));
-        let height = if what == BEGINS { 30.0 } else { 44.0 };
+        let height = if what == ENDS { 44.0 } else { 30.0 };
         canvas.text(
             "",
             (at + 5.0, height - 2.0),
@@ -61,23 +61,24 @@ pub fn figure(account: &Account) -> Option<Figure> {
 const BEGINS: &str = "emergence begins";
 const ENDS: &str = "emergence ends";
 
-/// The two marks, as the log has them; logs from before it had events have records to find them in.
-fn emergence(log: &TrainingLog) -> Vec<(&'static str, u64)> {
+const PRUNED: &str = "hidden units pruned";
+
+/// The two marks of emergence, found in the records of all runs together; and where hidden units were pruned.
+fn marks(log: &TrainingLog) -> Vec<(&'static str, u64)> {
     let mut detector = EmergenceDetector::default();
-    let found: Vec<Event> = match log.events.is_empty() {
-        true => log
-            .records
-            .iter()
-            .flat_map(|record| detector.observe(record))
-            .collect(),
-        false => log.events.clone(),
-    };
+    let found: Vec<Event> = log
+        .records
+        .iter()
+        .flat_map(|record| detector.observe(record))
+        .collect();
+    let pruned = log.earlier_records.checked_sub(1).zip(log.settings.keep_hidden);
+    let pruned = pruned.map(|(last, _)| (PRUNED, log.records[last].lines));
     let mark = |event: &Event| match *event {
         Event::EmergenceBegins { lines, .. } => Some((BEGINS, lines)),
         Event::EmergenceEnds { lines, .. } => Some((ENDS, lines)),
         Event::TargetReached { .. } => None,
     };
-    found.iter().filter_map(mark).collect()
+    found.iter().filter_map(mark).chain(pruned).collect()
 }
 
 fn points(records: &[Record], x: &Scale, y: &Scale, of: impl Fn(&Record) -> Option<f64>) -> Vec<(f64, f64)> {
