@@ -146,7 +146,10 @@ impl Level {
 
     /// Whether this model, a bundled one, is among those that it chooses from.
     pub fn may_choose(self, model: &Model) -> bool {
-        model.levels.as_ref().is_some_and(|levels| levels.contains(&self.0))
+        model
+            .levels
+            .as_ref()
+            .is_some_and(|levels| levels.contains(&self.0))
     }
 }
 
