@@ -9,6 +9,8 @@ use crate::training_log::{EmergenceDetector, Event, Record, TrainingLog};
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 690.0;
+/// Labels of marks are on this side of them, as seen from there.
+const MIDDLE: f64 = 450.0;
 /// Top and bottom of the three plots: loss, excess, accuracy.
 const LOSS: (f64, f64) = (56.0, 226.0);
 const EXCESS: (f64, f64) = (276.0, 406.0);
@@ -31,13 +33,19 @@ pub fn figure(account: &Account) -> Option<Figure> {
     let marks = marks(log);
     for &(what, lines) in &marks {
         let at = x.at(lines as f64);
-        canvas.line("dash", (at, LOSS.0 - 8.0), (at, bottom));
-        let height = if what == ENDS { 44.0 } else { 30.0 };
-        canvas.text(
-            "",
-            (at + 5.0, height - 2.0),
-            &format!("{what}: {} lines", grouped(lines)),
-        );
+        // Each kind on a line of its own.
+        let y = match what {
+            BEGINS => 12.0,
+            ENDS => 27.0,
+            _ => 42.0,
+        };
+        canvas.line("dash", (at, y + 4.0), (at, bottom));
+        let (class, x) = match at < MIDDLE {
+            true => ("", at + 5.0),
+            false => ("end", at - 5.0),
+        };
+        let label = format!("{what}: {} lines", grouped(lines));
+        canvas.text(class, (x, y), &label);
     }
     loss(&mut canvas, &x, &log.records, floor);
     if floor.is_some() {
