@@ -36,6 +36,7 @@ mod error;
 pub mod exact;
 #[cfg(feature = "train")]
 pub mod gpt;
+pub mod learn;
 pub mod model;
 #[cfg(feature = "train")]
 pub mod train;
