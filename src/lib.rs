@@ -42,6 +42,8 @@ pub mod model;
 pub mod train;
 pub mod training_log;
 
-pub use archive::{CompressOptions, Compressor, Decompressor, compress, decompress};
+pub use archive::{
+    CompressOptions, Compressor, Decompressor, LearnOptions, LearningCompressor, compress, decompress,
+};
 pub use bundle::{Model, Models};
 pub use error::{Error, Result};

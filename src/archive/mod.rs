@@ -12,14 +12,16 @@ mod block;
 mod embedded;
 mod format;
 mod index;
+mod learned;
 mod pipeline;
 mod reader;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
 pub(crate) use embedded::model_from_bytes;
-pub use format::{BlockKind, VERSION};
+pub use format::{BlockKind, LEARNED_VERSION, VERSION};
 pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
+pub use learned::{LearnOptions, LearningCompressor};
 pub(crate) use reader::hex;
 pub use reader::{Decompressor, Verified};
 pub use writer::{CompressOptions, Compressor, Summary};

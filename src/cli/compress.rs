@@ -1,6 +1,6 @@
 //! `surprisal compress`: bytes to an archive.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,20 +9,32 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::archive::Summary;
-use surprisal::{CompressOptions, Compressor, Decompressor, Model, Models};
+use surprisal::model::Preset;
+use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Model, Models};
 
 use super::hash::{Digest, Digester};
 use super::input::{self, Source};
+use super::learning::LearnArgs;
 use super::model::ModelOption;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
 use super::text::{count, decimal, grouped, ratio};
-use super::{Running, for_each, say, usage};
+use super::{Running, for_each, model_text, say, usage};
 
 /// What is appended to names.
 pub const SUFFIX: &str = ".sur";
 
 const BUFFER: usize = 1 << 20;
+
+const WRITING: &str = "cannot write the archive";
+
+/// What codes, as messages name it.
+struct CoderName {
+    text: String,
+    name: String,
+    /// Of a model.
+    identity: Option<String>,
+}
 
 /// Compress files.
 ///
@@ -35,8 +47,10 @@ Examples:
   surprisal compress --verify --rm *.txt   every file, checked, its original removed
   surprisal corpus --lines 1000 | surprisal compress > sums.sur
   surprisal compress -m runs/nano --embed-model sums.txt
+  surprisal compress --learn sums.txt      no model: learn while coding, slowly
 
---json prints an object for each file, one on a line: file, output, model, identity, bytes_in,
+--json prints an object for each file, one on a line: file, output, model, identity (null with
+--learn), bytes_in,
 bytes_out, ratio, lines, modelled_lines, tokens, bits_per_line, bits_per_token (null unless the
 model coded all lines), blocks, fallback_blocks, seconds, megabytes_per_second, verified.")]
 pub struct Args {
@@ -63,6 +77,8 @@ pub struct Args {
     /// Put the model into the archive, so that it can be read without the folder
     #[arg(long)]
     embed_model: bool,
+    #[command(flatten)]
+    learning: LearnArgs,
     /// Decode what was written and compare before the file gets its name
     #[arg(long)]
     verify: bool,
@@ -79,6 +95,9 @@ impl Args {
         let files = input::or_stdin(std::mem::take(&mut self.files));
         if files.len() > 1 && self.output.is_some() {
             return Err(usage("-o names one output, but there are more inputs"));
+        }
+        if let (2.., Some(option)) = (files.len(), self.learning.of_one_input()) {
+            return Err(usage(&format!("{option} is for one input, but there are more")));
         }
         let targets: Vec<Target> = files.iter().map(|file| self.target(file)).collect();
         if targets.contains(&Target::Stdout) {
@@ -117,10 +136,14 @@ impl Args {
         let metadata = source.metadata().cloned();
         let overwrite = Overwrite::from_force(self.force);
         let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
-        self.running.announce(file, models.default_model())?;
+        let coder = self.coder_name(models);
+        self.running.announce(file, &coder.text)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let started = Instant::now();
-        let (mut output, summary, digest) = self.pump(source, output, models.default_model(), &progress)?;
+        let (mut output, summary, digest) = match self.learning.learn {
+            Some(preset) => self.learn(preset, source, output, &progress)?,
+            None => self.model(source, output, models.default_model(), &progress)?,
+        };
         let seconds = started.elapsed().as_secs_f64();
         drop(progress);
         if self.verify {
@@ -137,7 +160,7 @@ impl Args {
             seconds,
         };
         if self.json {
-            let line = account.to_json(models.default_model(), self.verify).to_string() + "\n";
+            let line = account.to_json(&coder, self.verify).to_string() + "\n";
             std::io::stdout()
                 .write_all(line.as_bytes())
                 .context("cannot write to stdout")?;
@@ -147,7 +170,26 @@ impl Args {
         Ok(())
     }
 
-    fn pump(
+    fn coder_name(&self, models: &Models) -> CoderName {
+        match self.learning.learn {
+            Some(preset) => CoderName {
+                text: format!("learning, preset {}", preset.name()),
+                name: format!("learning {}", preset.name()),
+                identity: None,
+            },
+            None => {
+                let model = models.default_model();
+                CoderName {
+                    text: model_text(model),
+                    name: model.name().to_owned(),
+                    identity: Some(model.identity()),
+                }
+            }
+        }
+    }
+
+    /// Compresses with a model.
+    fn model(
         &self,
         mut source: Source,
         output: Output,
@@ -158,23 +200,59 @@ impl Args {
             threads: self.running.threads(),
             embed_model: self.embed_model,
         };
-        let failed = "cannot write the archive";
-        let mut compressor = Compressor::new(output, model, options).context(failed)?;
+        let mut compressor = Compressor::new(output, model, options).context(WRITING)?;
+        let digest = self.pump(&mut source, |data| {
+            compressor.write_all(data)?;
+            progress.advance(data.len() as u64);
+            Ok(())
+        })?;
+        let (output, summary) = compressor.finish().context(WRITING)?;
+        Ok((output, summary, digest))
+    }
+
+    /// Compresses while learning.
+    fn learn(
+        &self,
+        preset: Preset,
+        mut source: Source,
+        output: Output,
+        progress: &Progress,
+    ) -> Result<(Output, Summary, Digest)> {
+        let log = self.learning.open_log()?;
+        let threads = self.running.threads();
+        let options = self
+            .learning
+            .options(preset, &source, threads, progress, log.clone())?;
+        let mut compressor = LearningCompressor::new(output, options);
+        let digest = self.pump(&mut source, |data| {
+            compressor.write_all(data)?;
+            progress.at_least(compressor.bytes_coded());
+            Ok(())
+        })?;
+        let (output, summary, coder) = compressor.finish().context(WRITING)?;
+        if let Some(log) = log {
+            log.lock().expect("nobody panicked with it").finish()?;
+        }
+        self.learning.save(&coder)?;
+        Ok((output, summary, digest))
+    }
+
+    /// Reads everything into `write`.
+    fn pump(&self, source: &mut Source, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Result<Digest> {
         let mut digester = Digester::new();
         let mut buffer = vec![0; BUFFER];
         loop {
             let len = source.read(&mut buffer).context("cannot read it")?;
             if len == 0 {
-                break;
+                return Ok(digester.digest());
             }
             if self.verify {
                 digester.update(&buffer[..len]);
             }
-            compressor.write_all(&buffer[..len]).context(failed)?;
-            progress.advance(len as u64);
+            write(&buffer[..len])
+                .map_err(surprisal::Error::from_io)
+                .context(WRITING)?;
         }
-        let (output, summary) = compressor.finish().context(failed)?;
-        Ok((output, summary, digester.digest()))
     }
 
     /// Decodes what was written and compares it with what was read.
@@ -258,7 +336,7 @@ impl Account<'_> {
         format!("{}: {}", input::name(self.file), parts.join(", "))
     }
 
-    fn to_json(&self, model: &Model, verified: bool) -> serde_json::Value {
+    fn to_json(&self, coder: &CoderName, verified: bool) -> serde_json::Value {
         let Summary {
             bytes_in,
             bytes_out,
@@ -275,8 +353,8 @@ impl Account<'_> {
         json!({
             "file": self.file.to_string_lossy(),
             "output": output,
-            "model": model.name(),
-            "identity": model.identity(),
+            "model": coder.name,
+            "identity": coder.identity,
             "bytes_in": bytes_in,
             "bytes_out": bytes_out,
             "ratio": ratio(bytes_in, bytes_out),

@@ -217,20 +217,11 @@ impl Learner {
     /// Takes one step on the batch that went forward last.
     pub(super) fn learn(&mut self) -> BatchRecord {
         let mut record = self.record();
-        let used = self.lines.div_ceil(LANES);
         let tokens = record.tokens();
         if tokens == 0 {
             return record;
         }
-        let scale = 1.0 / tokens as f32;
-        let parameters = floats(&self.state.parameters);
-        let groups = &mut self.groups[..used];
-        self.threads.install(|| {
-            groups
-                .par_iter_mut()
-                .for_each(|group| group.engine.backward(parameters, &group.targets, scale));
-        });
-        add_in_pairs(groups);
+        self.differentiate(1.0 / tokens as f32);
         self.state.steps += 1;
         record.rate = self.settings.rate_of(self.state.steps);
         record.gradient_norm = self.state.adamw.step(
@@ -238,9 +229,21 @@ impl Learner {
             &self.shape,
             record.rate,
             floats_mut(&mut self.state.parameters),
-            floats(groups[0].engine.gradient()),
+            floats(self.groups[0].engine.gradient()),
         );
         record
+    }
+
+    /// The gradient of `scale` times the batch's surprisal, into the first group's.
+    fn differentiate(&mut self, scale: f32) {
+        let parameters = floats(&self.state.parameters);
+        let groups = &mut self.groups[..self.lines.div_ceil(LANES)];
+        self.threads.install(|| {
+            groups
+                .par_iter_mut()
+                .for_each(|group| group.engine.backward(parameters, &group.targets, scale));
+        });
+        add_in_pairs(groups);
     }
 
     /// What the batch cost.
@@ -283,6 +286,19 @@ impl Learner {
             (tensor.name, model::Tensor { shape, values })
         };
         Checkpoint::new(config, self.shape.tensors().into_iter().map(tensor).collect())
+    }
+}
+
+#[cfg(test)]
+impl Learner {
+    /// The gradient of `scale` times the surprisal of the batch that went forward last.
+    pub(super) fn gradient_now(&mut self, scale: f32) -> Vec<f32> {
+        self.differentiate(scale);
+        floats(self.groups[0].engine.gradient()).to_vec()
+    }
+
+    pub(super) fn parameters(&self) -> &[f32] {
+        floats(&self.state.parameters)
     }
 }
 

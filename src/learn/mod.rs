@@ -15,6 +15,7 @@
 mod adamw;
 mod coder;
 mod engine;
+mod header;
 mod init;
 mod kernel;
 mod learner;
@@ -22,7 +23,12 @@ mod math;
 mod replay;
 mod settings;
 mod shape;
+mod survey;
+
+#[cfg(test)]
+mod tests;
 
 pub use coder::{LearningCoder, Observer};
 pub use learner::{BatchRecord, Learner};
 pub use settings::Settings;
+pub use survey::Survey;

