@@ -21,6 +21,7 @@ mod kernel;
 mod learner;
 mod math;
 mod replay;
+mod scalar;
 mod settings;
 mod shape;
 mod survey;

@@ -138,11 +138,6 @@ impl Sixteen {
         self.tokens.clear();
     }
 
-    /// Positions that went in.
-    pub fn positions(&self) -> usize {
-        self.tokens.len()
-    }
-
     /// The gradient that [`backward`] made.
     pub fn gradient(&mut self) -> &mut [Vector] {
         &mut self.gradient

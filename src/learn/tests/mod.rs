@@ -1,6 +1,7 @@
 //! The learner against f64, against its definition, against itself.
 
 mod gradient;
+mod isa;
 mod reference;
 
 use crate::exact::Isa;
