@@ -72,7 +72,7 @@ impl AdamW {
         for tensor in shape.tensors() {
             let keep = match tensor.kind {
                 Kind::Matrix | Kind::Residual | Kind::Head => decayed,
-                Kind::Embedding | Kind::Gain | Kind::Bias => 1.0,
+                Kind::Tokens | Kind::Positions | Kind::Gain | Kind::Bias => 1.0,
             };
             let at = tensor.place;
             let moments = (&mut self.first[at.clone()], &mut self.second[at.clone()]);

@@ -52,7 +52,7 @@ impl Settings {
         out
     }
 
-    fn numbers(&self) -> [f32; 9] {
+    fn numbers(&self) -> [f32; 10] {
         [
             self.rate,
             self.final_share,
@@ -60,7 +60,8 @@ impl Settings {
             self.beta2,
             self.weight_decay,
             self.clip,
-            self.embedding_deviation,
+            self.token_deviation,
+            self.position_deviation,
             self.matrix_deviation,
             self.head_deviation,
         ]
@@ -91,7 +92,7 @@ impl Settings {
         let (n_embd, block_size, batch_lines) = (fields.u16()?, fields.u16()?, fields.u16()?);
         let warmup = u32::from_le_bytes(fields.take()?);
         let steps = u64::from_le_bytes(fields.take()?);
-        let mut numbers = [0.0; 9];
+        let mut numbers = [0.0; 10];
         for number in &mut numbers {
             *number = fields.f32()?;
         }
@@ -102,7 +103,8 @@ impl Settings {
             beta2,
             weight_decay,
             clip,
-            embedding_deviation,
+            token_deviation,
+            position_deviation,
             matrix_deviation,
             head_deviation,
         ] = numbers;
@@ -131,7 +133,8 @@ impl Settings {
             beta2,
             weight_decay,
             clip,
-            embedding_deviation,
+            token_deviation,
+            position_deviation,
             matrix_deviation,
             head_deviation,
             seed,

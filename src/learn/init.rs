@@ -35,7 +35,8 @@ pub(super) fn parameters(settings: &Settings, shape: &Shape) -> Vec<Vector> {
     for tensor in shape.tensors() {
         let values = &mut all[tensor.place];
         let deviation = match tensor.kind {
-            Kind::Embedding => settings.embedding_deviation,
+            Kind::Tokens => settings.token_deviation,
+            Kind::Positions => settings.position_deviation,
             Kind::Matrix => settings.matrix_deviation,
             Kind::Head => settings.head_deviation,
             Kind::Residual => settings.matrix_deviation / (2.0 * shape.layers as f32).sqrt(),

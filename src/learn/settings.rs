@@ -33,8 +33,10 @@ pub struct Settings {
     pub weight_decay: f32,
     /// The gradient's norm is cut down to this.
     pub clip: f32,
-    /// Deviation of the embeddings at first.
-    pub embedding_deviation: f32,
+    /// Deviation of the tokens' embeddings at first.
+    pub token_deviation: f32,
+    /// Deviation of the positions' embeddings at first.
+    pub position_deviation: f32,
     /// Deviation of the matrices at first.
     pub matrix_deviation: f32,
     /// Deviation of the head at first.
@@ -60,7 +62,8 @@ impl Settings {
             beta2: 0.98,
             weight_decay: 0.01,
             clip: 1.0,
-            embedding_deviation: 0.02,
+            token_deviation: 0.02,
+            position_deviation: 0.02,
             matrix_deviation: 0.02,
             head_deviation: 0.02,
             seed: 1,
@@ -90,7 +93,8 @@ impl Settings {
         }
         let positive = |x: f32, max: f32| x > 0.0 && x <= max;
         let deviations = [
-            self.embedding_deviation,
+            self.token_deviation,
+            self.position_deviation,
             self.matrix_deviation,
             self.head_deviation,
         ];

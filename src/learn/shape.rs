@@ -22,8 +22,10 @@ pub(super) struct Shape {
 /// What a tensor is to initialisation and to AdamW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Of tokens or positions; not decayed.
-    Embedding,
+    /// Embeddings of tokens; not decayed.
+    Tokens,
+    /// Embeddings of positions; not decayed.
+    Positions,
     /// The matrix of a linear layer.
     Matrix,
     /// A matrix whose output is added to the residual stream.
@@ -179,8 +181,8 @@ impl Shape {
                 place: place.clone(),
             });
         };
-        add("transformer.wte.weight".into(), Kind::Embedding, &places.tokens);
-        add("transformer.wpe.weight".into(), Kind::Embedding, &places.positions);
+        add("transformer.wte.weight".into(), Kind::Tokens, &places.tokens);
+        add("transformer.wpe.weight".into(), Kind::Positions, &places.positions);
         for (i, layer) in places.layers.iter().enumerate() {
             let name = |part: &str| format!("transformer.h.{i}.{part}");
             add(name("attn.c_attn.weight"), Kind::Matrix, &layer.qkv);

@@ -3,11 +3,12 @@
 //! A tile of several outputs stays in registers while the sum's index runs; each output's sum has
 //! the one order that is written at its function.
 
+use super::floats;
 use crate::exact::{LANES, Lanes, Vector};
 
-/// Outputs of a tile: six of two registers each, with two for the input and one for a weight, are
-/// what AVX2 has registers for.
-const TILE: usize = 6;
+/// Outputs of a tile: four of two registers each leave AVX2 enough for the input, the weights and
+/// products under way, and hide the latency of a sum.
+const TILE: usize = 4;
 
 /// Runs `$body` with `$first` and the constant `$n` over tiles that cover `0..$len`.
 macro_rules! in_tiles {
@@ -32,17 +33,18 @@ macro_rules! in_tiles {
                 const $n: usize = 3;
                 $body
             }
-            4 => {
-                const $n: usize = 4;
-                $body
-            }
-            5 => {
-                const $n: usize = 5;
-                $body
-            }
             _ => {}
         }
     }};
+}
+
+/// A matrix as a product walks over it.
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    w: &'a [f32],
+    /// From an output's weight to the next output's, and from an input's to the next input's.
+    outputs: usize,
+    inputs: usize,
 }
 
 /// y_o = start_o + Σ w_ok·x_k, k from first to last; `start` is 0 where there is none.
@@ -51,24 +53,13 @@ macro_rules! in_tiles {
 /// The processor has the lanes' instruction set.
 #[inline(always)]
 pub(super) unsafe fn product<L: Lanes>(w: &[f32], start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
-    debug_assert_eq!(w.len(), x.len() * y.len());
+    let walk = Walk {
+        w,
+        outputs: x.len(),
+        inputs: 1,
+    };
     // SAFETY: as promised by the caller.
-    unsafe {
-        in_tiles!(y.len(), first, N, {
-            let start = start.map(|start| &start[first..first + N]);
-            let rows: [&[f32]; N] = std::array::from_fn(|n| &w[(first + n) * x.len()..][..x.len()]);
-            let mut sums: [L::F; N] = std::array::from_fn(|n| L::splat(start.map_or(0.0, |s| s[n])));
-            for k in 0..x.len() {
-                let x = L::load(&x[k]);
-                for n in 0..N {
-                    sums[n] = L::add(sums[n], L::mul(L::splat(rows[n][k]), x));
-                }
-            }
-            for (y, sum) in y[first..].iter_mut().zip(sums) {
-                L::store(y, sum);
-            }
-        });
-    }
+    unsafe { tiles::<L>(walk, start, x, y) }
 }
 
 /// y_k = start_k + Σ w_ok·x_o, o from first to last.
@@ -82,24 +73,62 @@ pub(super) unsafe fn product_transposed<L: Lanes>(
     x: &[Vector],
     y: &mut [Vector],
 ) {
-    debug_assert_eq!(w.len(), x.len() * y.len());
-    let width = y.len();
+    let walk = Walk {
+        w,
+        outputs: 1,
+        inputs: y.len(),
+    };
     // SAFETY: as promised by the caller.
+    unsafe { tiles::<L>(walk, start, x, y) }
+}
+
+/// All outputs of a product.
+///
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+unsafe fn tiles<L: Lanes>(walk: Walk, start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
+    assert_eq!(walk.w.len(), x.len() * y.len(), "a weight for each pair");
+    assert!(start.is_none_or(|start| start.len() == y.len()), "a start for each output");
+    // SAFETY: the lengths were just checked; the rest as promised by the caller.
     unsafe {
-        in_tiles!(width, first, N, {
-            let start = start.map(|start| &start[first..first + N]);
-            let mut sums: [L::F; N] = std::array::from_fn(|n| L::splat(start.map_or(0.0, |s| s[n])));
-            for (row, x) in w.chunks_exact(width).zip(x) {
-                let row: &[f32; N] = row[first..first + N].try_into().expect("a tile");
-                let x = L::load(x);
-                for n in 0..N {
-                    sums[n] = L::add(sums[n], L::mul(L::splat(row[n]), x));
-                }
+        in_tiles!(y.len(), first, N, tile::<L, N>(walk, first, start, x, y));
+    }
+}
+
+/// `N` outputs of a product, from `first` on.
+///
+/// # Safety
+/// As [`product`]; there are as many outputs, a start for each, if any, and a weight for each pair of
+/// input and output.
+#[inline(always)]
+unsafe fn tile<L: Lanes, const N: usize>(
+    walk: Walk,
+    first: usize,
+    start: Option<&[f32]>,
+    x: &[Vector],
+    y: &mut [Vector],
+) {
+    // SAFETY: every index is below what the caller promised: (N − 1 + first)·outputs and
+    // (x.len() − 1)·inputs add up to the place of the last weight of these outputs.
+    unsafe {
+        let mut sums = [L::splat(0.0); N];
+        if let Some(start) = start {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = L::splat(*start.get_unchecked(first + n));
             }
-            for (y, sum) in y[first..].iter_mut().zip(sums) {
-                L::store(y, sum);
+        }
+        let mut weights = walk.w.as_ptr().add(first * walk.outputs);
+        for x in x {
+            let x = L::load(x);
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = L::add(*sum, L::mul(L::splat(*weights.add(n * walk.outputs)), x));
             }
-        });
+            weights = weights.wrapping_add(walk.inputs);
+        }
+        for (n, sum) in sums.into_iter().enumerate() {
+            L::store(y.get_unchecked_mut(first + n), sum);
+        }
     }
 }
 
@@ -111,26 +140,49 @@ pub(super) unsafe fn product_transposed<L: Lanes>(
 #[inline(always)]
 pub(super) unsafe fn outer<L: Lanes>(dy: &[Vector], x: &[Vector], gradient: &mut [Vector]) {
     let columns = x.len() / LANES;
-    debug_assert_eq!(gradient.len(), dy.len() * columns);
-    // SAFETY: as promised by the caller.
+    assert_eq!(x.len(), LANES * columns, "sixteen whole rows");
+    assert_eq!(gradient.len(), dy.len() * columns, "an entry for each pair");
+    // SAFETY: the lengths were just checked; the rest as promised by the caller.
     unsafe {
         in_tiles!(dy.len(), first, N, {
-            let dy: &[Vector; N] = dy[first..first + N].try_into().expect("a tile");
+            let dy = floats(&dy[first..first + N]);
             let rows = &mut gradient[first * columns..][..N * columns];
             for column in 0..columns {
-                let mut sums: [L::F; N] = std::array::from_fn(|n| L::load(&rows[n * columns + column]));
-                for (line, x) in x.chunks_exact(columns).enumerate().take(LANES) {
-                    let x = L::load(&x[column]);
-                    for n in 0..N {
-                        let dy = L::splat(f32::from_bits(dy[n].0[line]));
-                        sums[n] = L::add(sums[n], L::mul(dy, x));
-                    }
-                }
-                for n in 0..N {
-                    L::store(&mut rows[n * columns + column], sums[n]);
-                }
+                outer_tile::<L, N>(column, columns, dy, x, rows);
             }
         });
+    }
+}
+
+/// A register of columns of `N` rows of a gradient.
+///
+/// # Safety
+/// As [`product`]; `dy` has `N` vectors, `x` sixteen rows of `columns` vectors, `rows` N of them,
+/// and `column` is one of them.
+#[inline(always)]
+unsafe fn outer_tile<L: Lanes, const N: usize>(
+    column: usize,
+    columns: usize,
+    dy: &[f32],
+    x: &[Vector],
+    rows: &mut [Vector],
+) {
+    // SAFETY: every index is below what the caller promised.
+    unsafe {
+        let mut sums = [L::splat(0.0); N];
+        for (n, sum) in sums.iter_mut().enumerate() {
+            *sum = L::load(rows.get_unchecked(n * columns + column));
+        }
+        for line in 0..LANES {
+            let x = L::load(x.get_unchecked(line * columns + column));
+            for (n, sum) in sums.iter_mut().enumerate() {
+                let dy = L::splat(*dy.get_unchecked(n * LANES + line));
+                *sum = L::add(*sum, L::mul(dy, x));
+            }
+        }
+        for (n, sum) in sums.into_iter().enumerate() {
+            L::store(rows.get_unchecked_mut(n * columns + column), sum);
+        }
     }
 }
 

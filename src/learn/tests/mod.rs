@@ -13,7 +13,8 @@ use crate::model::{GptConfig, Preset};
 fn settings(preset: Preset, block: usize) -> Settings {
     let mut settings = Settings::new(preset, GptConfig::addition(preset, block));
     settings.batch_lines = 40;
-    settings.embedding_deviation = 0.5;
+    settings.token_deviation = 0.5;
+    settings.position_deviation = 0.5;
     settings.matrix_deviation = 0.2;
     settings.head_deviation = 0.3;
     settings
