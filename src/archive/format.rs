@@ -314,7 +314,7 @@ pub(super) fn get_varint(bytes: &mut &[u8]) -> Option<u64> {
 /// A piece of an archive.
 pub(super) enum Frame {
     /// An archive begins; the bytes of its model, compressed, if it carries one.
-    Header(Header, Option<Vec<u8>>),
+    Header(Box<Header>, Option<Vec<u8>>),
     Block(BlockHeader),
     /// An archive ends.
     End,
@@ -381,7 +381,7 @@ impl<R: Read> Frames<R> {
         let model = header.has_model.then(|| self.model()).transpose()?;
         self.archive = Some((start, Vec::new()));
         self.archives += 1;
-        Ok(Some(Frame::Header(header, model)))
+        Ok(Some(Frame::Header(Box::new(header), model)))
     }
 
     fn proceed(&mut self, start: u64, mut blocks: Vec<BlockSizes>) -> Result<Frame> {

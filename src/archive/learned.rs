@@ -54,16 +54,13 @@ impl Default for LearnOptions {
 
 impl LearnOptions {
     fn settings(&self, survey: &Survey, whole: bool) -> Result<Settings> {
-        let mut settings = Settings::new(self.preset, survey.config(self.preset));
-        if let Some(lines) = self.batch_lines {
-            settings.batch_lines = lines;
-        }
+        let mut settings = Settings::new(survey.config(self.preset));
         if let Some(rate) = self.rate {
             settings.rate = rate;
         }
         settings.seed = self.seed;
         settings.replay = self.replay;
-        survey.settle(settings, whole)
+        survey.settle(settings, self.batch_lines, whole)
     }
 }
 
@@ -148,7 +145,8 @@ impl<W: Write> LearningCompressor<W> {
             Some(survey) => self.options.settings(survey, true)?,
             None => {
                 let mut survey = Survey::default();
-                survey.update(&self.waiting);
+                let looked_at = self.waiting.len().min(MAX_BLOCK_BYTES);
+                survey.update(&self.waiting[..looked_at]);
                 self.options.settings(&survey, whole)?
             }
         };

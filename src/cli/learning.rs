@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 use serde_json::json;
 use surprisal::LearnOptions;
-use surprisal::learn::{BatchRecord, LearningCoder, Survey};
+use surprisal::learn::{BatchRecord, LearningCoder, Settings, Survey};
 use surprisal::model::{GptConfig, Preset};
 
 use super::input::Source;
@@ -191,7 +191,34 @@ impl Log {
     }
 }
 
-/// A learner in a few words.
+/// A learner and all of its settings, in one line.
+pub fn learner_text(settings: &Settings) -> String {
+    let Settings {
+        batch_lines,
+        rate,
+        warmup,
+        steps,
+        final_share,
+        beta1,
+        beta2,
+        weight_decay,
+        clip,
+        seed,
+        replay,
+        ..
+    } = settings;
+    let falls = match steps {
+        0 => "falling with the root of the steps".into(),
+        steps => format!("falling over {steps} steps to {final_share} of it"),
+    };
+    format!(
+        "{}; batches of {batch_lines} lines, rate {rate} after {warmup} steps, {falls}, moments {beta1} and {beta2}, \
+         weight decay {weight_decay}, clip {clip}, seed {seed}, replay {replay}",
+        shape_text(&settings.config)
+    )
+}
+
+/// The shape of a learner's network in a few words.
 pub fn shape_text(config: &GptConfig) -> String {
     format!(
         "{} layers, {} heads, {} wide, {} symbols, lines up to {}",

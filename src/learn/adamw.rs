@@ -29,7 +29,6 @@ struct Rule {
     beta1: f32,
     beta2: f32,
     scale: f32,
-    step: f32,
     /// √(1 − β₂^t).
     correction: f32,
 }
@@ -65,18 +64,19 @@ impl AdamW {
             beta1,
             beta2,
             scale: if norm > settings.clip { settings.clip / norm } else { 1.0 },
-            step: (rate / (1.0 - self.powers[0])) as f32,
             correction: (1.0 - self.powers[1]).sqrt() as f32,
         };
         let decayed = (1.0 - rate * f64::from(settings.weight_decay)) as f32;
         for tensor in shape.tensors() {
-            let keep = match tensor.kind {
-                Kind::Matrix | Kind::Residual | Kind::Head => decayed,
-                Kind::Tokens | Kind::Positions | Kind::Gain | Kind::Bias => 1.0,
+            let (keep, rate) = match tensor.kind {
+                Kind::Matrix | Kind::Residual | Kind::Head => (decayed, rate),
+                Kind::Gain | Kind::Bias => (1.0, rate),
+                Kind::Tokens | Kind::Positions => (1.0, rate * f64::from(settings.embedding_rate)),
             };
+            let step = (rate / (1.0 - self.powers[0])) as f32;
             let at = tensor.place;
             let moments = (&mut self.first[at.clone()], &mut self.second[at.clone()]);
-            rule.apply(keep, &mut parameters[at.clone()], moments, &gradient[at]);
+            rule.apply([keep, step], &mut parameters[at.clone()], moments, &gradient[at]);
         }
         norm
     }
@@ -85,7 +85,7 @@ impl AdamW {
 impl Rule {
     fn apply(
         &self,
-        keep: f32,
+        [keep, step]: [f32; 2],
         parameters: &mut [f32],
         (first, second): (&mut [f32], &mut [f32]),
         gradient: &[f32],
@@ -97,7 +97,7 @@ impl Rule {
             *m = least(self.beta1 * *m + (1.0 - self.beta1) * g, LEAST_GRADIENT);
             *v = least(self.beta2 * *v + ((1.0 - self.beta2) * g) * g, LEAST_SECOND);
             let denominator = v.sqrt() / self.correction + EPSILON;
-            let moved = *parameter * keep - (self.step * *m) / denominator;
+            let moved = *parameter * keep - (step * *m) / denominator;
             let cut = if moved > PARAMETER_MAX { PARAMETER_MAX } else { moved };
             *parameter = if cut < -PARAMETER_MAX { -PARAMETER_MAX } else { cut };
         }

@@ -52,9 +52,10 @@ impl Settings {
         out
     }
 
-    fn numbers(&self) -> [f32; 10] {
+    fn numbers(&self) -> [f32; 11] {
         [
             self.rate,
+            self.embedding_rate,
             self.final_share,
             self.beta1,
             self.beta2,
@@ -92,12 +93,13 @@ impl Settings {
         let (n_embd, block_size, batch_lines) = (fields.u16()?, fields.u16()?, fields.u16()?);
         let warmup = u32::from_le_bytes(fields.take()?);
         let steps = u64::from_le_bytes(fields.take()?);
-        let mut numbers = [0.0; 10];
+        let mut numbers = [0.0; 11];
         for number in &mut numbers {
             *number = fields.f32()?;
         }
         let [
             rate,
+            embedding_rate,
             final_share,
             beta1,
             beta2,
@@ -126,6 +128,7 @@ impl Settings {
             },
             batch_lines,
             rate,
+            embedding_rate,
             warmup,
             steps,
             final_share,

@@ -3,11 +3,14 @@
 use super::kernel::Sixteen;
 use super::shape::Shape;
 use crate::exact::LANES;
-use crate::model::{GptConfig, Preset, Vocabulary};
+use crate::model::{GptConfig, Vocabulary};
 use crate::{Error, Result};
 
 /// The most bytes that a learner may take; a header that asks for more is refused.
 const MEMORY_MAX: usize = 192 << 20;
+
+/// Where the end is not known the rate falls to 1/√2 of its highest in so many steps.
+const OPEN_STEPS: f64 = 8192.0;
 
 /// How a learner learns.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -18,10 +21,12 @@ pub struct Settings {
     pub batch_lines: usize,
     /// The highest learning rate.
     pub rate: f32,
+    /// The embeddings' learning rate is so many times that of all else.
+    pub embedding_rate: f32,
     /// Steps of linear warm-up to it.
     pub warmup: u32,
     /// Steps over which the rate falls along a straight line from there; 0 where nobody knows how
-    /// many there will be: then it falls with the root of the steps.
+    /// many there will be: then it falls ever more slowly, with the root of the steps.
     pub steps: u64,
     /// What is left of the highest rate at the end.
     pub final_share: f32,
@@ -48,13 +53,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What suits a preset, for a network of its size.
-    pub fn new(preset: Preset, config: GptConfig) -> Self {
-        let _ = preset;
+    /// What suits a network of this shape. Narrow networks learn at higher rates, from larger weights.
+    pub fn new(config: GptConfig) -> Self {
+        let width = config.n_embd as f32;
         Self {
             config,
-            batch_lines: 64,
-            rate: 3e-3,
+            batch_lines: 32,
+            rate: 0.15 / width,
+            embedding_rate: 1.0,
             warmup: 200,
             steps: 0,
             final_share: 0.1,
@@ -62,9 +68,9 @@ impl Settings {
             beta2: 0.98,
             weight_decay: 0.01,
             clip: 1.0,
-            token_deviation: 0.02,
-            position_deviation: 0.02,
-            matrix_deviation: 0.02,
+            token_deviation: 0.06,
+            position_deviation: 0.06,
+            matrix_deviation: 0.42 / width.sqrt(),
             head_deviation: 0.02,
             seed: 1,
             replay: 0,
@@ -90,6 +96,9 @@ impl Settings {
         }
         if !within(self.beta1, 0.9999) || !within(self.beta2, 0.999_999) || !within(self.weight_decay, 1.0) {
             return wrong("moments decay by less than 1, its weights by at most 1");
+        }
+        if !within(self.embedding_rate, 100.0) {
+            return wrong("embeddings learn at most 100 times as fast as all else");
         }
         let positive = |x: f32, max: f32| x > 0.0 && x <= max;
         let deviations = [
@@ -144,7 +153,7 @@ impl Settings {
             return peak * (step as f64 / warmup as f64);
         }
         if self.steps == 0 {
-            return peak * (warmup.max(1) as f64 / step as f64).sqrt();
+            return peak / (1.0 + (step - warmup) as f64 / OPEN_STEPS).sqrt();
         }
         let span = self.steps.saturating_sub(warmup).max(1);
         let progress = (step - warmup) as f64 / span as f64;

@@ -108,17 +108,33 @@ impl Survey {
         GptConfig::with_vocabulary(preset, longest + 1, &vocabulary)
     }
 
-    /// Settings for all of these lines, if they are `whole`, or for what begins with them.
+    /// Settings for all of these lines, if they are `whole`, or for what begins with them: short
+    /// files get smaller batches, which is more steps.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] if memory does not do for the preset.
-    pub(crate) fn settle(&self, mut settings: Settings, whole: bool) -> Result<Settings> {
+    pub(crate) fn settle(
+        &self,
+        mut settings: Settings,
+        batch_lines: Option<usize>,
+        whole: bool,
+    ) -> Result<Settings> {
+        if whole {
+            settings.batch_lines = match self.lines {
+                0..4_000 => 8,
+                4_000..12_000 => 16,
+                _ => settings.batch_lines,
+            };
+        }
+        settings.batch_lines = batch_lines.unwrap_or(settings.batch_lines);
         settings.fit_block()?;
         let batches = self.lines.div_ceil(settings.batch_lines as u64);
-        settings.steps = match whole {
-            true => (batches * (1 + u64::from(settings.replay))).max(1),
-            false => 0,
-        };
+        if whole {
+            settings.steps = (batches * (1 + u64::from(settings.replay))).max(1);
+            // A short file has no time for a long warm-up.
+            let warmup = u64::from(settings.warmup).min(settings.steps / 8);
+            settings.warmup = warmup as u32;
+        }
         Ok(settings)
     }
 }

@@ -11,7 +11,7 @@ use crate::model::{GptConfig, Preset};
 
 /// Settings of a small learner whose weights are large enough for every gradient to matter.
 fn settings(preset: Preset, block: usize) -> Settings {
-    let mut settings = Settings::new(preset, GptConfig::addition(preset, block));
+    let mut settings = Settings::new(GptConfig::addition(preset, block));
     settings.batch_lines = 40;
     settings.token_deviation = 0.5;
     settings.position_deviation = 0.5;
@@ -27,7 +27,7 @@ fn learner(settings: &Settings, isa: Isa) -> Learner {
 /// Lines of many lengths over the addition vocabulary, the empty one among them.
 fn lines(count: usize, longest: usize) -> Vec<Vec<u8>> {
     let line = |i: usize| {
-        let len = if i % 3 == 0 { longest } else { i * 7 % (longest + 1) };
+        let len = if i.is_multiple_of(3) { longest } else { i * 7 % (longest + 1) };
         (0..len).map(|j| b"0123456789+="[(i * i + 5 * j + j * j * i) % 12]).collect()
     };
     (0..count).map(line).collect()
