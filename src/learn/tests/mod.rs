@@ -1,5 +1,7 @@
 //! The learner against f64, against its definition, against itself.
 
+#[cfg(feature = "train")]
+mod candle;
 mod gradient;
 mod isa;
 mod reference;
