@@ -643,3 +643,35 @@ fn help_tells_of_exit_codes() {
             .starts_with("surprisal ")
     );
 }
+
+#[test]
+fn learning_needs_no_model_and_keeps_what_it_learned() {
+    let place = Place::new();
+    place.ok(&["corpus", "--lines", "2000", "--digits", "2", "-o", "two.txt"]);
+    let learn = ["compress", "-q", "--learn=pico", "--batch-lines", "8", "--lr", "0.01"];
+    let args = [&learn[..], &["--save-model", "model", "--log", "log.jsonl", "--verify", "two.txt"]].concat();
+    place.ok(&args);
+    let text = place.read("two.txt");
+    assert_eq!(place.ok(&["decompress", "-c", "-T2", "two.txt.sur"]), text);
+    place.ok(&["verify", "two.txt.sur", "--against", "two.txt"]);
+    assert_eq!(
+        place.ok(&["decompress", "--lines", "7..8", "two.txt.sur"]),
+        text.split_inclusive(|&b| b == b'\n').skip(6).take(2).collect::<Vec<_>>().concat()
+    );
+    let listed = String::from_utf8(place.ok(&["list", "-v", "two.txt.sur"])).unwrap();
+    assert!(listed.contains("learning pico") && listed.contains("batches of 8 lines"), "{listed}");
+    let log = String::from_utf8(place.read("log.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 2);
+    place.ok(&["compress", "-q", "-m", "model", "-o", "with.sur", "two.txt"]);
+    assert!(place.read("with.sur").len() < place.read("two.txt.sur").len());
+
+    let error = place.fails(2, &["compress", "--learn", "--embed-model", "a.txt"]);
+    assert!(error.contains("--embed-model"), "{error}");
+    let error = place.fails(2, &["compress", "--replay", "2", "a.txt"]);
+    assert!(error.contains("--learn"), "{error}");
+    place.fails(2, &["compress", "--learn=huge", "a.txt"]);
+    let error = place.fails(1, &["compress", "--learn", "--lr", "7", "a.txt"]);
+    assert!(error.contains("learning rate"), "{error}");
+    let error = place.fails(2, &["compress", "--learn", "--log", "l", "a.txt", "two.txt"]);
+    assert!(error.contains("--log"), "{error}");
+}

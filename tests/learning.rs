@@ -298,3 +298,41 @@ fn golden_archive() {
     assert!(restore(&archive, 1).unwrap() == data, "it decodes");
     assert!(compress(&data) == archive, "the same bytes");
 }
+
+/// The losses that the learner tells of add up to the archive: within 0.02 %, and sealing, inner
+/// sizes and framing.
+#[test]
+fn logged_losses_are_the_archive() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let options = LearnOptions {
+        observer: Some(Box::new(move |record| sender.send(record.clone()).unwrap())),
+        ..options(2)
+    };
+    let (archive, summary) = compress_with(&hexadecimal_sums(9000), options);
+    assert_eq!(summary.fallback_blocks, 0);
+    let records: Vec<_> = receiver.iter().collect();
+    assert_eq!(records.iter().map(|r| r.lines).sum::<usize>(), 9000);
+    assert_eq!(records.iter().map(|r| r.tokens()).sum::<u64>(), summary.tokens);
+    let logged = records.iter().map(|r| r.nats()).sum::<f64>() / std::f64::consts::LN_2 / 8.0;
+    let slots = records.iter().map(|r| r.slot_bits).sum::<f64>() / 8.0;
+    let index = Index::read(&mut Cursor::new(&archive)).unwrap();
+    let payloads: u32 = index.archives[0].blocks.iter().map(|b| b.payload_len).sum();
+    let inner = 16.0 * index.archives[0].blocks.len() as f64;
+    assert!((slots / logged - 1.0).abs() < 2e-4, "{slots} of slots, {logged} logged");
+    let over = f64::from(payloads) - logged;
+    assert!((-1.0..2e-4 * logged + inner).contains(&over), "{payloads} bytes, {logged} logged");
+}
+
+/// What was learned is a model like any other, and a good one for more of the same.
+#[test]
+fn what_was_learned_is_a_model() {
+    let data = hexadecimal_sums(6000);
+    let mut compressor = LearningCompressor::new(Vec::new(), options(2));
+    compressor.write_all(&data).unwrap();
+    let (archive, _, coder) = compressor.finish().unwrap();
+    let checkpoint = coder.learner().checkpoint().unwrap();
+    let config = checkpoint.config().to_json().into_bytes();
+    let model = surprisal::Model::from_files("learned", config, checkpoint.weights_to_bytes()).unwrap();
+    let with_it = surprisal::compress(&data, &std::sync::Arc::new(model)).unwrap();
+    assert!(with_it.len() < archive.len(), "{} and {}", with_it.len(), archive.len());
+}
