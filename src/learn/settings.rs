@@ -55,11 +55,17 @@ pub struct Settings {
 impl Settings {
     /// What suits a network of this shape. Narrow networks learn at higher rates, from larger weights.
     pub fn new(config: GptConfig) -> Self {
-        let width = config.n_embd as f32;
+        let (rate, matrix_deviation) = match config.n_embd {
+            ..=16 => (9e-3, 0.1),
+            ..=32 => (4.5e-3, 0.075),
+            ..=48 => (3e-3, 0.06),
+            ..=128 => (1.2e-3, 0.04),
+            _ => (8e-4, 0.03),
+        };
         Self {
             config,
             batch_lines: 32,
-            rate: 0.15 / width,
+            rate,
             embedding_rate: 1.0,
             warmup: 200,
             steps: 0,
@@ -70,7 +76,7 @@ impl Settings {
             clip: 1.0,
             token_deviation: 0.06,
             position_deviation: 0.06,
-            matrix_deviation: 0.42 / width.sqrt(),
+            matrix_deviation,
             head_deviation: 0.02,
             seed: 1,
             replay: 0,
