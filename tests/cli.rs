@@ -675,3 +675,43 @@ fn learning_needs_no_model_and_keeps_what_it_learned() {
     let error = place.fails(2, &["compress", "--learn", "--log", "l", "a.txt", "two.txt"]);
     assert!(error.contains("--log"), "{error}");
 }
+
+/// Peak memory while a learner reads the longest lines that it takes, in MiB, either way.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "slow: a learner over long lines"]
+fn learning_memory_is_bounded() {
+    let place = Place::new();
+    let line = |i: usize| (0..255).map(|j| b"0123456789abcdef"[(i * j * j + 7 * j + i) % 16]);
+    let text: Vec<u8> = (0..700).flat_map(|i| line(i).chain([b'\n'])).collect();
+    place.write("long.txt", &text);
+    let noise: Vec<u8> = (0..9_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    place.write("noise", &noise);
+    let peak = |args: &[&str]| {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("surprisal"))
+            .current_dir(place.0.path())
+            .args(args)
+            .spawn()
+            .unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+            peak = peak.max(kib.unwrap_or(0) / 1024);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(child.wait().unwrap().success(), "{args:?}");
+        peak
+    };
+    for args in [
+        &["compress", "-q", "--learn=nano", "-T2", "long.txt"][..],
+        &["decompress", "-q", "-f", "-T2", "long.txt.sur"],
+        &["compress", "-q", "--learn=mini", "-T2", "a.txt"],
+        &["compress", "-q", "--learn=nano", "-T2", "noise"],
+    ] {
+        let peak = peak(args);
+        println!("{args:?}: {peak} MiB");
+        assert!(peak <= 256, "{args:?}: {peak} MiB");
+    }
+}

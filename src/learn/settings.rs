@@ -7,7 +7,7 @@ use crate::model::{GptConfig, Vocabulary};
 use crate::{Error, Result};
 
 /// The most bytes that a learner may take; a header that asks for more is refused.
-const MEMORY_MAX: usize = 192 << 20;
+const MEMORY_MAX: usize = 160 << 20;
 
 /// Where the end is not known the rate falls to 1/√2 of its highest in so many steps.
 const OPEN_STEPS: f64 = 8192.0;
