@@ -1,11 +1,18 @@
 //! Models ready for use: those in the binary, those in folders, those in archives.
+//!
+//! The binary has a family of models for each size of network, and in it a model for each
+//! distribution of addition lines. A [`Level`] chooses the family, [`Models::choose`] the model: the
+//! one that codes the first lines in the fewest bits.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use crate::archive::hex;
+use crate::coder::LineCoder;
 use crate::exact::ExactModel;
-use crate::model::{Checkpoint, GptConfig, read_folder};
+use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset, read_folder};
 use crate::{Error, Result};
 
 /// A model with its name: the exact network that codes, and the files that it came from.
@@ -14,7 +21,7 @@ pub struct Model {
     config: GptConfig,
     exact: ExactModel,
     files: (Vec<u8>, Vec<u8>),
-    log: &'static str,
+    log: String,
 }
 
 impl Model {
@@ -28,7 +35,10 @@ impl Model {
         let name = resolved
             .file_name()
             .map_or("model".into(), |name| name.to_string_lossy().into_owned());
-        Self::from_files(&name, config, weights)
+        let mut model = Self::from_files(&name, config, weights)?;
+        // A model needs none: one from elsewhere has no such file.
+        model.log = std::fs::read_to_string(folder.join(LOG_FILE)).unwrap_or_default();
+        Ok(model)
     }
 
     /// A model from the bytes of `config.json` and `model.safetensors`.
@@ -47,7 +57,7 @@ impl Model {
             config: checkpoint.config().clone(),
             exact,
             files: (config, weights),
-            log: "",
+            log: String::new(),
         })
     }
 
@@ -76,10 +86,89 @@ impl Model {
         (&self.files.0, &self.files.1)
     }
 
-    /// The training log of a bundled model, as JSON lines; empty for others.
+    /// Its training log, as JSON lines; empty if none came with it.
     pub fn log(&self) -> &str {
-        self.log
+        &self.log
     }
+}
+
+/// The files of a model in the binary.
+struct BundledFiles {
+    name: &'static str,
+    config: &'static [u8],
+    weights: &'static [u8],
+    log: &'static str,
+}
+
+/// The files of a folder in `models/`.
+macro_rules! bundled {
+    ($name:literal) => {
+        BundledFiles {
+            name: $name,
+            config: include_bytes!(concat!("../models/", $name, "/config.json")),
+            weights: include_bytes!(concat!("../models/", $name, "/model.safetensors")),
+            log: include_str!(concat!("../models/", $name, "/training.jsonl")),
+        }
+    };
+}
+
+/// The models in the binary, the default first. Where two are equally good the first is chosen.
+static BUNDLED: [BundledFiles; 6] = [
+    bundled!("tiny-uniform"),
+    bundled!("tiny-leading"),
+    bundled!("tiny-natural"),
+    bundled!("pico-uniform"),
+    bundled!("pico-leading"),
+    bundled!("pico-natural"),
+];
+
+/// What compressing may take and give: 1 is the fastest, 9 the smallest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(u8);
+
+impl Level {
+    /// A level from 1 to 9.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for any other number.
+    pub fn new(level: u8) -> Result<Self> {
+        match level {
+            1..=9 => Ok(Self(level)),
+            _ => Err(Error::invalid(format!("there are levels 1 to 9, not {level}"))),
+        }
+    }
+
+    /// Whether it chooses among models of this size: pico up to level 3, tiny above.
+    pub fn may_choose(self, model: &Model) -> bool {
+        let size = match self.0 {
+            ..=3 => Preset::Pico,
+            _ => Preset::Tiny,
+        };
+        let config = model.config();
+        size.dimensions() == (config.n_layer, config.n_head, config.n_embd)
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self(6)
+    }
+}
+
+/// Lines that a model is tried on.
+const TRIED: usize = 128;
+
+/// Bits that a model takes for the first lines of a content, those outside its grammar as they are.
+fn bits(model: &Model, beginning: &[u8]) -> u64 {
+    let mut coder = LineCoder::new(&model.exact);
+    let lines = beginning.split_inclusive(|&c| c == b'\n').take(TRIED);
+    let text = lines.map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    });
+    let (fitting, others): (Vec<&[u8]>, Vec<&[u8]>) = text.partition(|line| coder.fits(line));
+    let outside: u64 = others.iter().map(|line| 8 * line.len() as u64).sum();
+    outside + 32 * coder.encode(&fitting).len() as u64
 }
 
 /// The longest name of a model in an archive, in bytes.
@@ -92,18 +181,25 @@ pub struct Models(Vec<Arc<Model>>);
 impl Models {
     /// The models in the binary, the default first.
     pub fn bundled() -> Self {
-        static BUNDLED: OnceLock<Vec<Arc<Model>>> = OnceLock::new();
-        let models = BUNDLED.get_or_init(|| {
-            let mut model = Model::from_files(
-                "tiny-uniform",
-                include_bytes!("../models/tiny-uniform/config.json").to_vec(),
-                include_bytes!("../models/tiny-uniform/model.safetensors").to_vec(),
-            )
-            .expect("the bundled model is whole, and SURPRISAL_ISA was checked before");
-            model.log = include_str!("../models/tiny-uniform/training.jsonl");
-            vec![Arc::new(model)]
-        });
+        static MODELS: OnceLock<Vec<Arc<Model>>> = OnceLock::new();
+        let load = |files: &BundledFiles| {
+            let (config, weights) = (files.config.to_vec(), files.weights.to_vec());
+            let mut model = Model::from_files(files.name, config, weights)
+                .expect("a bundled model is whole, and SURPRISAL_ISA was checked before");
+            model.log = files.log.to_owned();
+            Arc::new(model)
+        };
+        let models = MODELS.get_or_init(|| BUNDLED.par_iter().map(load).collect());
         Self(models.clone())
+    }
+
+    /// The bundled model that codes the beginning of a content in the fewest bits, of those that a
+    /// level chooses among. It looks at some hundred lines; a content without a line that any of
+    /// them knows gets the first.
+    pub fn choose(&self, level: Level, beginning: &[u8]) -> &Arc<Model> {
+        let candidates = self.iter().filter(|model| level.may_choose(model));
+        let best = candidates.min_by_key(|model| bits(model, beginning));
+        best.expect("every family has a model")
     }
 
     /// Adds a model, before all others.

@@ -88,6 +88,19 @@ impl EncoderModel<PRECISION> for Slots {
     }
 }
 
+/// Sees each token as it is coded. Nothing of the bytes depends on it.
+pub trait TokenObserver {
+    /// A token of line `line` (of those given, from 0) at `position` (from 0) is coded with this row
+    /// of cumulative probabilities (see [`crate::exact::Cdfs::row`]).
+    fn token(&mut self, line: usize, position: usize, token: Token, row: &[u32]);
+}
+
+/// Looks at nothing.
+impl TokenObserver for () {
+    #[inline]
+    fn token(&mut self, _line: usize, _position: usize, _token: Token, _row: &[u32]) {}
+}
+
 /// Codes lines and decodes them again. Keeps the network's memory from group to group.
 pub struct LineCoder<'a> {
     model: &'a ExactModel,
@@ -119,10 +132,18 @@ impl<'a> LineCoder<'a> {
     /// # Panics
     /// If a line does not fit.
     pub fn encode(&mut self, lines: &[&[u8]]) -> Vec<u32> {
+        self.encode_observed(lines, &mut ())
+    }
+
+    /// As [`LineCoder::encode`], while somebody looks on.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn encode_observed(&mut self, lines: &[&[u8]], observer: &mut impl TokenObserver) -> Vec<u32> {
         let vocabulary = self.model.vocabulary();
         let mut encoder = DefaultRangeEncoder::new();
         let mut tokens = Vec::with_capacity(GROUP);
-        for lines in lines.chunks(GROUP) {
+        for (group, lines) in lines.chunks(GROUP).enumerate() {
             self.group.start(lines.len());
             tokens.clear();
             tokens.resize(lines.len(), vocabulary.start());
@@ -137,6 +158,7 @@ impl<'a> LineCoder<'a> {
                         Some(&c) => vocabulary.token(c).expect("the line fits"),
                         None => vocabulary.end(),
                     };
+                    observer.token(group * GROUP + index, position, *token, cdfs.row(index));
                     let coded = encoder.encode_symbol(*token, Row(cdfs.row(index)));
                     coded.expect("every symbol has a slot and memory does not fail");
                 }

@@ -16,7 +16,8 @@
 //! entropy; [`model`] is a trained model as files; [`exact`] is the network in integers, which
 //! decides bytes; [`coder`] turns lines into bits with it; [`archive`] frames them. [`gpt`] and
 //! [`train`] (feature `train`) are the world of floating point, where models come from; nothing of
-//! the exact world imports them. [`training_log`] reads what a training told of itself.
+//! the exact world imports them. [`training_log`] reads what a training told of itself, and [`report`]
+//! accounts for every bit between a loss and a file.
 //!
 //! ```
 //! use surprisal::Models;
@@ -38,6 +39,7 @@ pub mod exact;
 pub mod gpt;
 pub mod learn;
 pub mod model;
+pub mod report;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod training_log;

@@ -47,43 +47,55 @@ fn exact_bits(model: &ExactModel, lines: &[Vec<u8>]) -> f64 {
     bits
 }
 
-/// Bits of the lines by the float network.
-fn float_bits(model: &Model, lines: &[Vec<u8>]) -> f64 {
+/// The float network of a model.
+fn float_network(model: &Model) -> Gpt {
     let (config, weights) = model.files();
     let checkpoint = Checkpoint::from_bytes(config, weights).unwrap();
-    let gpt = Gpt::from_checkpoint(&checkpoint, &Device::Cpu).unwrap();
+    Gpt::from_checkpoint(&checkpoint, &Device::Cpu).unwrap()
+}
+
+/// Lines of one length, ready for the float network.
+fn batch(model: &Model, lines: &[Vec<u8>]) -> Batch {
     let vocabulary = model.exact().vocabulary();
-    let mut nats = 0.0;
-    for lines in lines.chunks(512) {
-        let length = lines[0].len() + 1;
-        let token = |c: &u8| u32::from(vocabulary.token(*c).unwrap());
-        let with = |first: Option<u32>, line: &[u8], last: Option<u32>| -> Vec<u32> {
-            first
-                .into_iter()
-                .chain(line.iter().map(token))
-                .chain(last)
-                .collect()
-        };
-        let (start, end) = (u32::from(vocabulary.start()), u32::from(vocabulary.end()));
-        let inputs: Vec<u32> = lines
-            .iter()
-            .flat_map(|line| with(Some(start), line, None))
-            .collect();
-        let targets: Vec<u32> = lines
-            .iter()
-            .flat_map(|line| with(None, line, Some(end)))
-            .collect();
-        let rows = targets.len();
-        let device = &Device::Cpu;
-        let batch = Batch {
-            inputs: Tensor::from_vec(inputs, (lines.len(), length), device).unwrap(),
-            targets: Tensor::from_vec(targets, rows, device).unwrap(),
-            weights: Tensor::ones(rows, candle_core::DType::F32, device).unwrap(),
-        };
-        let surprisals: Vec<f32> = gpt.surprisals(&batch).unwrap().to_vec1().unwrap();
-        nats += surprisals.iter().map(|&s| f64::from(s)).sum::<f64>();
+    let length = lines[0].len() + 1;
+    let token = |c: &u8| u32::from(vocabulary.token(*c).unwrap());
+    let with = |first: Option<u32>, line: &[u8], last: Option<u32>| -> Vec<u32> {
+        first
+            .into_iter()
+            .chain(line.iter().map(token))
+            .chain(last)
+            .collect()
+    };
+    let (start, end) = (u32::from(vocabulary.start()), u32::from(vocabulary.end()));
+    let inputs: Vec<u32> = lines
+        .iter()
+        .flat_map(|line| with(Some(start), line, None))
+        .collect();
+    let targets: Vec<u32> = lines
+        .iter()
+        .flat_map(|line| with(None, line, Some(end)))
+        .collect();
+    let (rows, device) = (targets.len(), &Device::Cpu);
+    Batch {
+        inputs: Tensor::from_vec(inputs, (lines.len(), length), device).unwrap(),
+        targets: Tensor::from_vec(targets, rows, device).unwrap(),
+        weights: Tensor::ones(rows, candle_core::DType::F32, device).unwrap(),
     }
-    nats / std::f64::consts::LN_2
+}
+
+/// Surprisal of every token of lines by the float network, in nats, line by line.
+fn float_nats(model: &Model, lines: &[Vec<u8>]) -> Vec<f64> {
+    let gpt = float_network(model);
+    let nats = lines.chunks(512).flat_map(|lines| {
+        let surprisals = gpt.surprisals(&batch(model, lines)).unwrap();
+        surprisals.to_vec1::<f32>().unwrap()
+    });
+    nats.map(f64::from).collect()
+}
+
+/// Bits of the lines by the float network.
+fn float_bits(model: &Model, lines: &[Vec<u8>]) -> f64 {
+    float_nats(model, lines).iter().sum::<f64>() / std::f64::consts::LN_2
 }
 
 #[test]
@@ -121,19 +133,43 @@ fn exact_network_costs_little() {
     assert!((exact / float - 1.0).abs() < 1e-4);
 }
 
-/// The float network against figures that PyTorch's minGPT gave for the same weights.
+/// The float network against figures that PyTorch's minGPT gave for the same weights: the loss at
+/// each position over 64 lines, the loss of each line, and the logits of the first line.
 #[test]
 fn the_float_network_is_mingpt() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mingpt");
     let model = Model::load(&folder).unwrap();
     let text = std::fs::read_to_string(folder.join("lines.txt")).unwrap();
-    let expected: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
-    let by_line = expected["loss_by_line"].as_array().unwrap();
-    for (line, expected) in text.lines().zip(by_line) {
-        let nats = float_bits(&model, &[line.as_bytes().to_vec()]) * std::f64::consts::LN_2;
-        let error = nats - expected.as_f64().unwrap();
-        assert!(error.abs() < 28.0 * 1e-4, "{line}: {nats} instead of {expected}");
+    let lines: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
+    let file = std::fs::read(folder.join("expected.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    let numbers = |value: &serde_json::Value| -> Vec<f64> {
+        let values = value.as_array().unwrap().iter();
+        values.map(|v| v.as_f64().unwrap()).collect()
+    };
+    let close = |what: &str, found: &[f64], expected: &[f64], tolerance: f64| {
+        assert_eq!(found.len(), expected.len());
+        for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let error = (found - expected).abs();
+            assert!(error < tolerance, "{what} {i}: {found} instead of {expected}");
+        }
+    };
+    let nats = float_nats(&model, &lines);
+    let at = |position: usize| nats.iter().skip(position).step_by(28).sum::<f64>() / 64.0;
+    let by_position: Vec<f64> = (0..28).map(at).collect();
+    close(
+        "position",
+        &by_position,
+        &numbers(&expected["loss_by_position"]),
+        1e-4,
+    );
+    let by_line: Vec<f64> = nats.chunks(28).map(|line| line.iter().sum()).collect();
+    close("line", &by_line, &numbers(&expected["loss_by_line"]), 1e-4);
+    let first = batch(&model, &lines[..1]);
+    let logits = float_network(&model).forward(&first.inputs).unwrap();
+    let rows = logits.to_vec2::<f32>().unwrap();
+    for (row, expected) in rows.iter().zip(expected["logits_first_line"].as_array().unwrap()) {
+        let row: Vec<f64> = row.iter().map(|&l| f64::from(l)).collect();
+        close("logit", &row, &numbers(expected), 1e-3);
     }
-    assert_eq!(by_line.len(), 64);
 }

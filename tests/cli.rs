@@ -444,12 +444,63 @@ fn bundled_models_are_listed() {
         (&model["name"], &model["parameters"]),
         (&"tiny-uniform".into(), &27_264.into())
     );
-    assert!(model["validation_loss"].as_f64().unwrap() > 1.3);
+    assert!(model["nonzero_parameters"].as_u64() < model["parameters"].as_u64());
+    for model in models["models"].as_array().unwrap() {
+        assert!(model["validation_loss"].as_f64().unwrap() > 1.3, "{model}");
+        assert!(!model["levels"].as_array().unwrap().is_empty(), "{model}");
+    }
     assert!(
         String::from_utf8(place.ok(&["models"]))
             .unwrap()
             .contains("8 digits uniform")
     );
+}
+
+/// The model that codes the first lines best is chosen, among those of the level; stdin too.
+#[test]
+fn compress_chooses_the_model() {
+    let place = Place::new();
+    let model = |args: &[&str], file: &str| {
+        let line = place.ok(&[&["c", "--json", "-f", file, "-o", "x.sur"], args].concat());
+        assert_eq!(place.ok(&["d", "-c", "x.sur"]), place.read(file));
+        json(&line)["model"].as_str().unwrap().to_owned()
+    };
+    for operands in ["uniform", "leading", "natural"] {
+        let file = format!("{operands}.txt");
+        let lines = [
+            "corpus",
+            "-q",
+            "--lines",
+            "300",
+            "--operands",
+            operands,
+            "-o",
+            &file,
+        ];
+        place.ok(&lines);
+        assert_eq!(model(&[], &file), format!("tiny-{operands}"));
+        assert_eq!(model(&["-m", "auto", "-q"], &file), format!("tiny-{operands}"));
+        assert_eq!(model(&["-1"], &file), format!("pico-{operands}"));
+        assert_eq!(model(&["-9"], &file), format!("tiny-{operands}"));
+        let piped = place
+            .command(&["c"])
+            .write_stdin(place.read(&file))
+            .output()
+            .unwrap();
+        place.write("piped.sur", &piped.stdout);
+        let listed = json(&place.ok(&["l", "--json", "piped.sur"]));
+        assert_eq!(
+            listed["files"][0]["archives"][0]["model"],
+            format!("tiny-{operands}")
+        );
+    }
+    // Nothing that a model knows: the first.
+    place.write("text.txt", b"no sums here\n");
+    place.write("empty.txt", b"");
+    assert_eq!(model(&[], "text.txt"), "tiny-uniform");
+    assert_eq!(model(&[], "empty.txt"), "tiny-uniform");
+    place.fails(2, &["c", "-1", "-9", "uniform.txt"]);
+    place.fails(2, &["c", "-1", "-m", "tiny-uniform", "uniform.txt"]);
 }
 
 #[test]
@@ -648,18 +699,44 @@ fn help_tells_of_exit_codes() {
 fn learning_needs_no_model_and_keeps_what_it_learned() {
     let place = Place::new();
     place.ok(&["corpus", "--lines", "2000", "--digits", "2", "-o", "two.txt"]);
-    let learn = ["compress", "-q", "--learn=pico", "--batch-lines", "8", "--lr", "0.01"];
-    let args = [&learn[..], &["--save-model", "model", "--log", "log.jsonl", "--verify", "two.txt"]].concat();
+    let learn = [
+        "compress",
+        "-q",
+        "--learn=pico",
+        "--batch-lines",
+        "8",
+        "--lr",
+        "0.01",
+    ];
+    let args = [
+        &learn[..],
+        &[
+            "--save-model",
+            "model",
+            "--log",
+            "log.jsonl",
+            "--verify",
+            "two.txt",
+        ],
+    ]
+    .concat();
     place.ok(&args);
     let text = place.read("two.txt");
     assert_eq!(place.ok(&["decompress", "-c", "-T2", "two.txt.sur"]), text);
     place.ok(&["verify", "two.txt.sur", "--against", "two.txt"]);
     assert_eq!(
         place.ok(&["decompress", "--lines", "7..8", "two.txt.sur"]),
-        text.split_inclusive(|&b| b == b'\n').skip(6).take(2).collect::<Vec<_>>().concat()
+        text.split_inclusive(|&b| b == b'\n')
+            .skip(6)
+            .take(2)
+            .collect::<Vec<_>>()
+            .concat()
     );
     let listed = String::from_utf8(place.ok(&["list", "-v", "two.txt.sur"])).unwrap();
-    assert!(listed.contains("learning pico") && listed.contains("batches of 8 lines"), "{listed}");
+    assert!(
+        listed.contains("learning pico") && listed.contains("batches of 8 lines"),
+        "{listed}"
+    );
     let log = String::from_utf8(place.read("log.jsonl")).unwrap();
     assert_eq!(log.lines().count(), 2);
     place.ok(&["compress", "-q", "-m", "model", "-o", "with.sur", "two.txt"]);
@@ -685,7 +762,9 @@ fn learning_memory_is_bounded() {
     let line = |i: usize| (0..255).map(|j| b"0123456789abcdef"[(i * j * j + 7 * j + i) % 16]);
     let text: Vec<u8> = (0..700).flat_map(|i| line(i).chain([b'\n'])).collect();
     place.write("long.txt", &text);
-    let noise: Vec<u8> = (0..9_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> = (0..9_000_000u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     place.write("noise", &noise);
     let peak = |args: &[&str]| {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("surprisal"))

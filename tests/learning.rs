@@ -48,10 +48,21 @@ fn assert_round_trip(data: &[u8]) -> Summary {
         (summary.bytes_in, summary.bytes_out),
         (data.len() as u64, archive.len() as u64)
     );
-    assert_eq!(summary.lines, data.split_inclusive(|&b| b == b'\n').count() as u64);
+    assert_eq!(
+        summary.lines,
+        data.split_inclusive(|&b| b == b'\n').count() as u64
+    );
     let limit = data.len() + data.len() / 1000 + 1024;
-    assert!(archive.len() <= limit, "{} bytes became {}", data.len(), archive.len());
-    assert_eq!(Index::read(&mut Cursor::new(&archive)).unwrap(), Index::scan(&archive[..]).unwrap());
+    assert!(
+        archive.len() <= limit,
+        "{} bytes became {}",
+        data.len(),
+        archive.len()
+    );
+    assert_eq!(
+        Index::read(&mut Cursor::new(&archive)).unwrap(),
+        Index::scan(&archive[..]).unwrap()
+    );
     summary
 }
 
@@ -94,7 +105,13 @@ fn dates(lines: usize) -> Vec<u8> {
 fn log_column(lines: usize) -> Vec<u8> {
     let mut random = noise();
     let levels = ["INFO ok", "WARN slow", "ERROR no reply from host"];
-    let line = |_| format!("{:06} us {}\n", random() % 1_000_000, levels[(random() % 16 / 7) as usize]);
+    let line = |_| {
+        format!(
+            "{:06} us {}\n",
+            random() % 1_000_000,
+            levels[(random() % 16 / 7) as usize]
+        )
+    };
     (0..lines).map(line).collect::<String>().into_bytes()
 }
 
@@ -184,7 +201,10 @@ fn settings_travel() {
         survey: Some(survey),
         ..options(1)
     };
-    assert!(compress_with(&data, options).0 == plain, "a small input is looked at as a whole");
+    assert!(
+        compress_with(&data, options).0 == plain,
+        "a small input is looked at as a whole"
+    );
 }
 
 /// More than a stream's survey sees, of lines and of one line without end.
@@ -318,9 +338,15 @@ fn logged_losses_are_the_archive() {
     let index = Index::read(&mut Cursor::new(&archive)).unwrap();
     let payloads: u32 = index.archives[0].blocks.iter().map(|b| b.payload_len).sum();
     let inner = 16.0 * index.archives[0].blocks.len() as f64;
-    assert!((slots / logged - 1.0).abs() < 2e-4, "{slots} of slots, {logged} logged");
+    assert!(
+        (slots / logged - 1.0).abs() < 2e-4,
+        "{slots} of slots, {logged} logged"
+    );
     let over = f64::from(payloads) - logged;
-    assert!((-1.0..2e-4 * logged + inner).contains(&over), "{payloads} bytes, {logged} logged");
+    assert!(
+        (-1.0..2e-4 * logged + inner).contains(&over),
+        "{payloads} bytes, {logged} logged"
+    );
 }
 
 /// What was learned is a model like any other, and a good one for more of the same.
@@ -334,5 +360,10 @@ fn what_was_learned_is_a_model() {
     let config = checkpoint.config().to_json().into_bytes();
     let model = surprisal::Model::from_files("learned", config, checkpoint.weights_to_bytes()).unwrap();
     let with_it = surprisal::compress(&data, &std::sync::Arc::new(model)).unwrap();
-    assert!(with_it.len() < archive.len(), "{} and {}", with_it.len(), archive.len());
+    assert!(
+        with_it.len() < archive.len(),
+        "{} and {}",
+        with_it.len(),
+        archive.len()
+    );
 }

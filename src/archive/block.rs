@@ -10,6 +10,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
+use super::observe::BlockObserver;
 use crate::coder::{LineCoder, Undecodable};
 
 /// The most lines of a block.
@@ -25,11 +26,13 @@ const ZSTD_PROBE_LEVEL: i32 = 1;
 const PROBE_MARGIN: f64 = 1.5;
 
 /// A coded block.
-pub(super) struct Coded {
+pub(super) struct Coded<B> {
     pub header: BlockHeader,
     pub payload: Vec<u8>,
-    /// Lines that the model coded, their tokens, and the words that it took.
+    /// Lines that the model coded, and their tokens.
     pub modelled: Modelled,
+    /// What looked on.
+    pub observer: B,
 }
 
 /// What the model did in a block, or in many.
@@ -71,13 +74,16 @@ pub(super) fn try_zstd(content: &[u8], ways: &mut Vec<Way>) {
 }
 
 /// Codes a block in the shortest of the three ways.
-pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
+pub(super) fn encode<B: BlockObserver>(content: &[u8], coder: &mut LineCoder) -> Coded<B> {
+    let mut observer = B::default();
     let split = Split::new(content, |line| coder.fits(line));
+    observer.begin(content, &split.lines);
     let modelled = split.modelled();
     let mut ways = vec![(BlockKind::Raw, content.to_vec())];
     // Where most bytes are outside the grammar the model's part cannot pay.
     if split.is_mostly_lines() {
-        ways.push((BlockKind::Modelled, split.payload(&coder.encode(&split.lines))));
+        let words = coder.encode_observed(&split.lines, &mut observer);
+        ways.push((BlockKind::Modelled, split.payload(&words)));
     }
     try_zstd(content, &mut ways);
     let (kind, payload) = ways
@@ -88,12 +94,13 @@ pub(super) fn encode(content: &[u8], coder: &mut LineCoder) -> Coded {
         BlockKind::Modelled => modelled,
         _ => Modelled::default(),
     };
-    Coded::new(content, kind, payload, modelled)
+    observer.end(content, &split.lines, kind);
+    Coded::new(content, kind, payload, modelled, observer)
 }
 
-impl Coded {
+impl<B> Coded<B> {
     /// Content in the way that was chosen.
-    pub fn new(content: &[u8], kind: BlockKind, payload: Vec<u8>, modelled: Modelled) -> Self {
+    pub fn new(content: &[u8], kind: BlockKind, payload: Vec<u8>, modelled: Modelled, observer: B) -> Self {
         let header = BlockHeader {
             kind,
             content_len: content.len() as u32,
@@ -106,6 +113,7 @@ impl Coded {
             header,
             payload,
             modelled,
+            observer,
         }
     }
 }
@@ -235,6 +243,53 @@ pub(super) fn check(header: &BlockHeader, content: Vec<u8>) -> Result<Vec<u8>, &
     Ok(content)
 }
 
+/// What stands before the exceptions of a modelled payload.
+struct InnerSizes {
+    crlf: u8,
+    /// Modelled lines, and exceptions.
+    lines: usize,
+    count: usize,
+    /// Bytes of the exceptions, unpacked and as they stand.
+    plain_len: usize,
+    section_len: usize,
+}
+
+/// The most bytes that inner sizes take: they and the varints are bounded.
+pub(super) const MAX_INNER_SIZES: usize = 1 + 4 * 9;
+
+impl InnerSizes {
+    /// Takes them off the front of a payload.
+    fn take(payload: &mut &[u8]) -> Option<Self> {
+        let (&crlf, rest) = payload.split_first()?;
+        *payload = rest;
+        let mut number = || get_varint(payload).and_then(|n| usize::try_from(n).ok());
+        Some(Self {
+            crlf,
+            lines: number()?,
+            count: number()?,
+            plain_len: number()?,
+            section_len: number()?,
+        })
+    }
+}
+
+/// What a payload is made of, in bytes: what the range coder (or zstd, or nothing) wrote, and what
+/// stands beside it; the rest is framing. `start` is the payload's first [`MAX_INNER_SIZES`] bytes,
+/// or all of it. Where a modelled payload's sizes make no sense, which decoding would tell, both
+/// are 0.
+pub(super) fn payload_parts(kind: BlockKind, payload_len: u32, start: &[u8]) -> (u32, u32) {
+    if !matches!(kind, BlockKind::Modelled | BlockKind::Learned) {
+        return (payload_len, 0);
+    }
+    let mut rest = start;
+    let parts = InnerSizes::take(&mut rest).and_then(|sizes| {
+        let inner = (start.len() - rest.len()) as u32;
+        let beside = u32::try_from(sizes.section_len).ok()?;
+        Some((payload_len.checked_sub(inner)?.checked_sub(beside)?, beside))
+    });
+    parts.unwrap_or_default()
+}
+
 /// Puts a modelled block together again. `decode` takes words, the number of lines, what ends each
 /// and whom to hand them to.
 pub(super) fn join(
@@ -243,14 +298,13 @@ pub(super) fn join(
     decode: impl FnOnce(&[u32], usize, &[u8], &mut dyn FnMut(&[u8])) -> Result<(), Undecodable>,
 ) -> Result<Vec<u8>, &'static str> {
     const BAD: &str = "its inner sizes make no sense";
-    let (&crlf, rest) = payload.split_first().ok_or(BAD)?;
-    payload = rest;
-    let mut number = || {
-        get_varint(&mut payload)
-            .and_then(|n| usize::try_from(n).ok())
-            .ok_or(BAD)
-    };
-    let (lines, count, plain_len, section_len) = (number()?, number()?, number()?, number()?);
+    let InnerSizes {
+        crlf,
+        lines,
+        count,
+        plain_len,
+        section_len,
+    } = InnerSizes::take(&mut payload).ok_or(BAD)?;
     // Every line takes at least its newline, every exception a byte and two varints of five.
     if crlf > 1 || lines > limit || count > limit || plain_len > limit + 10 * count {
         return Err(BAD);

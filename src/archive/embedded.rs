@@ -6,7 +6,7 @@ use super::format::MAX_MODEL;
 use crate::{Error, Result};
 
 /// The bytes of an embedded model: both files, by zstd.
-pub(super) fn model_to_bytes(config: &[u8], weights: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(crate) fn model_to_bytes(config: &[u8], weights: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut plain = (config.len() as u32).to_le_bytes().to_vec();
     plain.extend(config);
     plain.extend(weights);

@@ -13,7 +13,7 @@ pub const VERSION: u16 = 1;
 pub const LEARNED_VERSION: u16 = 2;
 
 /// The first four bytes of an archive: not text in any encoding.
-pub(super) const MAGIC: [u8; 4] = *b"\xb5SUR";
+pub const MAGIC: [u8; 4] = *b"\xb5SUR";
 /// The last four bytes of an archive.
 pub(super) const END_MAGIC: [u8; 4] = *b"RUS\xb5";
 /// Bytes of the trailer: length of the index, length of the archive, checksum, magic.

@@ -4,10 +4,10 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::block;
-use super::learned;
 use super::format::{
     self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, Frame, Frames, Header, TRAILER_LEN,
 };
+use super::learned;
 use super::reader::hex;
 use crate::bundle::Models;
 use crate::coder::LineCoder;
@@ -103,6 +103,11 @@ pub struct BlockEntry {
     pub newlines: u32,
     /// Bytes of its payload, without its header.
     pub payload_len: u32,
+    /// Bytes of the payload that the range coder wrote; all of it if the block is not modelled.
+    pub coded_len: u32,
+    /// Bytes of the payload that hold lines which the model cannot code. What is left of a payload
+    /// is inner sizes. Where those make no sense, which only decoding tells, both are 0.
+    pub beside_len: u32,
 }
 
 impl ArchiveEntry {
@@ -116,9 +121,11 @@ impl ArchiveEntry {
         self.blocks.iter().map(|b| u64::from(b.newlines)).sum()
     }
 
-    /// Bytes that are neither payload nor model: headers, index, trailer.
+    /// Bytes that are neither content in some form nor model: headers, inner sizes of payloads, index,
+    /// trailer.
     pub fn framing(&self) -> u64 {
-        self.len - self.model_len - self.blocks.iter().map(|b| u64::from(b.payload_len)).sum::<u64>()
+        let of_content = |b: &BlockEntry| u64::from(b.coded_len) + u64::from(b.beside_len);
+        self.len - self.model_len - self.blocks.iter().map(of_content).sum::<u64>()
     }
 
     fn new(offset: u64, header: &Header, model_len: u64, sizes: &[BlockSizes]) -> Self {
@@ -137,7 +144,10 @@ impl ArchiveEntry {
                 content_len,
                 newlines,
                 payload_len,
-            };
+                coded_len: 0,
+                beside_len: 0,
+            }
+            .with_parts(kind, &[]);
             at += BLOCK_HEADER_LEN as u64 + u64::from(payload_len);
             entry
         });
@@ -196,16 +206,21 @@ impl Index {
             match frame {
                 Frame::Header(header, packed) => {
                     let model_len = packed.map_or(0, |packed| packed.len() as u64 + 12);
-                    present = Some((header, model_len, Vec::new()));
+                    present = Some((header, model_len, Vec::new(), Vec::new()));
                 }
                 Frame::Block(header) => {
-                    frames.payload(&header)?;
-                    let (_, _, sizes) = present.as_mut().expect("a header came first");
+                    let mut payload = frames.payload(&header)?;
+                    payload.truncate(block::MAX_INNER_SIZES);
+                    let (_, _, sizes, starts) = present.as_mut().expect("a header came first");
                     sizes.push(header.sizes());
+                    starts.push((header.kind, payload));
                 }
                 Frame::End => {
-                    let (header, model_len, sizes) = present.take().expect("a header came first");
-                    let entry = ArchiveEntry::new(offset, &header, model_len, &sizes);
+                    let (header, model_len, sizes, starts) = present.take().expect("a header came first");
+                    let mut entry = ArchiveEntry::new(offset, &header, model_len, &sizes);
+                    for (block, (kind, start)) in entry.blocks.iter_mut().zip(starts) {
+                        *block = block.with_parts(kind, &start);
+                    }
                     offset += entry.len;
                     archives.push(entry);
                 }
@@ -319,11 +334,18 @@ fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
         return Err(wrong("tells of an archive where there is none"));
     };
     let model_len = packed.map_or(0, |packed| packed.len() as u64 + 12);
-    let entry = ArchiveEntry::new(offset, &header, model_len, &sizes);
+    let mut entry = ArchiveEntry::new(offset, &header, model_len, &sizes);
     let before = entry.len - format::end_to_bytes(&sizes, 0).len() as u64;
     let expected = format::end_to_bytes(&sizes, before);
     if entry.len != archive_len || expected[expected.len() - TRAILER_LEN..] != trailer {
         return Err(wrong("does not match the archive"));
+    }
+    for block in entry.blocks.iter_mut().filter(|block| block.is_modelled()) {
+        file.seek(SeekFrom::Start(block.offset + BLOCK_HEADER_LEN as u64))?;
+        let mut start = Vec::new();
+        let len = block.payload_len.min(block::MAX_INNER_SIZES as u32);
+        file.take(len.into()).read_to_end(&mut start)?;
+        *block = block.with_parts(BlockKind::Modelled, &start);
     }
     Ok(entry)
 }
@@ -332,6 +354,16 @@ impl BlockEntry {
     /// Whether the model coded it.
     pub fn is_modelled(&self) -> bool {
         self.kind == BlockKind::Modelled.name() || self.kind == BlockKind::Learned.name()
+    }
+
+    /// With the parts of its payload, of which `start` is the first bytes.
+    fn with_parts(self, kind: BlockKind, start: &[u8]) -> Self {
+        let (coded_len, beside_len) = block::payload_parts(kind, self.payload_len, start);
+        Self {
+            coded_len,
+            beside_len,
+            ..self
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES, Modelled, Split};
 use super::format::{self, BlockHeader, BlockKind, BlockSizes, Counted, Header};
 use super::writer::Summary;
+use crate::Result;
 use crate::learn::{LearningCoder, Observer, Settings, Survey};
 use crate::model::Preset;
-use crate::Result;
 
 /// Lines of the first block; each has twice as many as the one before, up to [`BLOCK_LINES`], so
 /// that little depends on how the learner does while it knows little.
@@ -192,11 +192,12 @@ impl<W: Write> LearningCompressor<W> {
         Ok(())
     }
 
-    fn put(&mut self, coded: Coded) -> Result<()> {
+    fn put(&mut self, coded: Coded<()>) -> Result<()> {
         let Coded {
             header,
             payload,
             modelled: Modelled { lines, tokens },
+            observer: (),
         } = coded;
         self.output.put(&header.to_bytes(self.blocks.len() as u64))?;
         self.output.put(&payload)?;
@@ -231,7 +232,7 @@ impl<W: Write> Write for LearningCompressor<W> {
 
 /// Codes a block in the shortest way. Where zstd is shorter than the learner, the learner keeps what
 /// it learned, unless this is the last block; where nothing is, the block was noise.
-fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded {
+fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded<()> {
     let mut ways = vec![(BlockKind::Raw, content.to_vec())];
     block::try_zstd(content, &mut ways);
     let is_noise = block::shortest(&ways) as f64 > NOISE * content.len() as f64;
@@ -240,17 +241,17 @@ fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded {
         let before = coder.snapshot();
         let payload = split.payload(&coder.encode(&split.lines));
         if payload.len() < block::shortest(&ways) {
-            return Coded::new(content, BlockKind::Learned, payload, split.modelled());
+            return Coded::new(content, BlockKind::Learned, payload, split.modelled(), ());
         }
         let (kind, payload) = shortest_way(ways);
         if kind == BlockKind::Zstd && !is_last {
-            return Coded::new(content, BlockKind::ZstdLearned, payload, Modelled::default());
+            return Coded::new(content, BlockKind::ZstdLearned, payload, Modelled::default(), ());
         }
         coder.restore(before);
-        return Coded::new(content, kind, payload, Modelled::default());
+        return Coded::new(content, kind, payload, Modelled::default(), ());
     }
     let (kind, payload) = shortest_way(ways);
-    Coded::new(content, kind, payload, Modelled::default())
+    Coded::new(content, kind, payload, Modelled::default(), ())
 }
 
 fn shortest_way(ways: Vec<block::Way>) -> block::Way {

@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::block;
-use super::learned;
 use super::format::{self, BlockHeader, Frame, Frames};
 use super::index::LineRange;
+use super::learned;
 use super::pipeline::{Pipeline, Work};
 use crate::bundle::{Model, Models};
 use crate::coder::LineCoder;
@@ -190,9 +190,7 @@ impl<R: Read> Decompressor<R> {
             None => self.state = State::Draining,
             Some(Frame::Header(header, packed)) => {
                 self.coding = match &header.learner {
-                    Some(settings) => {
-                        Coding::Learner(Box::new(LearningCoder::new(settings, self.threads)?))
-                    }
+                    Some(settings) => Coding::Learner(Box::new(LearningCoder::new(settings, self.threads)?)),
                     None => {
                         let packed = packed.as_deref();
                         Coding::Model(self.models.find(&header.identity, &header.name, packed)?)

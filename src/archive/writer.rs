@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES, Modelled};
 use super::embedded;
 use super::format::{self, BlockKind, BlockSizes, Counted, Header};
+use super::observe::{BlockObserver, BlockParts, Observer};
 use super::pipeline::{Pipeline, Work};
 use crate::Result;
 use crate::bundle::Model;
@@ -61,20 +62,21 @@ pub struct Summary {
 /// assert_eq!(summary.lines, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Compressor<W: Write> {
+pub struct Compressor<W: Write, O: Observer = ()> {
     output: Counted<W>,
-    pipeline: Pipeline<Vec<u8>, Coded>,
+    pipeline: Pipeline<Vec<u8>, Coded<O::Block>>,
     /// Content that is not yet a block.
     waiting: Vec<u8>,
     blocks: Vec<BlockSizes>,
     summary: Summary,
     ends_in_newline: bool,
+    observer: O,
 }
 
 struct Encoding(Arc<Model>);
 
-impl Work<Vec<u8>, Coded> for Encoding {
-    fn run(&self, next: &mut dyn FnMut() -> Option<Vec<u8>>, done: &mut dyn FnMut(Coded)) {
+impl<B: BlockObserver> Work<Vec<u8>, Coded<B>> for Encoding {
+    fn run(&self, next: &mut dyn FnMut() -> Option<Vec<u8>>, done: &mut dyn FnMut(Coded<B>)) {
         let mut coder = LineCoder::new(self.0.exact());
         while let Some(content) = next() {
             done(block::encode(&content, &mut coder));
@@ -88,6 +90,25 @@ impl<W: Write> Compressor<W> {
     /// # Errors
     /// [`crate::Error::Io`] if that fails.
     pub fn new(output: W, model: &Arc<Model>, options: CompressOptions) -> Result<Self> {
+        Self::observed(output, model, options, ())
+    }
+
+    /// Ends the archive and gives back what it was written to, with an account of it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if writing fails.
+    pub fn finish(self) -> Result<(W, Summary)> {
+        let (output, summary, ()) = self.finish_observed()?;
+        Ok((output, summary))
+    }
+}
+
+impl<W: Write, O: Observer> Compressor<W, O> {
+    /// As [`Compressor::new`], with somebody who looks on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn observed(output: W, model: &Arc<Model>, options: CompressOptions, observer: O) -> Result<Self> {
         let mut output = Counted {
             inner: output,
             written: 0,
@@ -112,14 +133,15 @@ impl<W: Write> Compressor<W> {
             blocks: Vec::new(),
             summary,
             ends_in_newline: true,
+            observer,
         })
     }
 
-    /// Ends the archive and gives back what it was written to, with an account of it.
+    /// As [`Compressor::finish`], and gives back who looked on.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] if writing fails.
-    pub fn finish(mut self) -> Result<(W, Summary)> {
+    /// As there.
+    pub fn finish_observed(mut self) -> Result<(W, Summary, O)> {
         self.hand_out_blocks()?;
         if !self.waiting.is_empty() {
             let last = std::mem::take(&mut self.waiting);
@@ -131,7 +153,7 @@ impl<W: Write> Compressor<W> {
         self.output.inner.flush()?;
         self.summary.bytes_out = self.output.written;
         self.summary.lines += u64::from(!self.ends_in_newline);
-        Ok((self.output.inner, self.summary))
+        Ok((self.output.inner, self.summary, self.observer))
     }
 
     /// Hands whole blocks to the threads.
@@ -154,6 +176,7 @@ impl<W: Write> Compressor<W> {
             header,
             payload,
             modelled,
+            observer,
         }) = self.pipeline.take()
         else {
             return Ok(false);
@@ -167,11 +190,23 @@ impl<W: Write> Compressor<W> {
         self.summary.modelled_lines += lines;
         self.summary.tokens += tokens;
         self.summary.lines += u64::from(header.newlines);
+        let (coded, beside) = block::payload_parts(header.kind, header.payload_len, &payload);
+        let parts = BlockParts {
+            kind: header.kind,
+            newlines: u64::from(header.newlines),
+            content_len: u64::from(header.content_len),
+            payload_len: u64::from(header.payload_len),
+            coded_len: u64::from(coded),
+            beside_len: u64::from(beside),
+            modelled_lines: lines,
+            tokens,
+        };
+        self.observer.block(observer, parts);
         Ok(true)
     }
 }
 
-impl<W: Write> Write for Compressor<W> {
+impl<W: Write, O: Observer> Write for Compressor<W, O> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         // Not more at a time than a block: what waits stays small.
         let data = &data[..data.len().min(MAX_BLOCK_BYTES)];

@@ -3,19 +3,18 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::archive::Summary;
 use surprisal::model::Preset;
-use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Model, Models};
+use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Models};
 
 use super::hash::{Digest, Digester};
 use super::input::{self, Source};
 use super::learning::LearnArgs;
-use super::model::ModelOption;
+use super::model::ModelChoice;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
 use super::text::{count, decimal, grouped, ratio};
@@ -28,23 +27,32 @@ const BUFFER: usize = 1 << 20;
 
 const WRITING: &str = "cannot write the archive";
 
-/// What codes, as messages name it.
+/// What coded a file.
 struct CoderName {
-    text: String,
     name: String,
     /// Of a model.
     identity: Option<String>,
 }
 
+/// A file that was coded, before its output has its name.
+struct Pumped {
+    coder: CoderName,
+    output: Output,
+    summary: Summary,
+    digest: Digest,
+}
+
 /// Compress files.
 ///
-/// FILE becomes FILE.sur and is kept. At the end a line on stderr says what became of it; bits per
+/// FILE becomes FILE.sur and is kept. Of the models in the program the one is used that codes the
+/// first lines best; levels choose between speed and size. At the end a line on stderr says what became of it; bits per
 /// line and per token are of the whole archive, all framing counted.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   surprisal compress sums.txt              sums.txt -> sums.txt.sur
   surprisal compress --verify --rm *.txt   every file, checked, its original removed
+  surprisal compress -1 sums.txt           faster, and a little larger
   surprisal corpus --lines 1000 | surprisal compress > sums.sur
   surprisal compress -m runs/nano --embed-model sums.txt
   surprisal compress --learn sums.txt      no model: learn while coding, slowly
@@ -73,7 +81,7 @@ pub struct Args {
     #[arg(short, long)]
     keep: bool,
     #[command(flatten)]
-    model: ModelOption,
+    model: ModelChoice,
     /// Put the model into the archive, so that it can be read without the folder
     #[arg(long)]
     embed_model: bool,
@@ -136,16 +144,18 @@ impl Args {
         let metadata = source.metadata().cloned();
         let overwrite = Overwrite::from_force(self.force);
         let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
-        let coder = self.coder_name(models);
-        self.running.announce(file, &coder.text)?;
-        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let started = Instant::now();
-        let (mut output, summary, digest) = match self.learning.learn {
-            Some(preset) => self.learn(preset, source, output, &progress)?,
-            None => self.model(source, output, models.default_model(), &progress)?,
+        let pumped = match self.learning.learn {
+            Some(preset) => self.learn(preset, file, source, output)?,
+            None => self.model(models, file, source, output)?,
         };
+        let Pumped {
+            coder,
+            mut output,
+            summary,
+            digest,
+        } = pumped;
         let seconds = started.elapsed().as_secs_f64();
-        drop(progress);
         if self.verify {
             self.check(&mut output, digest, models)?;
         }
@@ -170,61 +180,47 @@ impl Args {
         Ok(())
     }
 
-    fn coder_name(&self, models: &Models) -> CoderName {
-        match self.learning.learn {
-            Some(preset) => CoderName {
-                text: format!("learning, preset {}", preset.name()),
-                name: format!("learning {}", preset.name()),
-                identity: None,
-            },
-            None => {
-                let model = models.default_model();
-                CoderName {
-                    text: model_text(model),
-                    name: model.name().to_owned(),
-                    identity: Some(model.identity()),
-                }
-            }
-        }
-    }
-
     /// Compresses with a model.
-    fn model(
-        &self,
-        mut source: Source,
-        output: Output,
-        model: &Arc<Model>,
-        progress: &Progress,
-    ) -> Result<(Output, Summary, Digest)> {
+    fn model(&self, models: &Models, file: &Path, source: Source, output: Output) -> Result<Pumped> {
+        let length = source.len();
+        let (model, source) = self.model.choose_and_read(models, source)?;
+        self.running.announce(file, &model_text(&model))?;
+        let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions {
             threads: self.running.threads(),
             embed_model: self.embed_model,
         };
-        let mut compressor = Compressor::new(output, model, options).context(WRITING)?;
-        let digest = self.pump(&mut source, |data| {
+        let mut compressor = Compressor::new(output, &model, options).context(WRITING)?;
+        let digest = self.pump(source, |data| {
             compressor.write_all(data)?;
             progress.advance(data.len() as u64);
             Ok(())
         })?;
         let (output, summary) = compressor.finish().context(WRITING)?;
-        Ok((output, summary, digest))
+        let coder = CoderName {
+            name: model.name().to_owned(),
+            identity: Some(model.identity()),
+        };
+        Ok(Pumped {
+            coder,
+            output,
+            summary,
+            digest,
+        })
     }
 
     /// Compresses while learning.
-    fn learn(
-        &self,
-        preset: Preset,
-        mut source: Source,
-        output: Output,
-        progress: &Progress,
-    ) -> Result<(Output, Summary, Digest)> {
+    fn learn(&self, preset: Preset, file: &Path, source: Source, output: Output) -> Result<Pumped> {
+        let name = format!("learning {}", preset.name());
+        self.running.announce(file, &name)?;
+        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let log = self.learning.open_log()?;
         let threads = self.running.threads();
         let options = self
             .learning
-            .options(preset, &source, threads, progress, log.clone())?;
+            .options(preset, &source, threads, &progress, log.clone())?;
         let mut compressor = LearningCompressor::new(output, options);
-        let digest = self.pump(&mut source, |data| {
+        let digest = self.pump(source, |data| {
             compressor.write_all(data)?;
             progress.at_least(compressor.bytes_coded());
             Ok(())
@@ -234,11 +230,16 @@ impl Args {
             log.lock().expect("nobody panicked with it").finish()?;
         }
         self.learning.save(&coder)?;
-        Ok((output, summary, digest))
+        Ok(Pumped {
+            coder: CoderName { name, identity: None },
+            output,
+            summary,
+            digest,
+        })
     }
 
     /// Reads everything into `write`.
-    fn pump(&self, source: &mut Source, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Result<Digest> {
+    fn pump(&self, mut source: impl Read, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Result<Digest> {
         let mut digester = Digester::new();
         let mut buffer = vec![0; BUFFER];
         loop {

@@ -51,7 +51,10 @@ impl LearnArgs {
     /// What can be said only of one input.
     pub fn of_one_input(&self) -> Option<&'static str> {
         let named = [(&self.save_model, "--save-model"), (&self.log, "--log")];
-        named.iter().find(|(path, _)| path.is_some()).map(|(_, name)| *name)
+        named
+            .iter()
+            .find(|(path, _)| path.is_some())
+            .map(|(_, name)| *name)
     }
 
     /// The log, if there is to be one.

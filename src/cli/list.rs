@@ -15,7 +15,7 @@ use super::text::{decimal, grouped, ratio, table};
 
 /// List what archives hold.
 ///
-/// Reads a file's index only; from stdin all of the archive. Lines are counted by their newlines:
+/// Reads a file's index and each block's inner sizes; from stdin all of the archive. Lines are counted by their newlines:
 /// a last line without one does not count here.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -27,9 +27,12 @@ Examples:
 --json prints one object: files, for each of which there are file, totals and archives. An archive
 has offset, len (bytes), version, model, identity, model_len (bytes of the model that it carries),
 learner (its settings; null where a model codes), totals, and blocks: offset, kind (modelled, zstd,
-raw; learned, or zstd and learned from), content_len, newlines, payload_len.
-Totals have blocks, modelled_blocks (learned ones too), zstd_blocks, raw_blocks, lines, bytes_in, bytes_out, ratio,
-framing (bytes of headers, index and trailer) and model_len.")]
+raw; learned, or zstd and learned from), content_len, newlines, payload_len,
+coded_len (bytes of the payload that the range coder wrote; all of it in other kinds) and
+beside_len (lines that the model cannot code). Totals have blocks, modelled_blocks (learned too), zstd_blocks,
+raw_blocks, lines, bytes_in, bytes_out, ratio, modelled_len (bytes that the range coder wrote),
+beside_len, fallback_len (payloads of zstd and raw blocks), framing (all other bytes: headers, inner
+sizes of payloads, index, trailer) and model_len: the last five add up to bytes_out.")]
 pub struct Args {
     /// Archives; none or - is stdin
     #[arg(value_name = "FILE.sur")]
@@ -91,6 +94,9 @@ struct Totals {
     bytes_in: u64,
     bytes_out: u64,
     ratio: Option<f64>,
+    modelled_len: u64,
+    beside_len: u64,
+    fallback_len: u64,
     framing: u64,
     model_len: u64,
 }
@@ -110,6 +116,14 @@ impl Totals {
             totals.lines += archive.newlines();
             totals.bytes_in += archive.content_len();
             totals.bytes_out += archive.len;
+            for block in &archive.blocks {
+                let coded = match block.is_modelled() {
+                    true => &mut totals.modelled_len,
+                    false => &mut totals.fallback_len,
+                };
+                *coded += u64::from(block.coded_len);
+                totals.beside_len += u64::from(block.beside_len);
+            }
             totals.framing += archive.framing();
             totals.model_len += archive.model_len;
         }

@@ -6,6 +6,7 @@
 mod compress;
 mod corpus;
 mod decompress;
+mod explain;
 mod generate;
 mod hash;
 mod input;
@@ -16,6 +17,7 @@ mod model;
 mod models;
 mod output;
 mod progress;
+mod report;
 mod text;
 #[cfg(feature = "train")]
 mod train;
@@ -27,8 +29,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use surprisal::{Decompressor, Model};
 use surprisal::exact::Isa;
+use surprisal::{Decompressor, Model};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -37,6 +39,8 @@ Examples:
   surprisal decompress -c sums.txt.sur | head   sums.txt.sur -> stdout
   surprisal verify sums.txt.sur --against sums.txt
   surprisal list -v sums.txt.sur                what is in it, block by block
+  surprisal report sums.txt                     where its bits are, from loss to file size
+  surprisal explain 17282456+79546852=096829308 one line, token by token
 
 Exit codes:
   0  success (also when whoever reads the output goes away)
@@ -45,7 +49,8 @@ Exit codes:
   130  interrupted; no unfinished file is left, and a training can be resumed
 
 Environment:
-  SURPRISAL_ISA  scalar, portable, avx2 or avx512: the kernel to run; the bytes are the same";
+  SURPRISAL_ISA  scalar, portable, avx2 or avx512: the kernel to run; the bytes are the same
+  NO_COLOR       if set, and not empty: no colours in a terminal";
 
 /// A lossless compressor whose output size is a model's loss.
 ///
@@ -68,6 +73,8 @@ enum Verb {
     Verify(verify::Args),
     #[command(visible_alias = "l")]
     List(list::Args),
+    Report(Box<report::Args>),
+    Explain(explain::Args),
     Models(models::Args),
     Corpus(corpus::Args),
     #[cfg(feature = "train")]
@@ -96,6 +103,8 @@ impl Cli {
             Verb::Decompress(args) => args.run(),
             Verb::Verify(args) => args.run(),
             Verb::List(args) => args.run(),
+            Verb::Report(args) => args.run().map(done),
+            Verb::Explain(args) => args.run().map(done),
             Verb::Models(args) => args.run().map(done),
             Verb::Corpus(args) => args.run().map(done),
             #[cfg(feature = "train")]

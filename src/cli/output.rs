@@ -239,6 +239,18 @@ impl SafeFile {
     }
 }
 
+/// A file to keep something in while the program runs; it is gone at its end, however that comes.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn spool() -> Result<NamedTempFile> {
+    let mut temporaries = temporaries();
+    let builder = tempfile::Builder::new().prefix(".surprisal-").tempfile();
+    let file = builder.context("cannot make a temporary file")?;
+    temporaries.push(file.path().to_owned());
+    Ok(file)
+}
+
 fn exists(path: &Path) -> anyhow::Error {
     anyhow::anyhow!("{} exists already: use -f to overwrite it", path.display())
 }

@@ -79,7 +79,8 @@ impl Learning {
         so_far.1 += record.slot_bits;
         self.bar.inc(record.tokens());
         let bits = so_far.1 / so_far.0.max(1) as f64;
-        self.bar.set_message(format!("{} {bits:.2} bits a line", self.name));
+        self.bar
+            .set_message(format!("{} {bits:.2} bits a line", self.name));
     }
 }
 

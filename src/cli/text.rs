@@ -1,17 +1,6 @@
 //! Numbers as people read them, and tables.
 
-/// A number with commas between groups of three digits.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub use surprisal::report::grouped;
 
 /// So many of something: `1 line`, `2 lines`.
 pub fn count(n: u64, what: &str) -> String {
@@ -57,8 +46,6 @@ mod tests {
 
     #[test]
     fn numbers_and_tables() {
-        let numbers = [0, 999, 1000, 28_000_000].map(grouped);
-        assert_eq!(numbers, ["0", "999", "1,000", "28,000,000"]);
         assert_eq!(
             [0, 1, 2000].map(|n| count(n, "line")),
             ["0 lines", "1 line", "2,000 lines"]

@@ -111,6 +111,28 @@ impl Distribution {
         self.entropy_bits() * std::f64::consts::LN_2
     }
 
+    /// The aleatoric part of a line by its coded tokens, in bits: the entropy of each token given those
+    /// before it, for as many tokens as the longest line has.
+    ///
+    /// An operand of d digits, uniform on its range, has independent digits: the first has ten
+    /// values (nine without leading zeros), each other ten, all equally likely whatever came before.
+    /// `+` and `=` stand at known places. Both operands together decide the sum, the number of its
+    /// digits and the end, so that from `=` on nothing is left to chance, in lines of either length.
+    /// By the chain rule the parts add up to [`Distribution::entropy_bits`].
+    pub fn entropy_by_position(self) -> Vec<f64> {
+        let d = self.digits as usize;
+        let first = match self.operands {
+            Operands::Uniform => 10f64.log2(),
+            Operands::Leading | Operands::Natural => 9f64.log2(),
+        };
+        let mut parts = vec![0.0; self.max_line_len() + 1];
+        for operand in [0, d + 1] {
+            parts[operand] = first;
+            parts[operand + 1..operand + d].fill(10f64.log2());
+        }
+        parts
+    }
+
     /// Length in bytes of the longest line, without its newline.
     pub fn max_line_len(self) -> usize {
         3 * self.digits as usize + 3
@@ -159,6 +181,51 @@ mod tests {
             .unwrap()
             .floor_nats_per_token();
         assert!((floor - 1.315_763).abs() < 1e-6, "{floor}");
+    }
+
+    #[test]
+    fn parts_add_up_to_the_entropy() {
+        for operands in Operands::ALL {
+            for digits in 1..=MAX_DIGITS {
+                let d = Distribution::new(digits, operands).unwrap();
+                let sum: f64 = d.entropy_by_position().iter().sum();
+                assert!(
+                    (sum - d.entropy_bits()).abs() < 1e-9,
+                    "{digits} {operands}: {sum}"
+                );
+            }
+        }
+    }
+
+    /// All lines of one and of two digits, each as likely as any other: H(token | tokens before) by
+    /// counting prefixes.
+    #[test]
+    fn parts_are_conditional_entropies() {
+        for operands in Operands::ALL {
+            for digits in [1, 2] {
+                let d = Distribution::new(digits, operands).unwrap();
+                let (low, count) = operands.range(digits);
+                let mut prefixes = std::collections::HashMap::<Vec<u8>, u32>::new();
+                for a in low..low + count {
+                    for b in low..low + count {
+                        let mut line = Vec::new();
+                        d.append_line(a, b, &mut line);
+                        (0..=line.len()).for_each(|n| *prefixes.entry(line[..n].to_vec()).or_default() += 1);
+                    }
+                }
+                let mut found = vec![0.0; d.max_line_len() + 1];
+                for (prefix, &n) in prefixes.iter().filter(|(prefix, _)| !prefix.is_empty()) {
+                    let before = f64::from(prefixes[&prefix[..prefix.len() - 1]]);
+                    let joint = f64::from(n) / (count * count) as f64;
+                    found[prefix.len() - 1] -= joint * (f64::from(n) / before).log2();
+                }
+                let expected = d.entropy_by_position();
+                assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!((found - expected).abs() < 1e-9, "{operands}: {found} {expected}");
+                }
+            }
+        }
     }
 
     #[test]

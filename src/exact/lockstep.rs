@@ -271,7 +271,8 @@ unsafe fn hidden<L: Lanes>(layer: &PackedLayer, stream: &[Vector], scratch: &mut
         let largest = L::max(L::float(a), L::float(b));
         let factor = L::truncate(L::div(L::splat(HIDDEN_MAX * 32768.0), largest));
         let factor = L::pack(factor, factor);
-        for (to, four) in inputs.iter_mut().zip(hidden.chunks_exact(2)) {
+        let quads = layer.expand.outputs.div_ceil(4);
+        for (to, four) in inputs.iter_mut().zip(hidden.chunks_exact(2)).take(quads) {
             let rounded = |i: usize| L::mul_q15(L::load_h(&four[i]), factor);
             L::store_i(to, L::quads(rounded(0), rounded(1)));
         }

@@ -97,6 +97,17 @@ impl ExactModel {
         self.parameters.shape.block_size - 1
     }
 
+    /// What follows each of these tokens of one line, before it is rounded to integers: for each
+    /// symbol a weight that its probability is proportional to. By the scalar definition, so slowly;
+    /// for the account of bits, which asks what that rounding costs.
+    ///
+    /// # Panics
+    /// If a token is outside the vocabulary or they are more than the model has positions.
+    pub fn unrounded(&self, tokens: &[Token]) -> Vec<Vec<f32>> {
+        let mut line = scalar::Line::new(&self.parameters);
+        tokens.iter().map(|&token| line.weights(token)).collect()
+    }
+
     /// Room for up to `lines` lines in lockstep.
     pub fn group(&self, lines: usize) -> Group<'_> {
         let padded = lines.next_multiple_of(LANES);

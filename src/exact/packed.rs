@@ -10,8 +10,10 @@ pub(crate) struct PackedLinear {
     weights: Vec<[i32; TILE]>,
     /// Quads of inputs.
     quads: usize,
+    /// Outputs that count.
+    pub outputs: usize,
     /// What becomes of the sums, tile by tile.
-    outputs: Vec<PackedOutputs>,
+    sums: Vec<PackedOutputs>,
 }
 
 /// Four outputs of a product; 0 where there are fewer.
@@ -53,7 +55,8 @@ impl PackedLinear {
                 .flat_map(tile)
                 .collect(),
             quads,
-            outputs: (0..linear.outputs).step_by(TILE).map(outputs).collect(),
+            outputs: linear.outputs,
+            sums: (0..linear.outputs).step_by(TILE).map(outputs).collect(),
         }
     }
 
@@ -62,7 +65,7 @@ impl PackedLinear {
     pub fn tiles(&self) -> impl Iterator<Item = PackedTile<'_>> {
         let weights = self.weights.chunks_exact(self.quads);
         weights
-            .zip(&self.outputs)
+            .zip(&self.sums)
             .map(|(weights, outputs)| PackedTile { weights, outputs })
     }
 }

@@ -153,7 +153,7 @@ impl Parameters {
     /// what is computed from the same parameters.
     pub fn identity(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"surprisal exact model 2");
+        hasher.update(b"surprisal exact model 3");
         let s = self.shape;
         for n in [s.layers, s.heads, s.width, s.head_dim, s.block_size, s.vocab] {
             hasher.update(&(n as u64).to_le_bytes());
@@ -203,6 +203,9 @@ impl Absorb<'_> {
     }
 
     fn linear(&mut self, linear: &Linear) {
+        for n in [linear.inputs, linear.outputs] {
+            self.0.update(&(n as u64).to_le_bytes());
+        }
         self.bytes(&linear.weights);
         self.floats(&linear.scale);
         self.floats(&linear.bias);

@@ -7,7 +7,8 @@
 //!    that is stricter, so that no 16-bit accumulator can overflow.
 //! 3. What depends on token and position alone, the first layer's queries, keys and values, is
 //!    computed here and becomes a table.
-//! 4. Logits and attention scores change to base 2.
+//! 4. Hidden units that hand nothing on, as pruning leaves them, are left out.
+//! 5. Logits and attention scores change to base 2.
 
 use super::math::gelu;
 use super::parameters::{
@@ -68,9 +69,11 @@ pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
     let mut layers = Vec::new();
     for layer in 0..shape.layers {
         let qkv = layer_product(layer, "attn.c_attn", Some("ln_1"))?;
-        let expand = layer_product(layer, "mlp.c_fc", Some("ln_2"))?;
-        let places = places(&expand, shape.width, layer)?;
         let contract = layer_product(layer, "mlp.c_proj", None)?;
+        let used = used_inputs(&contract);
+        let contract = contract.of_inputs(&used);
+        let expand = layer_product(layer, "mlp.c_fc", Some("ln_2"))?.of_outputs(&used);
+        let places = places(&expand, shape.width, layer)?;
         layers.push(Layer {
             qkv: (layer > 0).then(|| qkv.quantized(ACTIVATION_ZERO)),
             projection: layer_product(layer, "attn.c_proj", None)?.quantized(ACTIVATION_ZERO),
@@ -130,6 +133,24 @@ impl Dense {
 
     fn rows(&self) -> std::slice::ChunksExact<'_, f64> {
         self.weights.chunks_exact(self.inputs())
+    }
+
+    /// The product with these outputs only.
+    fn of_outputs(&self, outputs: &[usize]) -> Self {
+        let row = |&output: &usize| &self.weights[output * self.inputs()..][..self.inputs()];
+        Self {
+            weights: outputs.iter().flat_map(row).copied().collect(),
+            bias: outputs.iter().map(|&output| self.bias[output]).collect(),
+        }
+    }
+
+    /// The product of these inputs only.
+    fn of_inputs(&self, inputs: &[usize]) -> Self {
+        let row = |row: &[f64]| inputs.iter().map(|&input| row[input]).collect::<Vec<_>>();
+        Self {
+            weights: self.rows().flat_map(row).collect(),
+            bias: self.bias.clone(),
+        }
     }
 
     fn behind_norm(mut self, gain: &[f64], norm_bias: &[f64]) -> Self {
@@ -219,6 +240,18 @@ impl Dense {
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m, v| m.max(v.abs()))
+}
+
+/// The inputs of a product that any output uses, and as many of the others, the first ones, as fill
+/// up a whole tile.
+fn used_inputs(product: &Dense) -> Vec<usize> {
+    let all = 0..product.inputs();
+    let is_used = |&input: &usize| product.rows().any(|row| row[input] != 0.0);
+    let (mut used, unused): (Vec<usize>, Vec<usize>) = all.partition(is_used);
+    let whole = used.len().max(1).next_multiple_of(TILE);
+    used.extend(unused.into_iter().take(whole - used.len()));
+    used.sort_unstable();
+    used
 }
 
 /// The step between two rounded weights of a channel: the largest becomes 127, or less where the
@@ -347,5 +380,20 @@ mod tests {
             linear.correction[0],
             64 * linear.weights.iter().map(|&w| i32::from(w)).sum::<i32>()
         );
+    }
+
+    #[test]
+    fn inputs_that_nothing_uses_are_left_out() {
+        let product = |row: &[f64]| Dense {
+            weights: row.to_vec(),
+            bias: vec![0.0],
+        };
+        // A tile is four: one used input takes three others with it.
+        let row = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+        assert_eq!(used_inputs(&product(&row)), [0, 1, 2, 3]);
+        assert_eq!(used_inputs(&product(&[0.0; 6])), [0, 1, 2, 3]);
+        assert_eq!(used_inputs(&product(&[0.0, 2.0, 3.0, 4.0, 5.0])), [1, 2, 3, 4]);
+        let kept = product(&[1.0, 2.0, 3.0]).of_inputs(&[0, 2]);
+        assert_eq!(kept.weights, [1.0, 3.0]);
     }
 }

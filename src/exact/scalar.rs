@@ -30,6 +30,11 @@ impl<'a> Line<'a> {
     /// Takes the next token and returns the cumulative probabilities of the one behind it: the
     /// left end of each symbol's slots, of 2^20.
     pub fn step(&mut self, token: Token) -> Vec<u32> {
+        cumulative(&self.weights(token))
+    }
+
+    /// As [`Line::step`], before rounding to integers: the probabilities are proportional to these.
+    pub fn weights(&mut self, token: Token) -> Vec<f32> {
         let Parameters {
             shape, layers, head, ..
         } = self.parameters;
@@ -45,7 +50,7 @@ impl<'a> Line<'a> {
             let hidden = hidden(layer, &normed(&stream));
             add(&mut stream, &linear(&layer.contract, &hidden));
         }
-        cumulative(&logits(head, &stream))
+        weights(&logits(head, &stream))
     }
 }
 
@@ -232,16 +237,21 @@ fn logits(head: &Head, stream: &[f32]) -> Vec<f32> {
     (0..head.bias.len()).map(logit).collect()
 }
 
-/// From logits to the left end of each symbol's slots: every symbol keeps at least one of 2^20.
-fn cumulative(logits: &[f32]) -> Vec<u32> {
+/// What probabilities are proportional to: 1 for the likeliest symbol.
+fn weights(logits: &[f32]) -> Vec<f32> {
     let max = logits.iter().fold(f32::MIN, |m, &l| if l > m { l } else { m });
+    logits.iter().map(|logit| exp2(logit - max, &EXP2_FINE)).collect()
+}
+
+/// From weights to the left end of each symbol's slots: every symbol keeps at least one of 2^20.
+fn cumulative(weights: &[f32]) -> Vec<u32> {
     let mut total = 0.0f32;
     let mut before = Vec::new();
-    for logit in logits {
+    for weight in weights {
         before.push(total);
-        total += exp2(logit - max, &EXP2_FINE);
+        total += weight;
     }
-    let factor = ((1 << PRECISION) - logits.len()) as f32 / total;
+    let factor = ((1 << PRECISION) - weights.len()) as f32 / total;
     let slots = before.iter().enumerate();
     slots
         .map(|(symbol, &left)| (left * factor) as u32 + symbol as u32)

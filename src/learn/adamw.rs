@@ -63,7 +63,11 @@ impl AdamW {
         let rule = Rule {
             beta1,
             beta2,
-            scale: if norm > settings.clip { settings.clip / norm } else { 1.0 },
+            scale: if norm > settings.clip {
+                settings.clip / norm
+            } else {
+                1.0
+            },
             correction: (1.0 - self.powers[1]).sqrt() as f32,
         };
         let decayed = (1.0 - rate * f64::from(settings.weight_decay)) as f32;
@@ -98,7 +102,11 @@ impl Rule {
             *v = least(self.beta2 * *v + ((1.0 - self.beta2) * g) * g, LEAST_SECOND);
             let denominator = v.sqrt() / self.correction + EPSILON;
             let moved = *parameter * keep - (step * *m) / denominator;
-            let cut = if moved > PARAMETER_MAX { PARAMETER_MAX } else { moved };
+            let cut = if moved > PARAMETER_MAX {
+                PARAMETER_MAX
+            } else {
+                moved
+            };
             *parameter = if cut < -PARAMETER_MAX { -PARAMETER_MAX } else { cut };
         }
     }

@@ -128,7 +128,10 @@ impl LearningCoder {
             let mut lines = vec![Vec::new(); left.min(self.learner.settings().batch_lines)];
             let threads = self.learner.threads();
             threads.install(|| self.decode_batch(&mut decoder, &mut lines))?;
-            total += lines.iter().map(|line| line.len() + terminator.len()).sum::<usize>();
+            total += lines
+                .iter()
+                .map(|line| line.len() + terminator.len())
+                .sum::<usize>();
             if total > limit {
                 return Err(Undecodable);
             }
@@ -180,12 +183,15 @@ impl LearningCoder {
         if let Some(observer) = &mut self.observer {
             observer(&record);
         }
-        let Settings { replay, batch_lines, .. } = *self.learner.settings();
+        let Settings {
+            replay, batch_lines, ..
+        } = *self.learner.settings();
         if let Some(reservoir) = &mut self.replay {
             reservoir.add(lines);
             for _ in 0..replay {
                 let drawn = reservoir.draw(batch_lines);
-                self.learner.read(&drawn.iter().map(|line| &**line).collect::<Vec<_>>());
+                self.learner
+                    .read(&drawn.iter().map(|line| &**line).collect::<Vec<_>>());
                 self.learner.learn();
             }
         }

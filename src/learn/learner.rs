@@ -154,7 +154,10 @@ impl Learner {
     /// # Panics
     /// If they are more than a batch has.
     pub(super) fn start(&mut self, lines: usize) {
-        assert!(lines <= self.settings.batch_lines, "a batch has at most its lines");
+        assert!(
+            lines <= self.settings.batch_lines,
+            "a batch has at most its lines"
+        );
         self.lines = lines;
         for group in &mut self.groups {
             group.engine.start();
@@ -211,7 +214,11 @@ impl Learner {
 
     /// Positions of the batch's longest line.
     pub(super) fn positions(&self) -> usize {
-        self.groups.iter().map(|group| group.targets.len()).max().unwrap_or(0)
+        self.groups
+            .iter()
+            .map(|group| group.targets.len())
+            .max()
+            .unwrap_or(0)
     }
 
     /// Takes one step on the batch that went forward last.
@@ -358,7 +365,11 @@ impl Group {
         let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
         for position in 0..=longest {
             self.forward(parameters);
-            for (i, line) in lines.iter().enumerate().filter(|(_, line)| position <= line.len()) {
+            for (i, line) in lines
+                .iter()
+                .enumerate()
+                .filter(|(_, line)| position <= line.len())
+            {
                 let token = match line.get(position) {
                     Some(&c) => vocabulary.token(c).expect("the line fits"),
                     None => vocabulary.end(),

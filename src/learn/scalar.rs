@@ -91,7 +91,11 @@ fn normalise(x: &[f32]) -> Norm {
 fn affine(parameters: &[f32], places: &NormPlaces, norm: &Norm) -> Vec<f32> {
     let (gain, bias) = (&parameters[places.gain.clone()], &parameters[places.bias.clone()]);
     let both = gain.iter().zip(bias);
-    norm.normal.iter().zip(both).map(|(x, (g, b))| x * g + b).collect()
+    norm.normal
+        .iter()
+        .zip(both)
+        .map(|(x, (g, b))| x * g + b)
+        .collect()
 }
 
 impl Shape {
@@ -210,13 +214,7 @@ impl Line {
     }
 }
 
-fn layer(
-    shape: &Shape,
-    places: &LayerPlaces,
-    parameters: &[f32],
-    seen: &mut Vec<Kept>,
-    stream: &mut [f32],
-) {
+fn layer(shape: &Shape, places: &LayerPlaces, parameters: &[f32], seen: &mut Vec<Kept>, stream: &mut [f32]) {
     let of = |place: &Range<usize>| &parameters[place.clone()];
     let norm1 = normalise(stream);
     let normed = affine(parameters, &places.norm1, &norm1);
@@ -229,7 +227,10 @@ fn layer(
         mixed.extend(mix(&of_head, &rows, shape.features(2, head)));
         weights.push(of_head);
     }
-    add(stream, &product(of(&places.projection), of(&places.projection_bias), &mixed));
+    add(
+        stream,
+        &product(of(&places.projection), of(&places.projection_bias), &mixed),
+    );
     let norm2 = normalise(stream);
     let normed = affine(parameters, &places.norm2, &norm2);
     let hidden = product(of(&places.expand), of(&places.expand_bias), &normed);
@@ -323,7 +324,15 @@ impl Lines {
             let mut dqkv = vec![vec![vec![0.0; 3 * shape.width]; targets.len()]; LANES];
             for &(position, line) in &going {
                 let seen = &lines[line].layers[i][..=position];
-                attend(&mut g, shape, layer, seen, line, &dstream[line][position], &mut dqkv[line]);
+                attend(
+                    &mut g,
+                    shape,
+                    layer,
+                    seen,
+                    line,
+                    &dstream[line][position],
+                    &mut dqkv[line],
+                );
             }
             for &(position, line) in &going {
                 let norm = &lines[line].layers[i][position].norm1;
@@ -381,7 +390,11 @@ fn perceive(g: &mut Gradients, places: &LayerPlaces, line: usize, kept: &Kept, d
     g.vector(line, &places.contract_bias, dstream);
     let mut dhidden = product(g.of(&places.contract), &[], dstream);
     dhidden.iter_mut().zip(&kept.slopes).for_each(|(d, s)| *d *= s);
-    g.outer(&places.expand, &dhidden, &affine(g.parameters, &places.norm2, &kept.norm2));
+    g.outer(
+        &places.expand,
+        &dhidden,
+        &affine(g.parameters, &places.norm2, &kept.norm2),
+    );
     g.vector(line, &places.expand_bias, &dhidden);
     let dnormed = product_transposed(g.of(&places.expand), &[], &dhidden);
     g.norm(line, &places.norm2, &kept.norm2, &dnormed, dstream);
@@ -408,11 +421,17 @@ fn attend(
         let dmixed = &dmixed[shape.features(0, head)];
         let mut slopes = dots(dmixed, &rows, &shape.features(2, head));
         let along = sum(0.0, weights.iter().copied(), slopes.iter().copied());
-        slopes.iter_mut().zip(weights).for_each(|(s, a)| *s = a * (*s - along));
+        slopes
+            .iter_mut()
+            .zip(weights)
+            .for_each(|(s, a)| *s = a * (*s - along));
         let query = &now.qkv[shape.features(0, head)];
         for (j, (weight, slope)) in weights.iter().zip(&slopes).enumerate() {
             let dvalue = &mut dqkv[j][shape.features(2, head)];
-            dvalue.iter_mut().zip(dmixed).for_each(|(to, d)| *to += weight * d);
+            dvalue
+                .iter_mut()
+                .zip(dmixed)
+                .for_each(|(to, d)| *to += weight * d);
             let slope = slope * scale;
             let dkey = &mut dqkv[j][shape.features(1, head)];
             dkey.iter_mut().zip(query).for_each(|(to, q)| *to += slope * q);

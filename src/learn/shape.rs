@@ -182,7 +182,11 @@ impl Shape {
             });
         };
         add("transformer.wte.weight".into(), Kind::Tokens, &places.tokens);
-        add("transformer.wpe.weight".into(), Kind::Positions, &places.positions);
+        add(
+            "transformer.wpe.weight".into(),
+            Kind::Positions,
+            &places.positions,
+        );
         for (i, layer) in places.layers.iter().enumerate() {
             let name = |part: &str| format!("transformer.h.{i}.{part}");
             add(name("attn.c_attn.weight"), Kind::Matrix, &layer.qkv);

@@ -114,6 +114,11 @@ impl Checkpoint {
     pub fn values(&self, name: &str) -> &[f32] {
         &self.tensors[name].values
     }
+
+    /// As [`Checkpoint::values`], to change them.
+    pub(super) fn values_mut(&mut self, name: &str) -> &mut [f32] {
+        &mut self.tensors.get_mut(name).expect("a tensor of the config").values
+    }
 }
 
 /// The bytes of a model folder's `config.json` and `model.safetensors`.

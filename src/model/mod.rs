@@ -5,6 +5,7 @@
 mod checkpoint;
 mod config;
 pub(crate) mod files;
+mod prune;
 pub(crate) mod tensors;
 mod vocabulary;
 

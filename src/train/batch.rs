@@ -7,7 +7,7 @@ use crate::model::Vocabulary;
 
 /// Tokens of the lines of `text`, each ended by a newline, padded behind their end with the end
 /// symbol to `length`.
-pub(super) fn batch_of_lines(
+pub(crate) fn batch_of_lines(
     text: &[u8],
     vocabulary: &Vocabulary,
     length: usize,

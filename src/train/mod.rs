@@ -24,6 +24,7 @@ mod state;
 mod validation;
 
 pub use adamw::AdamW;
+pub(crate) use batch::batch_of_lines;
 pub use corpus::learn_from_file;
 pub use lines::LineSource;
 pub use session::{End, Progress, resume, train};

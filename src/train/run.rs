@@ -31,11 +31,17 @@ impl Run {
         settings.check()?;
         let device = device::open(settings.device)?;
         let data = Data::new(&settings, &device)?;
-        let gpt = match &settings.init {
-            Some(folder) => Gpt::from_checkpoint(&load_for(&data.config, Path::new(folder))?, &device),
-            None => Gpt::init(&data.config, settings.seed, &device),
+        let mut start = match &settings.init {
+            Some(folder) => load_for(&data.config, Path::new(folder))?,
+            None => Gpt::init(&data.config, settings.seed, &device)
+                .map_err(failed)?
+                .to_checkpoint()?,
         };
-        Ok(Self::assemble(settings, data, gpt.map_err(failed)?))
+        if let Some(units) = settings.keep_hidden {
+            start.keep_hidden(units)?;
+        }
+        let gpt = Gpt::from_checkpoint(&start, &device).map_err(failed)?;
+        Ok(Self::assemble(settings, data, gpt))
     }
 
     /// A run at one of its checkpoints.

@@ -23,6 +23,10 @@ pub struct Settings {
     /// there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
+    /// Hidden units of each layer to keep of the weights that the run starts from, the heaviest: the
+    /// others are set to zero and stay there (structured pruning).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_hidden: Option<usize>,
     /// Optimiser steps.
     pub steps: u64,
     /// The excess, nats a token, at which the run ends before its steps are done: it is looked at
@@ -113,6 +117,7 @@ impl Default for Settings {
             distribution: Distribution::new(8, Operands::Uniform).ok(),
             corpus: None,
             init: None,
+            keep_hidden: None,
             steps: 15_000,
             target_excess: None,
             batch_lines: 512,

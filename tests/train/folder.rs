@@ -140,3 +140,35 @@ fn tensors_are_those_of_mingpt() {
     found.sort();
     assert_eq!(found, expected);
 }
+
+/// Hidden units that were not kept stay at zero whatever is learned, also in a run that goes on.
+#[test]
+fn hidden_units_that_are_not_kept_stay_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let small = ["train", "-q", "--preset", "pico", "--digits", "1", "--steps", "6"];
+    let message = fails(
+        at,
+        1,
+        &[&small[..], &["--keep-hidden", "65", "-o", "no"]].concat(),
+    );
+    assert!(message.contains("64 hidden units"), "{message}");
+    ok(at, &[&small[..], &["--keep-hidden", "20", "-o", "m"]].concat());
+    let checkpoint = surprisal::model::Checkpoint::load(&at.join("m")).unwrap();
+    for layer in 0..2 {
+        let values = |part: &str| checkpoint.values(&format!("transformer.h.{layer}.mlp.{part}.weight"));
+        let (first, second) = (values("c_fc"), values("c_proj"));
+        let lives = |unit: usize| {
+            let inward = first[unit * 16..][..16].iter().any(|&w| w != 0.0);
+            let outward = second.iter().skip(unit).step_by(64).any(|&w| w != 0.0);
+            assert_eq!(inward, outward);
+            inward
+        };
+        assert_eq!((0..64).filter(|&unit| lives(unit)).count(), 20);
+    }
+    ok(
+        at,
+        &["corpus", "-q", "--digits", "1", "--lines", "99", "-o", "a.txt"],
+    );
+    ok(at, &["compress", "-q", "-m", "m", "--verify", "a.txt"]);
+}

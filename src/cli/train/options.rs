@@ -41,6 +41,10 @@ pub struct RunOptions {
     /// Start from the weights of another model folder; preset and digits must be those it was made with
     #[arg(long, value_name = "FOLDER")]
     init: Option<String>,
+    /// Keep this many hidden units of each layer, those that weigh most at the start; the others are
+    /// zero and stay there, which makes the network compress faster [default: all]
+    #[arg(long, value_name = "N")]
+    keep_hidden: Option<usize>,
     /// Optimiser steps [default: 15000, with --corpus one epoch]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
@@ -129,6 +133,7 @@ impl RunOptions {
         set(&mut s.validation_lines, &self.validation_lines);
         set(&mut s.device, &self.device);
         s.init.clone_from(&self.init);
+        s.keep_hidden = self.keep_hidden;
         s.target_excess = self.target_excess;
         s.checkpoint_every = self.checkpoint_every;
         s.distribution = self.distribution(s.distribution)?;

@@ -323,7 +323,10 @@ unsafe fn embed<L: Lanes>(position: usize, tokens: &[Token; LANES], rows: &[Vect
         for (row, &token) in rows.chunks_exact(columns).zip(tokens) {
             let embedding = &mut g.matrix(&places.tokens)[usize::from(token) * columns..][..columns];
             add::<L>(embedding, row);
-            add::<L>(&mut g.matrix(&places.positions)[position * columns..][..columns], row);
+            add::<L>(
+                &mut g.matrix(&places.positions)[position * columns..][..columns],
+                row,
+            );
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::Sixteen;
 pub(in crate::learn) use super::backward::Targets;
 use crate::exact::portable::Portable;
+use crate::exact::{Isa, LANES};
 #[cfg(target_arch = "x86_64")]
 use crate::exact::{avx2::Avx2, avx512::Avx512};
-use crate::exact::{Isa, LANES};
 use crate::model::Token;
 
 /// [`Sixteen::forward_in`]. `Scalar` is not the kernel's.

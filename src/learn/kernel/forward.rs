@@ -23,7 +23,10 @@ impl Sixteen {
         rows: &mut [[u32; 8]],
     ) {
         let (c, position) = (self.shape.width, self.tokens.len());
-        assert!(position < self.shape.block, "the lines have passed the last position");
+        assert!(
+            position < self.shape.block,
+            "the lines have passed the last position"
+        );
         self.tokens.push(*tokens);
         let room = &mut self.room;
         let embeddings = &parameters[self.places.tokens.clone()];
@@ -138,7 +141,12 @@ unsafe fn perceive<L: Lanes>(
     unsafe {
         norm::<L>(position, parameters, &places.norm2, &mut tape.norm2, room);
         let active = &mut tape.active[position * inner..][..inner];
-        product::<L>(of(&places.expand), Some(of(&places.expand_bias)), &room.normed, active);
+        product::<L>(
+            of(&places.expand),
+            Some(of(&places.expand_bias)),
+            &room.normed,
+            active,
+        );
         gelu::<L>(active, &mut tape.slopes[position * inner..][..inner]);
         let bias = Some(of(&places.contract_bias));
         product_transposed::<L>(of(&places.contract), bias, active, &mut room.update);

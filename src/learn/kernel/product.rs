@@ -89,7 +89,10 @@ pub(super) unsafe fn product_transposed<L: Lanes>(
 #[inline(always)]
 unsafe fn tiles<L: Lanes>(walk: Walk, start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
     assert_eq!(walk.w.len(), x.len() * y.len(), "a weight for each pair");
-    assert!(start.is_none_or(|start| start.len() == y.len()), "a start for each output");
+    assert!(
+        start.is_none_or(|start| start.len() == y.len()),
+        "a start for each output"
+    );
     // SAFETY: the lengths were just checked; the rest as promised by the caller.
     unsafe {
         in_tiles!(y.len(), first, N, tile::<L, N>(walk, first, start, x, y));

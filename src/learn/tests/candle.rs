@@ -42,12 +42,20 @@ fn gradients_are_candles() {
     let theirs = gpt.loss(&batch).unwrap().backward().unwrap();
     for tensor in settings.shape().unwrap().tensors() {
         let their = theirs.get(gpt.vars()[&tensor.name].as_tensor()).unwrap();
-        let their = if tensor.transposed { their.t().unwrap() } else { their.clone() };
+        let their = if tensor.transposed {
+            their.t().unwrap()
+        } else {
+            their.clone()
+        };
         let their: Vec<f32> = their.flatten_all().unwrap().to_vec1().unwrap();
         let our = &gradient[tensor.place];
         let largest = their.iter().fold(0f32, |m, g| m.max(g.abs()));
         for (i, (a, b)) in our.iter().zip(&their).enumerate() {
-            assert!((a - b).abs() <= 1e-4 * largest, "{}, entry {i}: {a}, candle {b}", tensor.name);
+            assert!(
+                (a - b).abs() <= 1e-4 * largest,
+                "{}, entry {i}: {a}, candle {b}",
+                tensor.name
+            );
         }
     }
 }

@@ -1,0 +1,169 @@
+//! `surprisal explain`: one line, token by token.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use surprisal::Model;
+use surprisal::report::{LineAccount, TokenAccount, explain};
+
+use super::model::ModelChoice;
+use super::text::table;
+
+/// Runners-up that are shown.
+const RUNNERS_UP: usize = 3;
+
+/// Show what each token of a line costs, and what the model expected.
+///
+/// A token's surprisal is -log2 of the probability that the model gave it, in bits. In a terminal
+/// the line is coloured by it, unless NO_COLOR is set.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  surprisal explain 17282456+79546852=096829308   3.32 bits under each operand digit, 0 elsewhere
+  surprisal explain 17282456+79546852=096829318   a wrong sum: one digit costs many bits
+  surprisal explain -m runs/nano --json 1+1=2
+
+--json prints one object: model, identity, text, bits (of the line) and tokens, for each of which
+there are position (from 0), symbol (end is the end of the line), probability, bits, expected_bits
+(the entropy of what the model expected) and distribution: pairs of symbol and probability, the
+likeliest first.")]
+pub struct Args {
+    /// The line, without its newline
+    #[arg(value_name = "LINE")]
+    line: String,
+    #[command(flatten)]
+    model: ModelChoice,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Prints the tokens.
+    pub fn run(&self) -> Result<()> {
+        let models = self.model.models()?;
+        let model = &self.model.choose(&models, self.line.as_bytes());
+        let line = explain(model.exact(), self.line.as_bytes())
+            .with_context(|| format!("{:?} cannot be explained by model {}", self.line, model.name()))?;
+        let stdout = std::io::stdout();
+        let text = match self.json {
+            true => to_json(model, &line) + "\n",
+            false => to_text(&line, Paint::of(stdout.is_terminal())),
+        };
+        stdout
+            .lock()
+            .write_all(text.as_bytes())
+            .context("cannot write to stdout")
+    }
+}
+
+fn to_json(model: &Model, line: &LineAccount) -> String {
+    let mut value = serde_json::to_value(line).expect("plain data");
+    value["model"] = json!(model.name());
+    value["identity"] = json!(model.identity());
+    value.to_string()
+}
+
+fn to_text(line: &LineAccount, paint: Paint) -> String {
+    let tokens = &line.tokens;
+    let mut text = String::new();
+    if paint == Paint::Colours {
+        text += &tokens.iter().map(painted).collect::<String>();
+        text += "\n\n";
+    }
+    let rows: Vec<Vec<String>> = tokens.iter().map(row).collect();
+    let head = [
+        "token",
+        "probability",
+        "bits",
+        "expected",
+        "others, likeliest first",
+    ];
+    let table = table(&head, &rows);
+    let mut lines = table.lines();
+    text += lines.next().unwrap_or_default();
+    text.push('\n');
+    for (line, token) in lines.zip(tokens) {
+        text += &match paint {
+            Paint::Colours => format!("{}{line}{RESET}", colour(token.bits)),
+            Paint::Plain => line.to_owned(),
+        };
+        text.push('\n');
+    }
+    let count = tokens.len();
+    text + &format!(
+        "\n{:.4} bits in {count} tokens, {:.4} a token\n",
+        line.bits,
+        line.bits / count as f64
+    )
+}
+
+fn row(token: &TokenAccount) -> Vec<String> {
+    let others = token.runners_up().take(RUNNERS_UP);
+    let others: Vec<String> = others.map(|(symbol, p)| format!("{symbol} {p:.6}")).collect();
+    vec![
+        token.symbol.clone(),
+        format!("{:.6}", token.probability),
+        format!("{:.4}", token.bits),
+        format!("{:.4}", token.expected_bits),
+        others.join("  "),
+    ]
+}
+
+/// Whether text for a terminal has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Paint {
+    Colours,
+    Plain,
+}
+
+impl Paint {
+    fn of(is_terminal: bool) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match is_terminal && !no_color {
+            true => Self::Colours,
+            false => Self::Plain,
+        }
+    }
+}
+
+const RESET: &str = "\x1b[0m";
+
+/// Of the 256 colours: grey for what was known, blue for chance, orange and red for surprise.
+fn colour(bits: f64) -> &'static str {
+    match bits {
+        b if b < 0.1 => "\x1b[38;5;245m",
+        b if b < 1.0 => "\x1b[38;5;110m",
+        b if b < 4.0 => "\x1b[38;5;75m",
+        b if b < 8.0 => "\x1b[1;38;5;214m",
+        _ => "\x1b[1;38;5;202m",
+    }
+}
+
+fn painted(token: &TokenAccount) -> String {
+    let symbol = match token.symbol.as_str() {
+        surprisal::report::END => "\u{23ce}",
+        symbol => symbol,
+    };
+    format!("{}{symbol}{RESET}", colour(token.bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_follow_the_surprisal() {
+        let models = surprisal::Models::bundled();
+        let line = explain(models.default_model().exact(), b"17282456+79546852=096829308").unwrap();
+        let text = to_text(&line, Paint::Colours);
+        assert_eq!(
+            text.matches(colour(3.32)).count(),
+            32,
+            "16 in the line, 16 in the table"
+        );
+        assert_eq!(text.matches(colour(0.0)).count(), 24);
+        assert!(!to_text(&line, Paint::Plain).contains('\x1b'));
+    }
+}

@@ -1,0 +1,149 @@
+//! `surprisal report`: the account of bits.
+
+mod files;
+mod input;
+mod text;
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use surprisal::report::{Account, Peer, PeerResult, Reporter};
+
+use super::model::ModelChoice;
+use super::output::Overwrite;
+use super::progress::Progress;
+use super::{Running, model_text};
+use files::Files;
+use input::{Again, Corpus};
+
+const BUFFER: usize = 1 << 20;
+
+/// Account for every bit between a model's loss and the size of an archive.
+///
+/// The chain has eight links: the entropy of the lines (where they look drawn from a known
+/// distribution), the loss as the training logged it, the cross-entropy of the network in floating
+/// point, of the exact network, of its integer probabilities, what the range coder wrote, the archive,
+/// and archive and model together. The sizes are those of what `compress` writes; nothing is
+/// written. A text is coded once; an archive is decoded and coded again.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  surprisal report sums.txt
+  surprisal report sums.txt.sur --html report.html
+  surprisal corpus --lines 100000 | surprisal report --json | jq .claim
+
+--json prints one object: file; model (name, identity, parameters); corpus (bytes, lines,
+modelled_lines, tokens); floor (distribution, bits_per_line, bits_by_position,
+resolution_bits_per_line, reason); links: link, name, bits, bits_per_line, bits_per_token, nats_per_token, bytes, standard_error_bits,
+difference_bits and difference_percent (to the last link that is known), why; claim (holds,
+percent, sentence); sample (floating and unrounded: lines, stride, and in bits a
+line bits, integer_bits, above_integer, standard_error; floating_missing); archive (bytes, coded_bytes, beside_bytes, fallback_bytes,
+framing_bytes, blocks of each kind); two_part (model_bytes, bytes_per_line, xz, break_even_lines);
+positions: position, label, tokens, bits, aleatoric_bits, epistemic_bits, worst_bits, worst_line,
+worst_text; worst_lines and sample_lines: line, text, bits, tokens as `explain` has them;
+code_length (lines, bits); seconds and threads; peers (name, bytes, seconds). What is not known is null.")]
+pub struct Args {
+    /// A text or an archive; none or - is stdin
+    #[arg(value_name = "CORPUS")]
+    corpus: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelChoice,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write a page with all figures
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the figures into this folder
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
+    /// Overwrite files
+    #[arg(short, long)]
+    force: bool,
+    /// Measure other compressors, too: slow, and done anyway with --html and --svg
+    #[arg(long, conflicts_with = "no_peers")]
+    peers: bool,
+    /// Do not measure other compressors
+    #[arg(long)]
+    no_peers: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Args {
+    /// Makes the account and prints it.
+    pub fn run(&self) -> Result<()> {
+        let file = self.corpus.clone().unwrap_or_else(|| "-".into());
+        let name = super::input::name(&file);
+        let overwrite = Overwrite::from_force(self.force);
+        let files = Files::open(self.html.as_deref(), self.svg.as_deref(), &file, overwrite)?;
+        let account = self.account(&file).with_context(|| name.clone())?;
+        let text = match self.json {
+            true => to_json(&file, &account) + "\n",
+            false => text::to_text(&name, &account),
+        };
+        files.write(&name, &account)?;
+        std::io::stdout()
+            .write_all(text.as_bytes())
+            .context("cannot write to stdout")
+    }
+
+    fn account(&self, file: &Path) -> Result<Account> {
+        let peers = self.peers || !self.no_peers && (self.html.is_some() || self.svg.is_some());
+        let threads = self.running.threads();
+        let progress_shown = self.running.progress();
+        let mut corpus = Corpus::open(file, &self.model, threads, peers, progress_shown)?;
+        self.running.announce(file, &model_text(corpus.model()))?;
+        let mut reporter = Reporter::new(corpus.model(), threads)?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let len = corpus.read(&mut buffer).map_err(surprisal::Error::from_io)?;
+            if len == 0 {
+                break;
+            }
+            reporter.write_all(&buffer[..len]).context("cannot code it")?;
+        }
+        let coded = reporter.finish()?;
+        let again = corpus.into_again();
+        let results = peers
+            .then(|| measure(&again, threads, progress_shown))
+            .transpose()?;
+        Ok(coded.account(results)?)
+    }
+}
+
+/// Measures all peers, each on one thread, as many at once as there are threads.
+fn measure(corpus: &Again, threads: usize, progress_shown: bool) -> Result<Vec<PeerResult>> {
+    let bytes = corpus.len * Peer::ALL.len() as u64;
+    let progress = Progress::new("other compressors", Some(bytes), progress_shown);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || -> Result<Vec<PeerResult>> {
+        let mut results = Vec::new();
+        while let Some(peer) = Peer::ALL.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            let mut input = progress.watch(corpus.open()?);
+            let result = peer.measure(&mut input);
+            results.push(result.with_context(|| peer.name().to_owned())?);
+        }
+        Ok(results)
+    };
+    let mut results = Vec::new();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.min(Peer::ALL.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        for worker in workers {
+            results.extend(worker.join().expect("no panic")?);
+        }
+        anyhow::Ok(())
+    })?;
+    results.sort_by_key(|result| result.bytes);
+    Ok(results)
+}
+
+fn to_json(file: &Path, account: &Account) -> String {
+    let mut value = serde_json::to_value(account).expect("plain data");
+    value["file"] = json!(file.to_string_lossy());
+    value.to_string()
+}

@@ -1,0 +1,183 @@
+//! Lines as a heat map of surprisal. Pointing at a token shows what the model expected there, by
+//! style alone: each cell carries its distribution, hidden until then.
+
+use std::fmt::Write;
+
+use super::canvas::{Canvas, escape};
+use super::{Figure, row};
+use crate::report::{Account, END, LineAccount, TokenAccount, grouped};
+
+const LEFT: f64 = 100.0;
+const HEIGHT: f64 = 22.0;
+/// Height of what shows a distribution.
+const PANEL: f64 = 118.0;
+/// Worst lines and others that are shown.
+const WORST: usize = 4;
+/// The most tokens of a line that are shown, and symbols of a distribution.
+const TOKENS: usize = 64;
+const SYMBOLS: usize = 14;
+/// Bits from which a token is a surprise, not chance.
+const SURPRISE: f64 = 4.0;
+
+/// The figure; none if the model coded nothing.
+pub fn figure(account: &Account) -> Option<Figure> {
+    let worst = &account.worst_lines[..WORST.min(account.worst_lines.len())];
+    let groups = [
+        ("Lines from all over the corpus", &account.sample_lines[..]),
+        ("The lines that cost most", worst),
+    ];
+    let all = groups.iter().flat_map(|(_, lines)| lines.iter());
+    let longest = all.clone().map(|line| line.tokens.len()).max()?.min(TOKENS);
+    let width = (680.0 / longest as f64).clamp(11.0, 24.0);
+    let total = (LEFT + width * longest as f64 + 4.0).max(600.0);
+    let mut canvas = Canvas::new();
+    let mut top = legend(&mut canvas);
+    let rows = groups.iter().map(|(_, lines)| HEIGHT * lines.len() as f64 + 34.0);
+    let panel = top + rows.sum::<f64>() + 10.0;
+    let hint = "Point at a token: what the model expected there appears here.";
+    canvas.text("muted", (LEFT, panel + PANEL / 2.0), hint);
+    for (title, lines) in groups {
+        canvas.text("bold", (0.0, top + 16.0), title);
+        top += 24.0;
+        for line in lines {
+            draw(&mut canvas, line, (width, top), (total, panel));
+            top += HEIGHT;
+        }
+        top += 10.0;
+    }
+    Some(Figure {
+        name: "lines",
+        title: "The surprisal of every token of some lines".into(),
+        caption: "The stronger the colour, the more bits a token costs: blue up to 4, what chance costs, orange beyond. Point at a \
+                  token to see what the model expected; the symbol that came is orange."
+            .into(),
+        description: describe(account),
+        table: table(all),
+        size: (total, panel + PANEL),
+        body: canvas.finish(),
+    })
+}
+
+/// How a number of bits looks: a class and an opacity.
+fn look(bits: f64) -> (&'static str, f64) {
+    match bits {
+        b if b <= SURPRISE => ("blue", 0.6 * b / SURPRISE),
+        b => ("orange", (0.35 + 0.65 * (b - SURPRISE) / 10.0).min(1.0)),
+    }
+}
+
+fn legend(canvas: &mut Canvas) -> f64 {
+    let mut x = LEFT;
+    canvas.text("muted", (0.0, 15.0), "bits a token");
+    for bits in [0.0, 1.0, 2.0, 10f64.log2(), 5.0, 10.0, 20.0] {
+        let (class, opacity) = look(bits);
+        canvas.put(&format!(
+            "<rect class=\"{class}\" fill-opacity=\"{opacity:.2}\" x=\"{x}\" y=\"2\" width=\"46\" height=\"18\"/>"
+        ));
+        let text = format!("{bits:.2}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        canvas.text("middle", (x + 23.0, 15.5), text);
+        x += 48.0;
+    }
+    30.0
+}
+
+/// A line: `at` is the width of a cell and the line's top, `room` that of the whole figure and the
+/// panel's top.
+fn draw(canvas: &mut Canvas, line: &LineAccount, at: (f64, f64), room: (f64, f64)) {
+    let (width, top) = at;
+    let number = line.line.map_or(String::new(), grouped);
+    canvas.text("muted end", (LEFT - 8.0, top + 15.0), &number);
+    for (index, token) in line.tokens.iter().take(TOKENS).enumerate() {
+        let x = LEFT + width * index as f64;
+        let (class, opacity) = look(token.bits);
+        let symbol = glyph(&token.symbol).to_string();
+        let tip = tip(token, line, room);
+        canvas.put(&format!(
+            "<g class=\"cell\"><rect class=\"{class}\" fill-opacity=\"{opacity:.2}\" x=\"{x:.1}\" y=\"{top}\" \
+             width=\"{:.1}\" height=\"{}\"/><text class=\"mono middle\" x=\"{:.1}\" y=\"{}\">{}</text>{tip}</g>",
+            width - 1.0,
+            HEIGHT - 1.0,
+            x + width / 2.0 - 0.5,
+            top + 15.5,
+            escape(&symbol),
+        ));
+    }
+}
+
+/// A symbol as one character.
+fn glyph(symbol: &str) -> char {
+    match symbol {
+        END => '\u{23ce}',
+        " " => '\u{2423}',
+        symbol if symbol.chars().count() > 1 => '^',
+        symbol => symbol.chars().next().unwrap_or('?'),
+    }
+}
+
+/// What was expected at a token, for the panel: bars of the likeliest symbols.
+fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> String {
+    let mut symbols: Vec<&(String, f64)> = token.distribution.iter().take(SYMBOLS).collect();
+    // In the order of the symbols, so that neighbouring cells compare.
+    symbols.sort_by(|a, b| a.0.cmp(&b.0));
+    let (bar, base) = (26.0, top + PANEL - 20.0);
+    let (mut bars, mut own, mut names, mut places) =
+        (String::new(), String::new(), String::new(), String::new());
+    for (i, (symbol, p)) in symbols.iter().enumerate() {
+        let x = LEFT + bar * i as f64;
+        let is_own = *symbol == token.symbol;
+        // A bar that nobody could see is left out.
+        if is_own || *p > 0.002 {
+            let path = if is_own { &mut own } else { &mut bars };
+            let height = (70.0 * p).max(0.5);
+            write!(path, "M{x:.0} {base}v-{height:.1}h20v{height:.1}z").expect("memory");
+        }
+        names.push(glyph(symbol));
+        write!(places, "{:.0} ", x + 10.0).expect("memory");
+    }
+    let said = format!(
+        "line {}, token {}: {} had probability {:.6}, {:.4} bits",
+        line.line.map_or("–".into(), grouped),
+        token.position + 1,
+        token.symbol,
+        token.probability,
+        token.bits
+    );
+    format!(
+        "<g class=\"tip\"><rect class=\"paper\" x=\"0\" y=\"{top}\" width=\"{width}\" height=\"{PANEL}\"/>\
+         <text x=\"{LEFT}\" y=\"{}\">{}</text><path class=\"grey\" d=\"{bars}\"/><path class=\"orange\" d=\"{own}\"/>\
+         <text class=\"mono middle\" y=\"{}\" x=\"{}\">{}</text></g>",
+        top + 15.0,
+        escape(&said),
+        base + 15.0,
+        places.trim_end(),
+        escape(&names),
+    )
+}
+
+fn describe(account: &Account) -> String {
+    let mean =
+        |lines: &[LineAccount]| lines.iter().map(|line| line.bits).sum::<f64>() / lines.len().max(1) as f64;
+    format!(
+        "{} lines from all over the corpus, {:.3} bits each on average, and the lines that cost most, from {:.3} bits \
+         down. Each character has a colour, the stronger the more bits it costs; what the model expected in its place \
+         shows when it is pointed at. The table has the bits of each line.",
+        account.sample_lines.len(),
+        mean(&account.sample_lines),
+        account.worst_lines.first().map_or(0.0, |line| line.bits),
+    )
+}
+
+fn table<'a>(lines: impl Iterator<Item = &'a LineAccount>) -> Vec<Vec<String>> {
+    let rows = lines.map(|line| {
+        let bits: Vec<String> = line.tokens.iter().map(|t| format!("{:.2}", t.bits)).collect();
+        vec![
+            line.line.map_or("–".into(), grouped),
+            line.text.clone(),
+            format!("{:.4}", line.bits),
+            bits.join(" "),
+        ]
+    });
+    let head = row(["line", "text", "bits", "bits of each token"]);
+    std::iter::once(head).chain(rows).collect()
+}

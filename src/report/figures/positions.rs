@@ -1,0 +1,161 @@
+//! The positions of a line: what chance takes and what is left to learn.
+
+use super::canvas::Canvas;
+use super::scale::Scale;
+use super::{Figure, row};
+use crate::report::{Account, Position};
+
+const WIDTH: f64 = 780.0;
+const LEFT: f64 = 62.0;
+const TOP: f64 = 50.0;
+const BOTTOM: f64 = 230.0;
+/// The second plot: the rest, at a scale of its own.
+const REST_TOP: f64 = 310.0;
+const REST_BOTTOM: f64 = 410.0;
+
+/// The figure; none if the model coded nothing.
+pub fn figure(account: &Account) -> Option<Figure> {
+    let positions = &account.positions;
+    if positions.is_empty() {
+        return None;
+    }
+    let split = positions[0].aleatoric_bits.is_some();
+    let mut canvas = Canvas::new();
+    stacked(&mut canvas, positions, split);
+    if split {
+        rest(&mut canvas, positions);
+    }
+    let title = match split {
+        true => "Where in the line the bits are: chance, and what was left to learn",
+        false => "Where in the line the bits are",
+    };
+    Some(Figure {
+        name: "positions",
+        title: title.into(),
+        caption: match split {
+            true => {
+                "Mean surprisal over all lines. Aleatoric is the entropy of the token given those before it."
+            }
+            false => "Mean surprisal over all lines; what part of it is chance is not known.",
+        }
+        .into(),
+        description: describe(positions),
+        table: table(positions),
+        size: (WIDTH, if split { REST_BOTTOM + 50.0 } else { BOTTOM + 50.0 }),
+        body: canvas.finish(),
+    })
+}
+
+/// Where the bar of a position begins, and how wide it is.
+fn slot(index: usize, count: usize) -> (f64, f64) {
+    let step = (WIDTH - LEFT - 8.0) / count as f64;
+    (LEFT + step * index as f64 + 0.1 * step, 0.8 * step)
+}
+
+fn stacked(canvas: &mut Canvas, positions: &[Position], split: bool) {
+    let most = positions.iter().map(|p| p.bits).fold(0.1, f64::max);
+    let scale = Scale::linear((0.0, 1.12 * most), (BOTTOM, TOP));
+    canvas.y_axis(&scale, (LEFT, WIDTH - 8.0), "bits a token");
+    for (index, p) in positions.iter().enumerate() {
+        let (x, width) = slot(index, positions.len());
+        let aleatoric = p.aleatoric_bits.unwrap_or(0.0).min(p.bits);
+        let (base, top) = (scale.at(aleatoric), scale.at(p.bits));
+        canvas.rect("blue", (x, base), (width, BOTTOM - base));
+        canvas.rect("orange", (x, top), (width, base - top));
+    }
+    canvas.line("axis", (LEFT, BOTTOM), (WIDTH - 8.0, BOTTOM));
+    labels(canvas, positions, BOTTOM);
+    if split {
+        canvas.rect("blue", (LEFT + 150.0, TOP - 44.0), (12.0, 12.0));
+        canvas.text("", (LEFT + 168.0, TOP - 33.0), "aleatoric: entropy, which stays");
+        canvas.rect("orange", (LEFT + 400.0, TOP - 44.0), (12.0, 12.0));
+        canvas.text(
+            "",
+            (LEFT + 418.0, TOP - 33.0),
+            "epistemic: the rest (below, larger)",
+        );
+    }
+}
+
+fn rest(canvas: &mut Canvas, positions: &[Position]) {
+    let rests: Vec<f64> = positions.iter().filter_map(|p| p.epistemic_bits).collect();
+    let most = rests.iter().copied().fold(0.0, f64::max);
+    let least = rests.iter().copied().fold(0.0, f64::min);
+    let margin = 0.1 * (most - least).max(1e-6);
+    let bits = most.max(-least) >= 0.5;
+    let (unit, what) = match bits {
+        true => (1.0, "epistemic bits a token"),
+        false => (1000.0, "epistemic, thousandths of a bit a token"),
+    };
+    let range = (
+        unit * (least - if least < 0.0 { margin } else { 0.0 }),
+        unit * (most + margin),
+    );
+    let scale = Scale::linear(range, (REST_BOTTOM, REST_TOP));
+    canvas.y_axis(&scale, (LEFT, WIDTH - 8.0), what);
+    let zero = scale.at(0.0);
+    for (index, rest) in rests.iter().enumerate() {
+        let (x, width) = slot(index, positions.len());
+        let at = scale.at(unit * rest);
+        canvas.rect("orange", (x, at.min(zero)), (width, (at - zero).abs().max(0.6)));
+    }
+    canvas.line("axis", (LEFT, zero), (WIDTH - 8.0, zero));
+    labels(canvas, positions, REST_BOTTOM);
+}
+
+fn labels(canvas: &mut Canvas, positions: &[Position], bottom: f64) {
+    let every = positions.len().div_ceil(34);
+    for (index, p) in positions.iter().enumerate().step_by(every) {
+        let (x, width) = slot(index, positions.len());
+        canvas.text("muted middle", (x + width / 2.0, bottom + 17.0), &p.label);
+    }
+    let what = "position: a and b are the operands' digits, c those of the sum, first to last";
+    let what = match positions[0].label.as_str() {
+        "a1" => what,
+        _ => "position in the line",
+    };
+    canvas.text("muted middle", (f64::midpoint(LEFT, WIDTH), bottom + 36.0), what);
+}
+
+fn describe(positions: &[Position]) -> String {
+    let sum = |of: fn(&Position) -> Option<f64>| positions.iter().map(of).sum::<Option<f64>>();
+    let worst = positions.iter().max_by(|a, b| {
+        a.epistemic_bits
+            .unwrap_or(a.bits)
+            .total_cmp(&b.epistemic_bits.unwrap_or(b.bits))
+    });
+    let parts = match (sum(|p| p.aleatoric_bits), sum(|p| p.epistemic_bits)) {
+        (Some(chance), Some(rest)) => format!(
+            "Over all positions {chance:.4} bits are chance and {rest:.5} could still be learned, most of them at {}.",
+            worst.map_or("no position", |p| &p.label)
+        ),
+        _ => "What part of them is chance is not known.".into(),
+    };
+    format!(
+        "Bars: the mean surprisal of the tokens at each of {} positions. {parts}",
+        positions.len()
+    )
+}
+
+fn table(positions: &[Position]) -> Vec<Vec<String>> {
+    let number = |x: Option<f64>| x.map_or("–".into(), |x| format!("{x:.6}"));
+    let rows = positions.iter().map(|p| {
+        vec![
+            p.label.clone(),
+            format!("{:.6}", p.bits),
+            number(p.aleatoric_bits),
+            number(p.epistemic_bits),
+            format!("{:.3}", p.worst_bits),
+            format!("{}: {}", crate::report::grouped(p.worst_line), p.worst_text),
+        ]
+    });
+    let head = row([
+        "position",
+        "bits",
+        "aleatoric",
+        "epistemic",
+        "worst token, bits",
+        "in line",
+    ]);
+    std::iter::once(head).chain(rows).collect()
+}

@@ -1,0 +1,201 @@
+//! How the loss fell while the model was trained, and when it began to add.
+
+use super::canvas::Canvas;
+use super::scale::Scale;
+use super::{Figure, row};
+use crate::report::{Account, grouped};
+use crate::training_log::{EmergenceDetector, Event, Record, TrainingLog};
+
+const WIDTH: f64 = 780.0;
+const LEFT: f64 = 62.0;
+const RIGHT: f64 = 690.0;
+/// Top and bottom of the three plots: loss, excess, accuracy.
+const LOSS: (f64, f64) = (56.0, 226.0);
+const EXCESS: (f64, f64) = (276.0, 406.0);
+const ACCURACY: (f64, f64) = (456.0, 536.0);
+/// The most records in the table.
+const TABLE_ROWS: usize = 24;
+
+/// The figure; none if the model brought no log.
+pub fn figure(account: &Account) -> Option<Figure> {
+    let log = account.training.as_ref()?;
+    let last = log.records.last()?;
+    let floor = log.settings.distribution.map(|d| d.floor_nats_per_token());
+    let x = Scale::linear((0.0, last.lines as f64), (LEFT, RIGHT));
+    let mut canvas = Canvas::new();
+    let bottom = match last.sum_accuracy {
+        Some(_) => ACCURACY.1,
+        None if floor.is_some() => EXCESS.1,
+        None => LOSS.1,
+    };
+    let marks = emergence(log);
+    for &(what, lines) in &marks {
+        let at = x.at(lines as f64);
+        canvas.line("dash", (at, LOSS.0 - 8.0), (at, bottom));
+        let height = if what == BEGINS { 30.0 } else { 44.0 };
+        canvas.text(
+            "",
+            (at + 5.0, height - 2.0),
+            &format!("{what}: {} lines", grouped(lines)),
+        );
+    }
+    loss(&mut canvas, &x, &log.records, floor);
+    if floor.is_some() {
+        excess(&mut canvas, &x, &log.records);
+    }
+    accuracy(&mut canvas, &x, &log.records);
+    canvas.x_axis(&x, (bottom - 1.0, bottom), "lines seen");
+    Some(Figure {
+        name: "training",
+        title: format!("How {} learned", account.model.name),
+        caption: "Training loss is taken before each step learns from its lines. Emergence begins at the first evaluation with more \
+                  than 1 % of the sums right, and ends at the first of five in a row with at least 99 %."
+            .into(),
+        description: describe(log, floor, &marks),
+        table: table(log),
+        size: (WIDTH, bottom + 46.0),
+        body: canvas.finish(),
+    })
+}
+
+const BEGINS: &str = "emergence begins";
+const ENDS: &str = "emergence ends";
+
+/// The two marks, as the log has them; logs from before it had events have records to find them in.
+fn emergence(log: &TrainingLog) -> Vec<(&'static str, u64)> {
+    let mut detector = EmergenceDetector::default();
+    let found: Vec<Event> = match log.events.is_empty() {
+        true => log
+            .records
+            .iter()
+            .flat_map(|record| detector.observe(record))
+            .collect(),
+        false => log.events.clone(),
+    };
+    let mark = |event: &Event| match *event {
+        Event::EmergenceBegins { lines, .. } => Some((BEGINS, lines)),
+        Event::EmergenceEnds { lines, .. } => Some((ENDS, lines)),
+        Event::TargetReached { .. } => None,
+    };
+    found.iter().filter_map(mark).collect()
+}
+
+fn points(records: &[Record], x: &Scale, y: &Scale, of: impl Fn(&Record) -> Option<f64>) -> Vec<(f64, f64)> {
+    let point = |record: &Record| Some((x.at(record.lines as f64), y.at(of(record)?)));
+    records.iter().filter_map(point).collect()
+}
+
+fn loss(canvas: &mut Canvas, x: &Scale, records: &[Record], floor: Option<f64>) {
+    let all = records
+        .iter()
+        .flat_map(|r| [r.train_loss, r.validation_loss])
+        .chain(floor);
+    let least = all.clone().fold(f64::INFINITY, f64::min);
+    let most = all.fold(0.0, f64::max);
+    let margin = 0.08 * (most - least);
+    let y = Scale::linear((least - margin, most + margin), (LOSS.1, LOSS.0));
+    canvas.y_axis(&y, (LEFT, RIGHT), "loss, nats a token");
+    let lines = [
+        (
+            "orange",
+            "training",
+            points(records, x, &y, |r| Some(r.train_loss)),
+        ),
+        (
+            "blue",
+            "validation",
+            points(records, x, &y, |r| Some(r.validation_loss)),
+        ),
+    ];
+    for (index, (class, name, points)) in lines.iter().enumerate() {
+        canvas.path(&format!("line {class}"), points);
+        let at = LOSS.0 + 16.0 + 18.0 * index as f64;
+        canvas.rect(class, (RIGHT + 8.0, at - 9.0), (10.0, 10.0));
+        canvas.text("", (RIGHT + 22.0, at), name);
+    }
+    if let Some(floor) = floor {
+        canvas.line("dash", (LEFT, y.at(floor)), (RIGHT, y.at(floor)));
+        canvas.text("", (RIGHT + 8.0, y.at(floor) + 4.0), &format!("floor {floor:.4}"));
+    }
+}
+
+/// On a logarithmic scale, so that the long approach shows; what is within the noise is at the edge.
+fn excess(canvas: &mut Canvas, x: &Scale, records: &[Record]) {
+    let values = records.iter().filter_map(|r| r.excess).filter(|&e| e > 0.0);
+    let most = values.clone().fold(1e-5, f64::max);
+    let least = values.fold(most, f64::min).clamp(1e-6, most / 10.0);
+    let y = Scale::logarithmic((least, most), (EXCESS.1, EXCESS.0));
+    for power in (least.log10().ceil() as i32)..=(most.log10().floor() as i32) {
+        let at = y.at(10f64.powi(power));
+        canvas.line("grid", (LEFT, at), (RIGHT, at));
+        canvas.text("muted end", (LEFT - 7.0, at + 4.0), &decimal_power(power));
+    }
+    canvas.text(
+        "muted",
+        (LEFT - 50.0, EXCESS.0 - 12.0),
+        "validation loss above the floor, nats a token",
+    );
+    canvas.path("line blue", &points(records, x, &y, |r| r.excess));
+    canvas.line("axis", (LEFT, EXCESS.1), (RIGHT, EXCESS.1));
+}
+
+/// 10 to an integer power, written out.
+fn decimal_power(power: i32) -> String {
+    match power {
+        0.. => grouped(10u64.pow(power.min(18) as u32)),
+        _ => format!("{:.*}", -power as usize, 10f64.powi(power)),
+    }
+}
+
+fn accuracy(canvas: &mut Canvas, x: &Scale, records: &[Record]) {
+    if records.last().is_none_or(|r| r.sum_accuracy.is_none()) {
+        return;
+    }
+    let y = Scale::linear((0.0, 100.0), (ACCURACY.1, ACCURACY.0));
+    canvas.y_axis(&y, (LEFT, RIGHT), "sums right, % of the validation lines");
+    let right = points(records, x, &y, |r| r.sum_accuracy.map(|a| 100.0 * a));
+    canvas.path("line green", &right);
+}
+
+fn describe(log: &TrainingLog, floor: Option<f64>, marks: &[(&str, u64)]) -> String {
+    let (first, last) = (&log.records[0], &log.records[log.records.len() - 1]);
+    let mut text = format!(
+        "Lines over the number of lines seen. The validation loss falls from {:.4} to {:.6} nats a token",
+        first.validation_loss, last.validation_loss
+    );
+    if let Some(floor) = floor {
+        text += &format!("; the floor is {floor:.6}");
+    }
+    if let Some(accuracy) = last.sum_accuracy {
+        text += &format!("; in the end {:.2} % of the sums are right", 100.0 * accuracy);
+    }
+    for (what, lines) in marks {
+        text += &format!("; {what} at {} lines", grouped(*lines));
+    }
+    text + "."
+}
+
+fn table(log: &TrainingLog) -> Vec<Vec<String>> {
+    let every = log.records.len().div_ceil(TABLE_ROWS);
+    let last = log.records.len() - 1;
+    let some = log.records.iter().enumerate();
+    let some = some.filter(|(index, _)| *index == last || (index + 1) % every == 0);
+    let number = |x: Option<f64>, places: usize| x.map_or("–".into(), |x| format!("{x:.places$}"));
+    let rows = some.map(|(_, r)| {
+        vec![
+            grouped(r.lines),
+            format!("{:.6}", r.train_loss),
+            format!("{:.6}", r.validation_loss),
+            number(r.excess, 6),
+            number(r.sum_accuracy.map(|a| 100.0 * a), 2),
+        ]
+    });
+    let head = row([
+        "lines seen",
+        "training loss",
+        "validation loss",
+        "above the floor",
+        "sums right, %",
+    ]);
+    std::iter::once(head).chain(rows).collect()
+}

@@ -1,0 +1,380 @@
+//! What is noted while a corpus is coded, token by token, on the threads that code, and added up in
+//! order. Memory is bounded: a block's notes, and what is kept of all blocks together.
+
+use super::recognise::Recogniser;
+use crate::archive::{BlockKind, BlockObserver, BlockParts, Observer};
+use crate::coder::TokenObserver;
+use crate::exact::PRECISION;
+use crate::model::Token;
+
+/// Lines that are remembered as the worst.
+const WORST_LINES: usize = 10;
+/// The most lines of the sample; half as many at least, if there are.
+pub(super) const SAMPLE_LINES: usize = 8192;
+/// Candidates for the sample that a block offers at most.
+const BLOCK_CANDIDATES: usize = 4096;
+/// Modelled lines between two points of the code length.
+const CURVE_STRIDE: usize = 256;
+/// The most points of the code length that are kept.
+const CURVE_POINTS: usize = 512;
+
+/// Bits that a symbol costs with a row of cumulative probabilities.
+#[inline]
+pub(super) fn bits_of(row: &[u32], token: Token) -> f64 {
+    let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
+    PRECISION as f64 - f64::from(right - row[usize::from(token)]).log2()
+}
+
+/// A line that is worth remembering.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Noted {
+    /// Its number, from 0: in its block at first, then in the corpus.
+    pub line: u64,
+    /// Bits that the model spent on it.
+    pub bits: f64,
+    pub text: Vec<u8>,
+}
+
+impl Noted {
+    fn behind(self, lines: u64) -> Self {
+        Self {
+            line: self.line + lines,
+            ..self
+        }
+    }
+}
+
+/// What was spent at a position.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PositionNotes {
+    pub tokens: u64,
+    pub bits: f64,
+    /// What the token cost that cost most, and the line that it is in.
+    pub worst: Option<(f64, Noted)>,
+}
+
+/// A sum at a position of one block, with the index of the line of the worst token.
+#[derive(Clone, Copy, Default)]
+struct PositionSum {
+    tokens: u64,
+    bits: f64,
+    worst: (f64, usize),
+}
+
+/// What one block showed.
+#[derive(Default)]
+pub(super) struct BlockNotes {
+    /// Bits of each modelled line.
+    line_bits: Vec<f64>,
+    sums: Vec<PositionSum>,
+    positions: Vec<PositionNotes>,
+    worst: Vec<Noted>,
+    /// Every `stride`-th modelled line.
+    sample: Vec<Noted>,
+    stride: usize,
+    /// Lines so far and the bits that the model spent on them.
+    curve: Vec<(u64, f64)>,
+    recogniser: Recogniser,
+}
+
+impl TokenObserver for BlockNotes {
+    #[inline]
+    fn token(&mut self, line: usize, position: usize, token: Token, row: &[u32]) {
+        let bits = bits_of(row, token);
+        self.line_bits[line] += bits;
+        let sum = &mut self.sums[position];
+        sum.tokens += 1;
+        sum.bits += bits;
+        if bits > sum.worst.0 {
+            sum.worst = (bits, line);
+        }
+    }
+}
+
+/// Numbers of lines in a block, asked for in their order.
+struct Numbers<'a> {
+    content: &'a [u8],
+    at: usize,
+    newlines: u64,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(content: &'a [u8]) -> Self {
+        Self {
+            content,
+            at: 0,
+            newlines: 0,
+        }
+    }
+
+    /// The number of a line, a slice of the content.
+    fn number(&mut self, line: &[u8]) -> u64 {
+        let at = line.as_ptr().addr() - self.content.as_ptr().addr();
+        self.newlines += memchr::memchr_iter(b'\n', &self.content[self.at..at]).count() as u64;
+        self.at = at;
+        self.newlines
+    }
+}
+
+impl BlockObserver for BlockNotes {
+    fn begin(&mut self, content: &[u8], lines: &[&[u8]]) {
+        self.recogniser.read(content);
+        self.line_bits.resize(lines.len(), 0.0);
+        let longest = lines.iter().map(|line| line.len() + 1).max().unwrap_or(0);
+        self.sums.resize(longest, PositionSum::default());
+    }
+
+    fn end(&mut self, content: &[u8], lines: &[&[u8]], kind: BlockKind) {
+        if kind == BlockKind::Modelled {
+            self.note_positions(content, lines);
+            self.note_worst(content, lines);
+            self.note_in_order(content, lines);
+        }
+        self.line_bits = Vec::new();
+        self.sums = Vec::new();
+    }
+}
+
+impl BlockNotes {
+    fn noted(&self, content: &[u8], lines: &[&[u8]], index: usize) -> Noted {
+        Noted {
+            line: Numbers::of(content).number(lines[index]),
+            bits: self.line_bits[index],
+            text: lines[index].to_vec(),
+        }
+    }
+
+    fn note_positions(&mut self, content: &[u8], lines: &[&[u8]]) {
+        let notes = self.sums.iter().map(|sum| PositionNotes {
+            tokens: sum.tokens,
+            bits: sum.bits,
+            worst: (sum.tokens > 0).then(|| (sum.worst.0, self.noted(content, lines, sum.worst.1))),
+        });
+        self.positions = notes.collect();
+    }
+
+    fn note_worst(&mut self, content: &[u8], lines: &[&[u8]]) {
+        let mut order: Vec<usize> = (0..lines.len()).collect();
+        if order.len() > WORST_LINES {
+            let bits = &self.line_bits;
+            order.select_nth_unstable_by(WORST_LINES, |&a, &b| bits[b].total_cmp(&bits[a]));
+            order.truncate(WORST_LINES);
+        }
+        self.worst = order
+            .into_iter()
+            .map(|index| self.noted(content, lines, index))
+            .collect();
+    }
+
+    /// The candidates for the sample, and the points of the code length.
+    fn note_in_order(&mut self, content: &[u8], lines: &[&[u8]]) {
+        self.stride = lines.len().div_ceil(BLOCK_CANDIDATES).next_power_of_two();
+        let mut numbers = Numbers::of(content);
+        let mut sum = 0.0;
+        for (index, (line, &bits)) in lines.iter().zip(&self.line_bits).enumerate() {
+            if index % self.stride == 0 {
+                self.sample.push(Noted {
+                    line: numbers.number(line),
+                    bits,
+                    text: line.to_vec(),
+                });
+            }
+            sum += bits;
+            if (index + 1) % CURVE_STRIDE == 0 && index + 1 < lines.len() {
+                self.curve.push((numbers.number(line) + 1, sum));
+            }
+        }
+    }
+}
+
+/// Everything that the blocks so far showed.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub positions: Vec<PositionNotes>,
+    /// The worst lines, worst first.
+    pub worst: Vec<Noted>,
+    /// Every `stride`-th modelled line of each block.
+    pub sample: Vec<Noted>,
+    stride: usize,
+    /// Lines so far, and bits of the payloads of all that came before them.
+    pub curve: Vec<(u64, f64)>,
+    curve_stride: usize,
+    curve_skipped: usize,
+    pub recogniser: Recogniser,
+    /// Newlines so far.
+    newlines: u64,
+    pub parts: Parts,
+}
+
+/// Sums over all blocks; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// What the range coder wrote.
+    pub coded: u64,
+    /// Lines that the model cannot code.
+    pub beside: u64,
+    /// Payloads of zstd and raw blocks.
+    pub fallback: u64,
+    pub payload: u64,
+    pub modelled_blocks: u64,
+    pub zstd_blocks: u64,
+    pub raw_blocks: u64,
+}
+
+impl Observer for Ledger {
+    type Block = BlockNotes;
+
+    fn block(&mut self, block: BlockNotes, parts: BlockParts) {
+        let before = self.newlines;
+        self.add_positions(block.positions, before);
+        self.add_worst(block.worst.into_iter().map(|noted| noted.behind(before)));
+        let sample = block.sample.into_iter().map(|noted| noted.behind(before));
+        self.add_sample(sample.collect(), block.stride);
+        let payload = 8.0 * self.parts.payload as f64;
+        for (lines, bits) in block.curve {
+            self.add_point(before + lines, payload + bits);
+        }
+        self.recogniser.append(&block.recogniser);
+        self.newlines += parts.newlines;
+        self.add_parts(parts);
+        self.add_point(self.newlines, 8.0 * self.parts.payload as f64);
+    }
+}
+
+impl Ledger {
+    fn add_positions(&mut self, positions: Vec<PositionNotes>, before: u64) {
+        let len = self.positions.len().max(positions.len());
+        self.positions.resize(len, PositionNotes::default());
+        for (sum, block) in self.positions.iter_mut().zip(positions) {
+            sum.tokens += block.tokens;
+            sum.bits += block.bits;
+            let so_far = sum.worst.as_ref().map_or(-1.0, |worst| worst.0);
+            if let Some((bits, noted)) = block.worst.filter(|worst| worst.0 > so_far) {
+                sum.worst = Some((bits, noted.behind(before)));
+            }
+        }
+    }
+
+    fn add_worst(&mut self, lines: impl Iterator<Item = Noted>) {
+        self.worst.extend(lines);
+        self.worst
+            .sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.line.cmp(&b.line)));
+        self.worst.truncate(WORST_LINES);
+    }
+
+    /// Keeps every line's chance to be in the sample the same: blocks are thinned to the widest stride.
+    fn add_sample(&mut self, mut lines: Vec<Noted>, stride: usize) {
+        if lines.is_empty() {
+            return;
+        }
+        let wider = stride.max(self.stride);
+        thin(&mut lines, wider / stride);
+        if let Some(times) = wider.checked_div(self.stride) {
+            thin(&mut self.sample, times);
+        }
+        self.stride = wider;
+        self.sample.append(&mut lines);
+        while self.sample.len() > SAMPLE_LINES {
+            thin(&mut self.sample, 2);
+            self.stride *= 2;
+        }
+    }
+
+    fn add_point(&mut self, lines: u64, bits: f64) {
+        self.curve_skipped += 1;
+        if self.curve_skipped < self.curve_stride.max(1) {
+            return;
+        }
+        self.curve_skipped = 0;
+        self.curve.push((lines, bits));
+        if self.curve.len() == CURVE_POINTS {
+            let mut index = 0;
+            self.curve.retain(|_| {
+                index += 1;
+                index % 2 == 0
+            });
+            self.curve_stride = 2 * self.curve_stride.max(1);
+        }
+    }
+
+    fn add_parts(&mut self, block: BlockParts) {
+        let parts = &mut self.parts;
+        parts.payload += block.payload_len;
+        parts.beside += block.beside_len;
+        let (sum, count) = match block.kind {
+            BlockKind::Modelled | BlockKind::Learned => (&mut parts.coded, &mut parts.modelled_blocks),
+            BlockKind::Zstd | BlockKind::ZstdLearned => (&mut parts.fallback, &mut parts.zstd_blocks),
+            BlockKind::Raw => (&mut parts.fallback, &mut parts.raw_blocks),
+        };
+        *sum += block.coded_len;
+        *count += 1;
+    }
+
+    /// Bits of all that the model coded, by its integer probabilities.
+    pub fn integer_bits(&self) -> f64 {
+        self.positions.iter().map(|position| position.bits).sum()
+    }
+
+    /// One line of the sample stands for so many.
+    pub fn sample_stride(&self) -> usize {
+        self.stride
+    }
+}
+
+/// Keeps the first of every `n`.
+fn thin(lines: &mut Vec<Noted>, n: usize) {
+    let mut index = 0;
+    lines.retain(|_| {
+        index += 1;
+        (index - 1) % n == 0
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(line: u64) -> Noted {
+        Noted {
+            line,
+            bits: line as f64,
+            text: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_sample_is_spread_evenly() {
+        let mut ledger = Ledger::default();
+        // Blocks of 65,536 lines, and a short one, which offers more candidates a line.
+        for block in 0..15 {
+            let lines = (0..4096).map(|i| noted(block * 65_536 + 16 * i)).collect();
+            ledger.add_sample(lines, 16);
+        }
+        ledger.add_sample((0..1000).map(|i| noted(15 * 65_536 + i)).collect(), 1);
+        let (len, stride) = (ledger.sample.len(), ledger.sample_stride() as u64);
+        assert!((SAMPLE_LINES / 2..=SAMPLE_LINES).contains(&len), "{len}");
+        let gaps = ledger.sample.windows(2).map(|w| w[1].line - w[0].line);
+        assert!(gaps.into_iter().all(|gap| gap == stride), "{stride}");
+    }
+
+    #[test]
+    fn the_worst_are_kept_in_order() {
+        let mut ledger = Ledger::default();
+        let lines = [5, 90, 17, 3, 88, 41, 60, 2, 77, 33, 21, 64, 9].map(noted);
+        for three in lines.chunks(3) {
+            ledger.add_worst(three.iter().cloned());
+        }
+        let worst: Vec<u64> = ledger.worst.iter().map(|w| w.line).collect();
+        assert_eq!(worst, [90, 88, 77, 64, 60, 41, 33, 21, 17, 9]);
+    }
+
+    #[test]
+    fn points_stay_few_and_spread() {
+        let mut ledger = Ledger::default();
+        (1..=100_000).for_each(|i| ledger.add_point(i, i as f64));
+        let len = ledger.curve.len();
+        assert!((CURVE_POINTS / 2..=CURVE_POINTS).contains(&len), "{len}");
+        let gap = ledger.curve[1].0 - ledger.curve[0].0;
+        assert!(ledger.curve.windows(2).all(|w| w[1].0 - w[0].0 == gap));
+    }
+}
