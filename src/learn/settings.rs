@@ -56,10 +56,10 @@ impl Settings {
     /// What suits a network of this shape. Narrow networks learn at higher rates, from larger weights.
     pub fn new(config: GptConfig) -> Self {
         let (rate, matrix_deviation) = match config.n_embd {
-            ..=16 => (9e-3, 0.1),
-            ..=32 => (4.5e-3, 0.075),
-            ..=48 => (3e-3, 0.06),
-            ..=128 => (1.2e-3, 0.04),
+            0..=16 => (9e-3, 0.1),
+            17..=32 => (4.5e-3, 0.075),
+            33..=48 => (3e-3, 0.06),
+            49..=128 => (1.2e-3, 0.04),
             _ => (8e-4, 0.03),
         };
         Self {
