@@ -67,9 +67,10 @@ def seconds(preset):
     return sorted(steps)[len(steps) // 2]
 
 
-torch.manual_seed(1)
-torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
-print(f"PyTorch {torch.__version__}, {LINES} lines a step, threads: {torch.get_num_threads()}")
-for preset in PRESETS:
-    s = seconds(preset)
-    print(f"{preset:8} {1e3 * s:9.1f} ms/step {LINES * LENGTH / s:11.0f} tokens/s")
+if __name__ == "__main__":
+    torch.manual_seed(1)
+    torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    print(f"PyTorch {torch.__version__}, {LINES} lines a step, threads: {torch.get_num_threads()}")
+    for preset in PRESETS:
+        s = seconds(preset)
+        print(f"{preset:8} {1e3 * s:9.1f} ms/step {LINES * LENGTH / s:11.0f} tokens/s")

@@ -20,7 +20,7 @@ pub const GROUP: usize = 64;
 
 /// A row of cumulative probabilities as constriction wants it (see [`crate::exact::Cdfs::row`]).
 #[derive(Clone, Copy)]
-struct Row<'a>(&'a [u32]);
+pub(crate) struct Row<'a>(pub &'a [u32]);
 
 impl Row<'_> {
     #[inline]
@@ -61,6 +61,30 @@ impl DecoderModel<PRECISION> for Row<'_> {
         let symbol = begun - 1;
         let (left, probability) = self.slots(symbol);
         (symbol as Token, left, probability)
+    }
+}
+
+/// The slots of the one symbol that is to be coded: left end and width.
+#[derive(Clone, Copy)]
+pub(crate) struct Slots(u32, NonZeroU32);
+
+impl Slots {
+    /// # Panics
+    /// If the width is 0.
+    pub fn new(left: u32, width: u32) -> Self {
+        Self(left, NonZeroU32::new(width).expect("every symbol has a slot"))
+    }
+}
+
+impl EntropyModel<PRECISION> for Slots {
+    type Symbol = Token;
+    type Probability = u32;
+}
+
+impl EncoderModel<PRECISION> for Slots {
+    #[inline]
+    fn left_cumulative_and_probability(&self, _: impl Borrow<Token>) -> Option<(u32, NonZeroU32)> {
+        Some((self.0, self.1))
     }
 }
 

@@ -37,12 +37,15 @@ mod error;
 pub mod exact;
 #[cfg(feature = "train")]
 pub mod gpt;
+pub mod learn;
 pub mod model;
 pub mod report;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod training_log;
 
-pub use archive::{CompressOptions, Compressor, Decompressor, compress, decompress};
+pub use archive::{
+    CompressOptions, Compressor, Decompressor, LearnOptions, LearningCompressor, compress, decompress,
+};
 pub use bundle::{Model, Models};
 pub use error::{Error, Result};

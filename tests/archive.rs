@@ -202,7 +202,13 @@ fn ranges_of_lines() {
         let expected = lines[clamp(from - 1)..clamp(to)].concat();
         let mut found = Vec::new();
         index
-            .write_lines(&mut Cursor::new(&archive), &Models::bundled(), range, &mut found)
+            .write_lines(
+                &mut Cursor::new(&archive),
+                &Models::bundled(),
+                range,
+                1,
+                &mut found,
+            )
             .unwrap();
         assert!(found == expected, "lines {from}..{to} by the index");
         let mut found = Vec::new();
@@ -281,7 +287,13 @@ fn damage_stays_in_its_block() {
     let range = LineRange::new(2 * BLOCK_LINES as u64 + 1, u64::MAX).unwrap();
     let mut third = Vec::new();
     index
-        .write_lines(&mut Cursor::new(&archive), &Models::bundled(), range, &mut third)
+        .write_lines(
+            &mut Cursor::new(&archive),
+            &Models::bundled(),
+            range,
+            1,
+            &mut third,
+        )
         .unwrap();
     assert!(third == data[2 * first..]);
 }

@@ -694,3 +694,103 @@ fn help_tells_of_exit_codes() {
             .starts_with("surprisal ")
     );
 }
+
+#[test]
+fn learning_needs_no_model_and_keeps_what_it_learned() {
+    let place = Place::new();
+    place.ok(&["corpus", "--lines", "2000", "--digits", "2", "-o", "two.txt"]);
+    let learn = [
+        "compress",
+        "-q",
+        "--learn=pico",
+        "--batch-lines",
+        "8",
+        "--lr",
+        "0.01",
+    ];
+    let args = [
+        &learn[..],
+        &[
+            "--save-model",
+            "model",
+            "--log",
+            "log.jsonl",
+            "--verify",
+            "two.txt",
+        ],
+    ]
+    .concat();
+    place.ok(&args);
+    let text = place.read("two.txt");
+    assert_eq!(place.ok(&["decompress", "-c", "-T2", "two.txt.sur"]), text);
+    place.ok(&["verify", "two.txt.sur", "--against", "two.txt"]);
+    assert_eq!(
+        place.ok(&["decompress", "--lines", "7..8", "two.txt.sur"]),
+        text.split_inclusive(|&b| b == b'\n')
+            .skip(6)
+            .take(2)
+            .collect::<Vec<_>>()
+            .concat()
+    );
+    let listed = String::from_utf8(place.ok(&["list", "-v", "two.txt.sur"])).unwrap();
+    assert!(
+        listed.contains("learning pico") && listed.contains("batches of 8 lines"),
+        "{listed}"
+    );
+    let log = String::from_utf8(place.read("log.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 2);
+    place.ok(&["compress", "-q", "-m", "model", "-o", "with.sur", "two.txt"]);
+    assert!(place.read("with.sur").len() < place.read("two.txt.sur").len());
+
+    let error = place.fails(2, &["compress", "--learn", "--embed-model", "a.txt"]);
+    assert!(error.contains("--embed-model"), "{error}");
+    let error = place.fails(2, &["compress", "--replay", "2", "a.txt"]);
+    assert!(error.contains("--learn"), "{error}");
+    place.fails(2, &["compress", "--learn=huge", "a.txt"]);
+    let error = place.fails(1, &["compress", "--learn", "--lr", "7", "a.txt"]);
+    assert!(error.contains("learning rate"), "{error}");
+    let error = place.fails(2, &["compress", "--learn", "--log", "l", "a.txt", "two.txt"]);
+    assert!(error.contains("--log"), "{error}");
+}
+
+/// Peak memory while a learner reads the longest lines that it takes, in MiB, either way.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "slow: a learner over long lines"]
+fn learning_memory_is_bounded() {
+    let place = Place::new();
+    let line = |i: usize| (0..255).map(|j| b"0123456789abcdef"[(i * j * j + 7 * j + i) % 16]);
+    let text: Vec<u8> = (0..700).flat_map(|i| line(i).chain([b'\n'])).collect();
+    place.write("long.txt", &text);
+    let noise: Vec<u8> = (0..9_000_000u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    place.write("noise", &noise);
+    let peak = |args: &[&str]| {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("surprisal"))
+            .current_dir(place.0.path())
+            .args(args)
+            .spawn()
+            .unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+            peak = peak.max(kib.unwrap_or(0) / 1024);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(child.wait().unwrap().success(), "{args:?}");
+        peak
+    };
+    for args in [
+        &["compress", "-q", "--learn=nano", "-T2", "long.txt"][..],
+        &["decompress", "-q", "-f", "-T2", "long.txt.sur"],
+        &["compress", "-q", "--learn=mini", "-T2", "a.txt"],
+        &["compress", "-q", "--learn=nano", "-T2", "noise"],
+    ] {
+        let peak = peak(args);
+        println!("{args:?}: {peak} MiB");
+        assert!(peak <= 256, "{args:?}: {peak} MiB");
+    }
+}

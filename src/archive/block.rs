@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
 use super::observe::BlockObserver;
-use crate::coder::LineCoder;
+use crate::coder::{LineCoder, Undecodable};
 
 /// The most lines of a block.
 pub const BLOCK_LINES: usize = 65_536;
@@ -42,11 +42,12 @@ pub(super) struct Modelled {
     pub tokens: u64,
 }
 
-/// Length of the next block of `input`; none if more input could make it longer.
-pub(super) fn next_block(input: &[u8]) -> Option<usize> {
+/// Length of the next block of `input`, of at most so many lines; none if more input could make it
+/// longer.
+pub(super) fn next_block(input: &[u8], lines: usize) -> Option<usize> {
     let window = &input[..input.len().min(MAX_BLOCK_BYTES)];
     let mut ends = memchr::memchr_iter(b'\n', window);
-    match ends.nth(BLOCK_LINES - 1) {
+    match ends.nth(lines - 1) {
         Some(last) => Some(last + 1),
         None if input.len() < MAX_BLOCK_BYTES => None,
         // Whole lines as far as they go; within a line only if it is longer than a block.
@@ -54,62 +55,76 @@ pub(super) fn next_block(input: &[u8]) -> Option<usize> {
     }
 }
 
+/// A way to store a block.
+pub(super) type Way = (BlockKind, Vec<u8>);
+
+/// The length of the shortest.
+pub(super) fn shortest(ways: &[Way]) -> usize {
+    ways.iter().map(|(_, payload)| payload.len()).min().unwrap_or(0)
+}
+
+/// Adds what zstd makes of a block, unless a quick look tells that it cannot be the shortest way.
+pub(super) fn try_zstd(content: &[u8], ways: &mut Vec<Way>) {
+    let zstd = |level| zstd::bulk::compress(content, level).expect("memory does not fail");
+    let probe = zstd(ZSTD_PROBE_LEVEL);
+    if (probe.len() as f64) < PROBE_MARGIN * shortest(ways) as f64 {
+        ways.push((BlockKind::Zstd, probe));
+        ways.push((BlockKind::Zstd, zstd(ZSTD_LEVEL)));
+    }
+}
+
 /// Codes a block in the shortest of the three ways.
 pub(super) fn encode<B: BlockObserver>(content: &[u8], coder: &mut LineCoder) -> Coded<B> {
     let mut observer = B::default();
-    let zstd = |level| {
-        (
-            BlockKind::Zstd,
-            zstd::bulk::compress(content, level).expect("memory does not fail"),
-        )
-    };
-    let split = Split::new(content, coder);
+    let split = Split::new(content, |line| coder.fits(line));
     observer.begin(content, &split.lines);
-    let modelled = Modelled {
-        lines: split.lines.len() as u64,
-        tokens: split.tokens(),
-    };
+    let modelled = split.modelled();
     let mut ways = vec![(BlockKind::Raw, content.to_vec())];
     // Where most bytes are outside the grammar the model's part cannot pay.
-    if 2 * split.exceptions.len() < content.len() {
-        ways.push((BlockKind::Modelled, split.payload(coder, &mut observer)));
+    if split.is_mostly_lines() {
+        let words = coder.encode_observed(&split.lines, &mut observer);
+        ways.push((BlockKind::Modelled, split.payload(&words)));
     }
-    let shortest = |ways: &[(BlockKind, Vec<u8>)]| ways.iter().map(|(_, payload)| payload.len()).min();
-    let probe = zstd(ZSTD_PROBE_LEVEL);
-    if (probe.1.len() as f64) < PROBE_MARGIN * shortest(&ways).unwrap_or(0) as f64 {
-        ways.extend([probe, zstd(ZSTD_LEVEL)]);
-    }
+    try_zstd(content, &mut ways);
     let (kind, payload) = ways
         .into_iter()
         .min_by_key(|(_, payload)| payload.len())
         .expect("raw at least");
-    let header = BlockHeader {
-        kind,
-        content_len: content.len() as u32,
-        newlines: memchr::memchr_iter(b'\n', content).count() as u32,
-        payload_len: payload.len() as u32,
-        payload_crc: crc32fast::hash(&payload),
-        content_hash: xxh3_64(content),
-    };
-    let modelled = if kind == BlockKind::Modelled {
-        modelled
-    } else {
-        Modelled::default()
+    let modelled = match kind {
+        BlockKind::Modelled => modelled,
+        _ => Modelled::default(),
     };
     observer.end(content, &split.lines, kind);
-    Coded {
-        header,
-        payload,
-        modelled,
-        observer,
+    Coded::new(content, kind, payload, modelled, observer)
+}
+
+impl<B> Coded<B> {
+    /// Content in the way that was chosen.
+    pub fn new(content: &[u8], kind: BlockKind, payload: Vec<u8>, modelled: Modelled, observer: B) -> Self {
+        let header = BlockHeader {
+            kind,
+            content_len: content.len() as u32,
+            newlines: memchr::memchr_iter(b'\n', content).count() as u32,
+            payload_len: payload.len() as u32,
+            payload_crc: crc32fast::hash(&payload),
+            content_hash: xxh3_64(content),
+        };
+        Self {
+            header,
+            payload,
+            modelled,
+            observer,
+        }
     }
 }
 
 /// Content, taken apart into what the model codes and the rest.
-struct Split<'a> {
+pub(super) struct Split<'a> {
     crlf: bool,
+    /// Length of the content.
+    len: usize,
     /// Lines that fit the grammar, without what ends them.
-    lines: Vec<&'a [u8]>,
+    pub lines: Vec<&'a [u8]>,
     /// For each exception the modelled lines before it, and its length.
     places: Vec<u8>,
     count: u64,
@@ -118,11 +133,13 @@ struct Split<'a> {
 }
 
 impl<'a> Split<'a> {
-    fn new(content: &'a [u8], coder: &LineCoder) -> Self {
+    /// Takes content apart into lines that fit and the rest.
+    pub fn new(content: &'a [u8], fits: impl Fn(&[u8]) -> bool) -> Self {
         let newlines = memchr::memchr_iter(b'\n', content).count();
         let crlf = 2 * memchr::memmem::find_iter(content, b"\r\n").count() > newlines;
         let mut split = Self {
             crlf,
+            len: content.len(),
             lines: Vec::new(),
             places: Vec::new(),
             count: 0,
@@ -131,7 +148,7 @@ impl<'a> Split<'a> {
         let terminator = terminator(crlf);
         let mut since = 0;
         for line in content.split_inclusive(|&b| b == b'\n') {
-            match line.strip_suffix(terminator).filter(|line| coder.fits(line)) {
+            match line.strip_suffix(terminator).filter(|line| fits(line)) {
                 Some(line) => {
                     split.lines.push(line);
                     since += 1;
@@ -148,12 +165,21 @@ impl<'a> Split<'a> {
         split
     }
 
-    /// Tokens that the model codes: the lines' characters and their ends.
-    fn tokens(&self) -> u64 {
-        self.lines.iter().map(|line| line.len() as u64 + 1).sum()
+    /// What the model has to code: the lines, their characters and their ends.
+    pub fn modelled(&self) -> Modelled {
+        Modelled {
+            lines: self.lines.len() as u64,
+            tokens: self.lines.iter().map(|line| line.len() as u64 + 1).sum(),
+        }
     }
 
-    fn payload(&self, coder: &mut LineCoder, observer: &mut impl BlockObserver) -> Vec<u8> {
+    /// Whether at least half of the bytes are in lines that fit.
+    pub fn is_mostly_lines(&self) -> bool {
+        2 * self.exceptions.len() < self.len
+    }
+
+    /// The payload of a modelled block whose lines were coded into these words.
+    pub fn payload(&self, words: &[u32]) -> Vec<u8> {
         let plain = [&self.places[..], &self.exceptions].concat();
         let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("memory does not fail");
         let section = if packed.len() < plain.len() {
@@ -171,8 +197,7 @@ impl<'a> Split<'a> {
             put_varint(&mut out, number);
         }
         out.extend(section);
-        let words = coder.encode_observed(&self.lines, observer);
-        out.extend(words.into_iter().flat_map(u32::to_le_bytes));
+        out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
         out
     }
 }
@@ -193,12 +218,26 @@ pub(super) fn decode(
     let limit = header.content_len as usize;
     let content = match header.kind {
         BlockKind::Raw => payload.to_vec(),
-        BlockKind::Zstd => {
-            zstd::bulk::decompress(payload, limit).map_err(|_| "its zstd data does not unpack")?
+        BlockKind::Zstd => unpack(payload, limit)?,
+        BlockKind::Modelled => {
+            let decode = |words: &[u32], count, terminator: &[u8], line_done: &mut dyn FnMut(&[u8])| {
+                coder.decode(words, count, terminator, limit, line_done)
+            };
+            join(payload, limit, decode)?
         }
-        BlockKind::Modelled => join(payload, limit, coder)?,
+        BlockKind::Learned | BlockKind::ZstdLearned => return Err("it is of another kind of archive"),
     };
-    if content.len() != limit || xxh3_64(&content) != header.content_hash {
+    check(header, content)
+}
+
+/// What zstd packed.
+pub(super) fn unpack(payload: &[u8], limit: usize) -> Result<Vec<u8>, &'static str> {
+    zstd::bulk::decompress(payload, limit).map_err(|_| "its zstd data does not unpack")
+}
+
+/// The content, if it is the right one.
+pub(super) fn check(header: &BlockHeader, content: Vec<u8>) -> Result<Vec<u8>, &'static str> {
+    if content.len() != header.content_len as usize || xxh3_64(&content) != header.content_hash {
         return Err("what it decodes to does not match its checksum");
     }
     Ok(content)
@@ -239,7 +278,7 @@ impl InnerSizes {
 /// or all of it. Where a modelled payload's sizes make no sense, which decoding would tell, both
 /// are 0.
 pub(super) fn payload_parts(kind: BlockKind, payload_len: u32, start: &[u8]) -> (u32, u32) {
-    if kind != BlockKind::Modelled {
+    if !matches!(kind, BlockKind::Modelled | BlockKind::Learned) {
         return (payload_len, 0);
     }
     let mut rest = start;
@@ -251,8 +290,13 @@ pub(super) fn payload_parts(kind: BlockKind, payload_len: u32, start: &[u8]) -> 
     parts.unwrap_or_default()
 }
 
-/// Puts a modelled block together again.
-fn join(mut payload: &[u8], limit: usize, coder: &mut LineCoder) -> Result<Vec<u8>, &'static str> {
+/// Puts a modelled block together again. `decode` takes words, the number of lines, what ends each
+/// and whom to hand them to.
+pub(super) fn join(
+    mut payload: &[u8],
+    limit: usize,
+    decode: impl FnOnce(&[u32], usize, &[u8], &mut dyn FnMut(&[u8])) -> Result<(), Undecodable>,
+) -> Result<Vec<u8>, &'static str> {
     const BAD: &str = "its inner sizes make no sense";
     let InnerSizes {
         crlf,
@@ -293,7 +337,7 @@ fn join(mut payload: &[u8], limit: usize, coder: &mut LineCoder) -> Result<Vec<u
     let mut content = Vec::new();
     exceptions.put(&mut content)?;
     let mut misplaced = false;
-    let decoded = coder.decode(&words, lines, terminator(crlf == 1), limit, |line| {
+    let decoded = decode(&words, lines, terminator(crlf == 1), &mut |line| {
         content.extend_from_slice(line);
         exceptions.since += 1;
         misplaced |= exceptions.put(&mut content).is_err();

@@ -4,10 +4,13 @@ use std::io::{Read, Write};
 
 use super::block;
 use crate::coder::LineCoder;
+use crate::learn::Settings;
 use crate::{Error, Result};
 
-/// The version of the format that this program reads and writes.
+/// The version of the format of archives that a model coded.
 pub const VERSION: u16 = 1;
+/// The version of the format of archives that were coded while learning.
+pub const LEARNED_VERSION: u16 = 2;
 
 /// The first four bytes of an archive: not text in any encoding.
 pub const MAGIC: [u8; 4] = *b"\xb5SUR";
@@ -29,6 +32,10 @@ pub enum BlockKind {
     Zstd,
     /// As it is.
     Raw,
+    /// By a learner, which then learned from it.
+    Learned,
+    /// By zstd; the learner learned from its lines nevertheless.
+    ZstdLearned,
 }
 
 impl BlockKind {
@@ -37,6 +44,8 @@ impl BlockKind {
             1 => Some(Self::Modelled),
             2 => Some(Self::Zstd),
             3 => Some(Self::Raw),
+            4 => Some(Self::Learned),
+            5 => Some(Self::ZstdLearned),
             _ => None,
         }
     }
@@ -46,6 +55,8 @@ impl BlockKind {
             Self::Modelled => 1,
             Self::Zstd => 2,
             Self::Raw => 3,
+            Self::Learned => 4,
+            Self::ZstdLearned => 5,
         }
     }
 
@@ -55,6 +66,8 @@ impl BlockKind {
             Self::Modelled => "modelled",
             Self::Zstd => "zstd",
             Self::Raw => "raw",
+            Self::Learned => "learned",
+            Self::ZstdLearned => "zstd, learned",
         }
     }
 }
@@ -62,21 +75,36 @@ impl BlockKind {
 const END: u8 = 0;
 
 /// What stands before an archive's blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
     pub identity: [u8; 32],
     pub name: String,
     pub has_model: bool,
+    /// How the archive's learner learns; none where a model codes.
+    pub learner: Option<Settings>,
 }
 
 impl Header {
+    /// The version that has such a header.
+    pub fn version(&self) -> u16 {
+        match self.learner {
+            None => VERSION,
+            Some(_) => LEARNED_VERSION,
+        }
+    }
+
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.extend(VERSION.to_le_bytes());
+        out.extend(self.version().to_le_bytes());
         out.push(u8::from(self.has_model));
         out.extend(self.identity);
         out.push(self.name.len() as u8);
         out.extend(self.name.as_bytes());
+        if let Some(settings) = &self.learner {
+            let settings = settings.to_bytes();
+            out.extend((settings.len() as u16).to_le_bytes());
+            out.extend(settings);
+        }
         out.extend(crc32fast::hash(&out).to_le_bytes());
         out
     }
@@ -86,29 +114,40 @@ impl Header {
         let mut bytes = MAGIC.to_vec();
         take(input, &mut bytes, 2, "the header")?;
         let found = u16::from_le_bytes([bytes[4], bytes[5]]);
-        if found != VERSION {
+        if !(VERSION..=LEARNED_VERSION).contains(&found) {
             return Err(Error::Version {
                 found,
-                known: VERSION,
+                known: LEARNED_VERSION,
             });
         }
         take(input, &mut bytes, 34, "the header")?;
-        let name_len = usize::from(bytes[39]);
-        take(input, &mut bytes, name_len + 4, "the header")?;
+        let settings_at = 40 + usize::from(bytes[39]);
+        let mut end = settings_at;
+        if found == LEARNED_VERSION {
+            take(input, &mut bytes, end + 2 - 40, "the header")?;
+            let len = u16::from_le_bytes([bytes[end], bytes[end + 1]]);
+            end += 2 + usize::from(len);
+        }
+        let missing = end + 4 - bytes.len();
+        take(input, &mut bytes, missing, "the header")?;
         check_crc(&bytes, 0, "the header")?;
-        let name = String::from_utf8(bytes[40..40 + name_len].to_vec());
-        let (Ok(name), flags @ 0..=1) = (name, bytes[6]) else {
-            return Err(Error::damaged("the header makes no sense", "header"));
+        let nonsense = || Error::damaged("the header makes no sense", "header");
+        let name = String::from_utf8(bytes[40..settings_at].to_vec()).map_err(|_| nonsense())?;
+        let learner = match found {
+            LEARNED_VERSION => Some(Settings::from_bytes(&bytes[settings_at + 2..end])?),
+            _ => None,
         };
-        let identity = bytes[7..39].try_into().expect("32 bytes");
-        Ok((
-            Self {
-                identity,
-                name,
-                has_model: flags == 1,
-            },
-            bytes.len() as u64,
-        ))
+        let flags = bytes[6];
+        if flags > u8::from(learner.is_none()) {
+            return Err(nonsense());
+        }
+        let header = Self {
+            identity: bytes[7..39].try_into().expect("32 bytes"),
+            name,
+            has_model: flags == 1,
+            learner,
+        };
+        Ok((header, bytes.len() as u64))
     }
 }
 
@@ -275,7 +314,7 @@ pub(super) fn get_varint(bytes: &mut &[u8]) -> Option<u64> {
 /// A piece of an archive.
 pub(super) enum Frame {
     /// An archive begins; the bytes of its model, compressed, if it carries one.
-    Header(Header, Option<Vec<u8>>),
+    Header(Box<Header>, Option<Vec<u8>>),
     Block(BlockHeader),
     /// An archive ends.
     End,
@@ -342,7 +381,7 @@ impl<R: Read> Frames<R> {
         let model = header.has_model.then(|| self.model()).transpose()?;
         self.archive = Some((start, Vec::new()));
         self.archives += 1;
-        Ok(Some(Frame::Header(header, model)))
+        Ok(Some(Frame::Header(Box::new(header), model)))
     }
 
     fn proceed(&mut self, start: u64, mut blocks: Vec<BlockSizes>) -> Result<Frame> {

@@ -7,9 +7,11 @@ use super::block;
 use super::format::{
     self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, Frame, Frames, Header, TRAILER_LEN,
 };
+use super::learned;
 use super::reader::hex;
 use crate::bundle::Models;
 use crate::coder::LineCoder;
+use crate::learn::{LearningCoder, Settings};
 use crate::{Error, Result};
 
 /// Lines `from` to `to`, both counted from 1 and both wanted.
@@ -68,7 +70,7 @@ impl LineRange {
 }
 
 /// An archive in a file.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ArchiveEntry {
     /// Where it begins, in bytes.
     pub offset: u64,
@@ -82,6 +84,8 @@ pub struct ArchiveEntry {
     pub identity: String,
     /// Bytes of the model that it carries; 0 if none.
     pub model_len: u64,
+    /// How its learner learns; null where a model codes.
+    pub learner: Option<Settings>,
     /// Its blocks.
     pub blocks: Vec<BlockEntry>,
 }
@@ -91,7 +95,7 @@ pub struct ArchiveEntry {
 pub struct BlockEntry {
     /// Where its header begins, in bytes.
     pub offset: u64,
-    /// How it is stored: `modelled`, `zstd` or `raw`.
+    /// How it is stored: the name of its [`BlockKind`].
     pub kind: &'static str,
     /// Bytes of its content.
     pub content_len: u32,
@@ -152,17 +156,18 @@ impl ArchiveEntry {
         Self {
             offset,
             len: at + end - offset,
-            version: format::VERSION,
+            version: header.version(),
             model: header.name.clone(),
             identity: hex(&header.identity),
             model_len,
+            learner: header.learner.clone(),
             blocks,
         }
     }
 }
 
 /// Where everything is in a file of one or more archives.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Index {
     /// The archives, first to last.
     pub archives: Vec<ArchiveEntry>,
@@ -224,7 +229,8 @@ impl Index {
         Ok(Self { archives })
     }
 
-    /// Writes a range of lines to `output`, reading only the blocks that hold some of them.
+    /// Writes a range of lines to `output`, reading only the blocks that hold some of them; in an
+    /// archive that was coded while learning all before them, too, on `threads` threads.
     ///
     /// # Errors
     /// As [`super::Decompressor::new`]; nothing of a damaged block is written.
@@ -233,10 +239,12 @@ impl Index {
         file: &mut (impl Read + Seek),
         models: &Models,
         range: LineRange,
+        threads: usize,
         output: &mut impl Write,
     ) -> Result<()> {
         let mut newlines = 0;
         for archive in &self.archives {
+            let first = newlines;
             let mut touched = Vec::new();
             for (number, block) in (0u64..).zip(&archive.blocks) {
                 if range.touches(newlines, block.newlines) {
@@ -255,6 +263,11 @@ impl Index {
                     "header",
                 ));
             };
+            if let Some(settings) = &header.learner {
+                let mut coder = LearningCoder::new(settings, threads)?;
+                write_learned(&mut frames, &mut coder, range, first, output)?;
+                continue;
+            }
             let model = models.find(&header.identity, &header.name, packed.as_deref())?;
             let mut coder = LineCoder::new(model.exact());
             for (number, offset, before) in touched {
@@ -265,6 +278,28 @@ impl Index {
         }
         Ok(())
     }
+}
+
+/// The part of a range of lines that is in a learner's archive, whose frames behind the header are
+/// to come; `before` newlines stand before it.
+fn write_learned(
+    frames: &mut Frames<impl Read>,
+    coder: &mut LearningCoder,
+    range: LineRange,
+    mut before: u64,
+    output: &mut impl Write,
+) -> Result<()> {
+    while let Some(Frame::Block(header)) = frames.next()? {
+        let payload = frames.payload(&header)?;
+        let content = learned::decode(&header, &payload, coder)
+            .map_err(|what| format::undecodable(frames.block_number(), what))?;
+        output.write_all(&content[range.cut(&content, before)])?;
+        before += u64::from(header.newlines);
+        if range.ends_by(before) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The archive that ends at `end`.
@@ -318,7 +353,7 @@ fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
 impl BlockEntry {
     /// Whether the model coded it.
     pub fn is_modelled(&self) -> bool {
-        self.kind == BlockKind::Modelled.name()
+        self.kind == BlockKind::Modelled.name() || self.kind == BlockKind::Learned.name()
     }
 
     /// With the parts of its payload, of which `start` is the first bytes.

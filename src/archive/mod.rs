@@ -12,6 +12,7 @@ mod block;
 mod embedded;
 mod format;
 mod index;
+mod learned;
 mod observe;
 mod pipeline;
 mod reader;
@@ -19,8 +20,9 @@ mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
 pub(crate) use embedded::{model_from_bytes, model_to_bytes};
-pub use format::{BlockKind, MAGIC, VERSION};
+pub use format::{BlockKind, LEARNED_VERSION, MAGIC, VERSION};
 pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
+pub use learned::{LearnOptions, LearningCompressor};
 pub use observe::{BlockObserver, BlockParts, Observer};
 pub(crate) use reader::hex;
 pub use reader::{Decompressor, Verified};

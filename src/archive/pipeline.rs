@@ -51,6 +51,11 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
         self.pending.len() >= 2 * self.workers.len()
     }
 
+    /// Whether something is under way.
+    pub fn is_busy(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Hands out a piece of work. Call [`Pipeline::take`] first if the pipeline is full.
     pub fn give(&mut self, job: In) {
         let (reply, result) = sync_channel(1);

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::block;
 use super::format::{self, BlockHeader, Frame, Frames};
 use super::index::LineRange;
+use super::learned;
 use super::pipeline::{Pipeline, Work};
 use crate::bundle::{Model, Models};
 use crate::coder::LineCoder;
+use crate::learn::{LearningCoder, Settings};
 use crate::{Error, Result};
 
 /// Restores the content of an archive, or of several one after another, as it is read from.
@@ -32,8 +34,9 @@ pub struct Decompressor<R: Read> {
     frames: Frames<R>,
     models: Models,
     pipeline: Pipeline<Job, Result<Content>>,
-    /// The model of the present archive.
-    model: Option<Arc<Model>>,
+    /// What codes the present archive.
+    coding: Coding,
+    threads: usize,
     /// The content of a block, and what of it is still to be read.
     content: Content,
     /// Lines that are wanted, and newlines before the next block.
@@ -41,6 +44,16 @@ pub struct Decompressor<R: Read> {
     newlines: u64,
     verified: Verified,
     state: State,
+}
+
+/// What codes an archive.
+enum Coding {
+    /// Nothing, before the first header.
+    Unknown,
+    /// A model: blocks are independent and go to the threads.
+    Model(Arc<Model>),
+    /// A learner: each block needs those before it.
+    Learner(Box<LearningCoder>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +148,8 @@ impl<R: Read> Decompressor<R> {
             frames: Frames::new(input),
             models,
             pipeline: Pipeline::new(threads, Decoding),
-            model: None,
+            coding: Coding::Unknown,
+            threads,
             content: Content {
                 whole: Vec::new(),
                 wanted: 0..0,
@@ -149,9 +163,20 @@ impl<R: Read> Decompressor<R> {
         Ok(reader)
     }
 
-    /// The model of the archive that is being read.
-    pub fn model(&self) -> &Arc<Model> {
-        self.model.as_ref().expect("`new` read the first header")
+    /// The model of the archive that is being read; none if it was coded while learning.
+    pub fn model(&self) -> Option<&Arc<Model>> {
+        match &self.coding {
+            Coding::Model(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// How the learner of the archive that is being read learns; none if a model coded it.
+    pub fn learner(&self) -> Option<&Settings> {
+        match &self.coding {
+            Coding::Learner(coder) => Some(coder.learner().settings()),
+            _ => None,
+        }
     }
 
     /// How much was read and found right so far.
@@ -164,28 +189,20 @@ impl<R: Read> Decompressor<R> {
         match self.frames.next()? {
             None => self.state = State::Draining,
             Some(Frame::Header(header, packed)) => {
-                let model = self
-                    .models
-                    .find(&header.identity, &header.name, packed.as_deref())?;
-                self.model = Some(model);
+                self.coding = match &header.learner {
+                    Some(settings) => Coding::Learner(Box::new(LearningCoder::new(settings, self.threads)?)),
+                    None => {
+                        let packed = packed.as_deref();
+                        Coding::Model(self.models.find(&header.identity, &header.name, packed)?)
+                    }
+                };
             }
             Some(Frame::End) => self.verified.archives += 1,
             Some(Frame::Block(header)) => {
                 let payload = self.frames.payload(&header)?;
                 let before = self.newlines;
                 self.newlines += u64::from(header.newlines);
-                if self.wanted.touches(before, header.newlines) {
-                    let model = Arc::clone(self.model.as_ref().expect("a header came first"));
-                    let number = self.frames.block_number();
-                    self.pipeline.give(Job {
-                        model,
-                        number,
-                        header,
-                        payload,
-                        wanted: self.wanted,
-                        before,
-                    });
-                }
+                self.take_block(header, payload, before)?;
                 if self.wanted.ends_by(self.newlines) {
                     self.state = State::Draining;
                 }
@@ -194,9 +211,43 @@ impl<R: Read> Decompressor<R> {
         Ok(())
     }
 
+    /// Hands a block to the threads, or to the learner at once.
+    fn take_block(&mut self, header: BlockHeader, payload: Vec<u8>, before: u64) -> Result<()> {
+        let (wanted, number) = (self.wanted, self.frames.block_number());
+        let touches = wanted.touches(before, header.newlines);
+        match &mut self.coding {
+            Coding::Unknown => unreachable!("a header came first"),
+            Coding::Model(_) if !touches => {}
+            Coding::Model(model) => self.pipeline.give(Job {
+                model: Arc::clone(model),
+                number,
+                header,
+                payload,
+                wanted,
+                before,
+            }),
+            Coding::Learner(coder) => {
+                let whole = learned::decode(&header, &payload, coder)
+                    .map_err(|what| format::undecodable(number, what))?;
+                if touches {
+                    let wanted = wanted.cut(&whole, before);
+                    self.pipeline.give_done(Ok(Content { whole, wanted }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether more should be read before something is handed out. A learner takes its time for a
+    /// block, so what it decoded comes out first.
+    fn reads_ahead(&self) -> bool {
+        let is_learning = matches!(self.coding, Coding::Learner(_));
+        self.state == State::Reading && !self.pipeline.is_full() && !(is_learning && self.pipeline.is_busy())
+    }
+
     /// Brings in the next content; false at the end.
     fn advance(&mut self) -> Result<bool> {
-        while self.state == State::Reading && !self.pipeline.is_full() {
+        while self.reads_ahead() {
             if let Err(error) = self.read_frame() {
                 // What was intact before it comes first.
                 self.state = State::Draining;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::block::{self, Coded, MAX_BLOCK_BYTES, Modelled};
+use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES, Modelled};
 use super::embedded;
 use super::format::{self, BlockKind, BlockSizes, Counted, Header};
 use super::observe::{BlockObserver, BlockParts, Observer};
@@ -117,6 +117,7 @@ impl<W: Write, O: Observer> Compressor<W, O> {
             identity: *model.exact().identity(),
             name: model.name().to_owned(),
             has_model: options.embed_model,
+            learner: None,
         };
         output.put(&header.to_bytes())?;
         if options.embed_model {
@@ -158,7 +159,7 @@ impl<W: Write, O: Observer> Compressor<W, O> {
     /// Hands whole blocks to the threads.
     fn hand_out_blocks(&mut self) -> io::Result<()> {
         let mut from = 0;
-        while let Some(len) = block::next_block(&self.waiting[from..]) {
+        while let Some(len) = block::next_block(&self.waiting[from..], BLOCK_LINES) {
             while self.pipeline.is_full() {
                 self.put_oldest()?;
             }

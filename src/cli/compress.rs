@@ -1,28 +1,46 @@
 //! `surprisal compress`: bytes to an archive.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::archive::Summary;
-use surprisal::{CompressOptions, Compressor, Decompressor, Model, Models};
+use surprisal::model::Preset;
+use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Models};
 
 use super::hash::{Digest, Digester};
 use super::input::{self, Source};
+use super::learning::LearnArgs;
 use super::model::ModelChoice;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
 use super::text::{count, decimal, grouped, ratio};
-use super::{Running, for_each, say, usage};
+use super::{Running, for_each, model_text, say, usage};
 
 /// What is appended to names.
 pub const SUFFIX: &str = ".sur";
 
 const BUFFER: usize = 1 << 20;
+
+const WRITING: &str = "cannot write the archive";
+
+/// What coded a file.
+struct CoderName {
+    name: String,
+    /// Of a model.
+    identity: Option<String>,
+}
+
+/// A file that was coded, before its output has its name.
+struct Pumped {
+    coder: CoderName,
+    output: Output,
+    summary: Summary,
+    digest: Digest,
+}
 
 /// Compress files.
 ///
@@ -37,8 +55,10 @@ Examples:
   surprisal compress -1 sums.txt           faster, and a little larger
   surprisal corpus --lines 1000 | surprisal compress > sums.sur
   surprisal compress -m runs/nano --embed-model sums.txt
+  surprisal compress --learn sums.txt      no model: learn while coding, slowly
 
---json prints an object for each file, one on a line: file, output, model, identity, bytes_in,
+--json prints an object for each file, one on a line: file, output, model, identity (null with
+--learn), bytes_in,
 bytes_out, ratio, lines, modelled_lines, tokens, bits_per_line, bits_per_token (null unless the
 model coded all lines), blocks, fallback_blocks, seconds, megabytes_per_second, verified.")]
 pub struct Args {
@@ -65,6 +85,8 @@ pub struct Args {
     /// Put the model into the archive, so that it can be read without the folder
     #[arg(long)]
     embed_model: bool,
+    #[command(flatten)]
+    learning: LearnArgs,
     /// Decode what was written and compare before the file gets its name
     #[arg(long)]
     verify: bool,
@@ -81,6 +103,9 @@ impl Args {
         let files = input::or_stdin(std::mem::take(&mut self.files));
         if files.len() > 1 && self.output.is_some() {
             return Err(usage("-o names one output, but there are more inputs"));
+        }
+        if let (2.., Some(option)) = (files.len(), self.learning.of_one_input()) {
+            return Err(usage(&format!("{option} is for one input, but there are more")));
         }
         let targets: Vec<Target> = files.iter().map(|file| self.target(file)).collect();
         if targets.contains(&Target::Stdout) {
@@ -119,14 +144,18 @@ impl Args {
         let metadata = source.metadata().cloned();
         let overwrite = Overwrite::from_force(self.force);
         let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
-        let length = source.len();
         let started = Instant::now();
-        let (model, source) = self.model.choose_and_read(models, source)?;
-        self.running.announce(file, &model)?;
-        let progress = Progress::new(&input::name(file), length, self.running.progress());
-        let (mut output, summary, digest) = self.pump(source, output, &model, &progress)?;
+        let pumped = match self.learning.learn {
+            Some(preset) => self.learn(preset, file, source, output)?,
+            None => self.model(models, file, source, output)?,
+        };
+        let Pumped {
+            coder,
+            mut output,
+            summary,
+            digest,
+        } = pumped;
         let seconds = started.elapsed().as_secs_f64();
-        drop(progress);
         if self.verify {
             self.check(&mut output, digest, models)?;
         }
@@ -141,7 +170,7 @@ impl Args {
             seconds,
         };
         if self.json {
-            let line = account.to_json(&model, self.verify).to_string() + "\n";
+            let line = account.to_json(&coder, self.verify).to_string() + "\n";
             std::io::stdout()
                 .write_all(line.as_bytes())
                 .context("cannot write to stdout")?;
@@ -151,34 +180,80 @@ impl Args {
         Ok(())
     }
 
-    fn pump(
-        &self,
-        mut source: impl Read,
-        output: Output,
-        model: &Arc<Model>,
-        progress: &Progress,
-    ) -> Result<(Output, Summary, Digest)> {
+    /// Compresses with a model.
+    fn model(&self, models: &Models, file: &Path, source: Source, output: Output) -> Result<Pumped> {
+        let length = source.len();
+        let (model, source) = self.model.choose_and_read(models, source)?;
+        self.running.announce(file, &model_text(&model))?;
+        let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions {
             threads: self.running.threads(),
             embed_model: self.embed_model,
         };
-        let failed = "cannot write the archive";
-        let mut compressor = Compressor::new(output, model, options).context(failed)?;
+        let mut compressor = Compressor::new(output, &model, options).context(WRITING)?;
+        let digest = self.pump(source, |data| {
+            compressor.write_all(data)?;
+            progress.advance(data.len() as u64);
+            Ok(())
+        })?;
+        let (output, summary) = compressor.finish().context(WRITING)?;
+        let coder = CoderName {
+            name: model.name().to_owned(),
+            identity: Some(model.identity()),
+        };
+        Ok(Pumped {
+            coder,
+            output,
+            summary,
+            digest,
+        })
+    }
+
+    /// Compresses while learning.
+    fn learn(&self, preset: Preset, file: &Path, source: Source, output: Output) -> Result<Pumped> {
+        let name = format!("learning {}", preset.name());
+        self.running.announce(file, &name)?;
+        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
+        let log = self.learning.open_log()?;
+        let threads = self.running.threads();
+        let options = self
+            .learning
+            .options(preset, &source, threads, &progress, log.clone())?;
+        let mut compressor = LearningCompressor::new(output, options);
+        let digest = self.pump(source, |data| {
+            compressor.write_all(data)?;
+            progress.at_least(compressor.bytes_coded());
+            Ok(())
+        })?;
+        let (output, summary, coder) = compressor.finish().context(WRITING)?;
+        if let Some(log) = log {
+            log.lock().expect("nobody panicked with it").finish()?;
+        }
+        self.learning.save(&coder)?;
+        Ok(Pumped {
+            coder: CoderName { name, identity: None },
+            output,
+            summary,
+            digest,
+        })
+    }
+
+    /// Reads everything into `write`.
+    fn pump(&self, mut source: impl Read, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Result<Digest> {
         let mut digester = Digester::new();
         let mut buffer = vec![0; BUFFER];
         loop {
             let len = source.read(&mut buffer).context("cannot read it")?;
             if len == 0 {
-                break;
+                return Ok(digester.digest());
             }
             if self.verify {
                 digester.update(&buffer[..len]);
             }
-            compressor.write_all(&buffer[..len]).context(failed)?;
-            progress.advance(len as u64);
+            write(&buffer[..len])
+                .map_err(surprisal::Error::from_io)
+                .context(WRITING)?;
         }
-        let (output, summary) = compressor.finish().context(failed)?;
-        Ok((output, summary, digester.digest()))
     }
 
     /// Decodes what was written and compares it with what was read.
@@ -262,7 +337,7 @@ impl Account<'_> {
         format!("{}: {}", input::name(self.file), parts.join(", "))
     }
 
-    fn to_json(&self, model: &Model, verified: bool) -> serde_json::Value {
+    fn to_json(&self, coder: &CoderName, verified: bool) -> serde_json::Value {
         let Summary {
             bytes_in,
             bytes_out,
@@ -279,8 +354,8 @@ impl Account<'_> {
         json!({
             "file": self.file.to_string_lossy(),
             "output": output,
-            "model": model.name(),
-            "identity": model.identity(),
+            "model": coder.name,
+            "identity": coder.identity,
             "bytes_in": bytes_in,
             "bytes_out": bytes_out,
             "ratio": ratio(bytes_in, bytes_out),

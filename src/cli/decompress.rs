@@ -14,7 +14,7 @@ use super::input::{self, Source};
 use super::model::ModelOption;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
-use super::{Running, for_each, usage};
+use super::{Running, coder_text, for_each, usage};
 
 const BUFFER: usize = 1 << 20;
 
@@ -110,14 +110,14 @@ impl Args {
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let written = match (self.lines, source) {
             (Some(lines), Source::File { file, metadata, .. }) if metadata.is_file() => {
-                write_lines(file, models, lines, &mut output)
+                write_lines(file, models, lines, self.running.threads(), &mut output)
             }
             (lines, source) => {
                 let input = progress.watch(BufReader::with_capacity(BUFFER, source));
                 let wanted = lines.unwrap_or(LineRange::ALL);
                 Decompressor::with_lines(input, models.clone(), self.running.threads(), wanted).and_then(
                     |mut decoder| {
-                        self.running.announce(file, decoder.model())?;
+                        self.running.announce(file, &coder_text(&decoder))?;
                         io::copy(&mut decoder, &mut output).map_err(Error::from_io)?;
                         Ok(())
                     },
@@ -140,9 +140,10 @@ fn write_lines(
     mut file: File,
     models: &Models,
     lines: LineRange,
+    threads: usize,
     output: &mut Output,
 ) -> surprisal::Result<()> {
-    Index::read(&mut file)?.write_lines(&mut file, models, lines, output)
+    Index::read(&mut file)?.write_lines(&mut file, models, lines, threads, output)
 }
 
 /// Says of damage what became of the output.

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use surprisal::archive::{ArchiveEntry, BlockKind, Index};
+use surprisal::archive::{ArchiveEntry, BlockEntry, BlockKind, Index};
 
 use super::for_each;
 use super::input::{self, Source};
+use super::learning::learner_text;
 use super::text::{decimal, grouped, ratio, table};
 
 /// List what archives hold.
@@ -25,9 +26,10 @@ Examples:
 
 --json prints one object: files, for each of which there are file, totals and archives. An archive
 has offset, len (bytes), version, model, identity, model_len (bytes of the model that it carries),
-totals, and blocks: offset, kind (modelled, zstd or raw), content_len, newlines, payload_len,
+learner (its settings; null where a model codes), totals, and blocks: offset, kind (modelled, zstd,
+raw; learned, or zstd and learned from), content_len, newlines, payload_len,
 coded_len (bytes of the payload that the range coder wrote; all of it in other kinds) and
-beside_len (lines that the model cannot code). Totals have blocks, modelled_blocks, zstd_blocks,
+beside_len (lines that the model cannot code). Totals have blocks, modelled_blocks (learned too), zstd_blocks,
 raw_blocks, lines, bytes_in, bytes_out, ratio, modelled_len (bytes that the range coder wrote),
 beside_len, fallback_len (payloads of zstd and raw blocks), framing (all other bytes: headers, inner
 sizes of payloads, index, trailer) and model_len: the last five add up to bytes_out.")]
@@ -103,12 +105,14 @@ impl Totals {
     fn of<'a>(archives: impl IntoIterator<Item = &'a ArchiveEntry>) -> Self {
         let mut totals = Self::default();
         for archive in archives {
-            let of_kind =
-                |kind: BlockKind| archive.blocks.iter().filter(|b| b.kind == kind.name()).count() as u64;
+            let of_kind = |kinds: &[BlockKind]| {
+                let is_one = |block: &&BlockEntry| kinds.iter().any(|kind| kind.name() == block.kind);
+                archive.blocks.iter().filter(is_one).count() as u64
+            };
             totals.blocks += archive.blocks.len() as u64;
-            totals.modelled_blocks += of_kind(BlockKind::Modelled);
-            totals.zstd_blocks += of_kind(BlockKind::Zstd);
-            totals.raw_blocks += of_kind(BlockKind::Raw);
+            totals.modelled_blocks += of_kind(&[BlockKind::Modelled, BlockKind::Learned]);
+            totals.zstd_blocks += of_kind(&[BlockKind::Zstd, BlockKind::ZstdLearned]);
+            totals.raw_blocks += of_kind(&[BlockKind::Raw]);
             totals.lines += archive.newlines();
             totals.bytes_in += archive.content_len();
             totals.bytes_out += archive.len;
@@ -185,6 +189,9 @@ fn block_tables(file: &Path, index: &Index) -> String {
     let mut text = String::new();
     for (number, archive) in index.archives.iter().enumerate() {
         text += &format!("\n{} [{number}]\n", input::name(file));
+        if let Some(settings) = &archive.learner {
+            text += &format!("learner: {}\n", learner_text(settings));
+        }
         let rows = archive.blocks.iter().enumerate().map(|(number, block)| {
             let mut row = vec![number.to_string(), block.kind.to_owned(), grouped(block.offset)];
             let (content, payload) = (u64::from(block.content_len), u64::from(block.payload_len));

@@ -11,6 +11,7 @@ mod generate;
 mod hash;
 mod input;
 mod interrupt;
+mod learning;
 mod list;
 mod model;
 mod models;
@@ -28,8 +29,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use surprisal::Model;
 use surprisal::exact::Isa;
+use surprisal::{Decompressor, Model};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -173,15 +174,26 @@ impl Running {
         !self.quiet && !self.no_progress
     }
 
-    /// With `-v`, says what runs on a file.
-    fn announce(&self, file: &Path, model: &Model) -> surprisal::Result<()> {
+    /// With `-v`, says what runs on a file; `coder` is what codes it.
+    fn announce(&self, file: &Path, coder: &str) -> surprisal::Result<()> {
         if self.verbose {
             let (file, isa, threads) = (input::name(file), Isa::chosen()?, self.threads());
-            let (name, identity) = (model.name(), model.identity());
-            say(&format!(
-                "{file}: kernel {isa}, threads {threads}, model {name} ({identity})"
-            ));
+            say(&format!("{file}: kernel {isa}, threads {threads}, {coder}"));
         }
         Ok(())
+    }
+}
+
+/// A model, as `-v` names it.
+fn model_text(model: &Model) -> String {
+    format!("model {} ({})", model.name(), model.identity())
+}
+
+/// What codes the archive that is being read, as `-v` names it.
+fn coder_text<R: std::io::Read>(decoder: &Decompressor<R>) -> String {
+    match (decoder.model(), decoder.learner()) {
+        (Some(model), _) => model_text(model),
+        (_, Some(settings)) => format!("learning, {}", learning::shape_text(&settings.config)),
+        (None, None) => String::new(),
     }
 }

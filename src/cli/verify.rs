@@ -13,7 +13,7 @@ use super::input::{self, Source};
 use super::model::ModelOption;
 use super::progress::Progress;
 use super::text::count;
-use super::{Running, for_each, usage};
+use super::{Running, coder_text, for_each, usage};
 
 const BUFFER: usize = 1 << 20;
 
@@ -86,7 +86,7 @@ impl Args {
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let input = progress.watch(BufReader::with_capacity(BUFFER, source));
         let mut decoder = Decompressor::new(input, models.clone(), self.running.threads())?;
-        self.running.announce(file, decoder.model())?;
+        self.running.announce(file, &coder_text(&decoder))?;
         let mut other = match &self.against {
             Some(path) => Some(Comparison::open(path, file)?),
             None => None,

@@ -14,7 +14,7 @@
 mod isa;
 mod lanes;
 mod lockstep;
-mod math;
+pub(crate) mod math;
 mod packed;
 mod parameters;
 mod quantize;
@@ -28,7 +28,9 @@ pub use parameters::PRECISION;
 
 use crate::Result;
 use crate::model::{Checkpoint, Token, Vocabulary};
-use lanes::LANES;
+pub(crate) use lanes::{LANES, Lanes, Vector, portable};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use lanes::{avx2, avx512};
 use lockstep::{Lockstep, Prefixes};
 use packed::Packed;
 use parameters::Parameters;

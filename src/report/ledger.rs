@@ -302,8 +302,8 @@ impl Ledger {
         parts.payload += block.payload_len;
         parts.beside += block.beside_len;
         let (sum, count) = match block.kind {
-            BlockKind::Modelled => (&mut parts.coded, &mut parts.modelled_blocks),
-            BlockKind::Zstd => (&mut parts.fallback, &mut parts.zstd_blocks),
+            BlockKind::Modelled | BlockKind::Learned => (&mut parts.coded, &mut parts.modelled_blocks),
+            BlockKind::Zstd | BlockKind::ZstdLearned => (&mut parts.fallback, &mut parts.zstd_blocks),
             BlockKind::Raw => (&mut parts.fallback, &mut parts.raw_blocks),
         };
         *sum += block.coded_len;

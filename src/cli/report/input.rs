@@ -65,10 +65,9 @@ impl Corpus {
         let (chosen, content): (_, Box<dyn Read>) = if is_archive {
             let input = io::BufReader::with_capacity(super::BUFFER, input);
             let decoder = Decompressor::new(input, models.clone(), threads)?;
-            let chosen = match model.is_given() {
-                true => models.default_model(),
-                false => decoder.model(),
-            };
+            // What was coded while learning has no model.
+            let of_archive = decoder.model().filter(|_| !model.is_given());
+            let chosen = of_archive.unwrap_or(models.default_model());
             (Arc::clone(chosen), Box::new(decoder))
         } else {
             let (chosen, input) = model.choose_and_read(&models, input)?;

@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use surprisal::report::{Account, Peer, PeerResult, Reporter};
 
-use super::Running;
 use super::model::ModelChoice;
 use super::output::Overwrite;
 use super::progress::Progress;
+use super::{Running, model_text};
 use files::Files;
 use input::{Again, Corpus};
 
@@ -95,7 +95,7 @@ impl Args {
         let threads = self.running.threads();
         let progress_shown = self.running.progress();
         let mut corpus = Corpus::open(file, &self.model, threads, peers, progress_shown)?;
-        self.running.announce(file, corpus.model())?;
+        self.running.announce(file, &model_text(corpus.model()))?;
         let mut reporter = Reporter::new(corpus.model(), threads)?;
         let mut buffer = vec![0; BUFFER];
         loop {

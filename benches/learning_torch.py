@@ -1,0 +1,46 @@
+"""Coding while learning in plain PyTorch, to hold `surprisal compress --learn` to: the same network, batch,
+optimiser and schedule, one forward pass, one backward pass and one AdamW step a batch of lines, and no coding at
+all: only the size that a perfect coder would reach. Prints megabytes a second.
+
+    python3 benches/learning_torch.py FILE [THREADS [LINES [BATCH]]]
+
+The file has lines of 27 characters, as `surprisal corpus` makes them.
+"""
+
+import math
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+from training_torch import GPT, PRESETS
+
+SYMBOLS = "0123456789se+="
+path, threads, lines, batch = sys.argv[1], *(int(a) for a in (sys.argv[2:] + ["1", "20000", "32"][len(sys.argv) - 2 :]))
+torch.manual_seed(1)
+torch.set_num_threads(threads)
+
+with open(path) as file:
+    rows = [["s", *line.rstrip("\n"), "e"] for line, _ in zip(file, range(lines))]
+tokens = torch.tensor([[SYMBOLS.index(c) for c in row] for row in rows])
+gpt = GPT(*PRESETS["nano"])
+for name, parameter in gpt.named_parameters():
+    if parameter.dim() == 2:
+        torch.nn.init.normal_(parameter, std=0.06)
+adamw = torch.optim.AdamW(gpt.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.01)
+steps = math.ceil(lines / batch)
+rate = torch.optim.lr_scheduler.LambdaLR(adamw, lambda s: min((s + 1) / 200, 1 - 0.9 * s / steps))
+
+bits, begin = 0.0, time.perf_counter()
+for some in tokens.split(batch):
+    loss = F.cross_entropy(gpt(some[:, :-1]).flatten(0, 1), some[:, 1:].flatten())
+    bits += loss.item() * some[:, 1:].numel() / math.log(2)
+    adamw.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)
+    adamw.step()
+    rate.step()
+seconds = time.perf_counter() - begin
+print(f"PyTorch {torch.__version__}, threads {threads}, {len(rows)} lines in batches of {batch}:")
+print(f"{bits / 8:.0f} bytes, {seconds:.1f} s, {28e-6 * len(rows) / seconds:.3f} MB/s")

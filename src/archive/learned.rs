@@ -1,0 +1,289 @@
+//! Archives that are coded while learning: each block depends on those before it.
+
+use std::io::{self, Write};
+
+use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES, Modelled, Split};
+use super::format::{self, BlockHeader, BlockKind, BlockSizes, Counted, Header};
+use super::writer::Summary;
+use crate::Result;
+use crate::learn::{LearningCoder, Observer, Settings, Survey};
+use crate::model::Preset;
+
+/// Lines of the first block; each has twice as many as the one before, up to [`BLOCK_LINES`], so
+/// that little depends on how the learner does while it knows little.
+const FIRST_BLOCK_LINES: usize = 4096;
+
+/// A block that zstd makes hardly shorter is noise: no learner is tried on it.
+const NOISE: f64 = 0.99;
+
+/// How to compress while learning. The archive's bytes do not depend on the number of threads.
+pub struct LearnOptions {
+    /// The size of the network.
+    pub preset: Preset,
+    /// Lines of a batch; the preset's own if none.
+    pub batch_lines: Option<usize>,
+    /// The highest learning rate; the preset's own if none.
+    pub rate: Option<f32>,
+    /// What the first weights are drawn from.
+    pub seed: u64,
+    /// Further steps for each batch, on lines that came before.
+    pub replay: u8,
+    /// Threads.
+    pub threads: usize,
+    /// A look at the whole content. Without it the first 4 MiB tell what symbols there are, and the
+    /// learning rate falls without knowing how much is to come.
+    pub survey: Option<Survey>,
+    /// Is told of every batch.
+    pub observer: Option<Observer>,
+}
+
+impl Default for LearnOptions {
+    fn default() -> Self {
+        Self {
+            preset: Preset::Nano,
+            batch_lines: None,
+            rate: None,
+            seed: 1,
+            replay: 0,
+            threads: 1,
+            survey: None,
+            observer: None,
+        }
+    }
+}
+
+impl LearnOptions {
+    fn settings(&self, survey: &Survey, whole: bool) -> Result<Settings> {
+        let mut settings = Settings::new(survey.config(self.preset));
+        if let Some(rate) = self.rate {
+            settings.rate = rate;
+        }
+        settings.seed = self.seed;
+        settings.replay = self.replay;
+        survey.settle(settings, self.batch_lines, whole)
+    }
+}
+
+/// Compresses what is written to it into `W`, by a network that begins with nothing and learns from
+/// every batch of lines behind it. The archive needs no model.
+///
+/// ```
+/// use std::io::Write;
+/// use surprisal::{LearnOptions, LearningCompressor, Models};
+///
+/// let lines = b"2024-01-01 ok\n2024-01-02 ok\n";
+/// let mut compressor = LearningCompressor::new(Vec::new(), LearnOptions::default());
+/// compressor.write_all(lines)?;
+/// let (archive, summary, _) = compressor.finish()?;
+/// assert_eq!(summary.lines, 2);
+/// assert_eq!(surprisal::decompress(&archive, &Models::bundled())?, lines[..]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct LearningCompressor<W: Write> {
+    output: Counted<W>,
+    options: LearnOptions,
+    /// None before the header is written.
+    coder: Option<LearningCoder>,
+    /// Content that is not yet a block.
+    waiting: Vec<u8>,
+    blocks: Vec<BlockSizes>,
+    summary: Summary,
+    ends_in_newline: bool,
+}
+
+impl<W: Write> LearningCompressor<W> {
+    /// Begins an archive. Its header is written as soon as it is known what symbols there are.
+    pub fn new(output: W, options: LearnOptions) -> Self {
+        Self {
+            output: Counted {
+                inner: output,
+                written: 0,
+            },
+            options,
+            coder: None,
+            waiting: Vec::new(),
+            blocks: Vec::new(),
+            summary: Summary::default(),
+            ends_in_newline: true,
+        }
+    }
+
+    /// Ends the archive and gives back what it was written to, an account of it, and what was
+    /// learned.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if writing fails, [`crate::Error::Invalid`] if the options make no sense.
+    pub fn finish(mut self) -> Result<(W, Summary, LearningCoder)> {
+        self.hand_out_blocks()?;
+        let mut coder = self.coder(true)?;
+        while !self.waiting.is_empty() {
+            let len = block::next_block(&self.waiting, self.block_lines()).unwrap_or(self.waiting.len());
+            let rest = self.waiting.split_off(len);
+            let content = std::mem::replace(&mut self.waiting, rest);
+            self.put(encode(&content, &mut coder, self.waiting.is_empty()))?;
+        }
+        let end = format::end_to_bytes(&self.blocks, self.output.written);
+        self.output.put(&end)?;
+        self.output.inner.flush()?;
+        self.summary.bytes_out = self.output.written;
+        self.summary.lines += u64::from(!self.ends_in_newline);
+        Ok((self.output.inner, self.summary, coder))
+    }
+
+    /// Bytes of content in blocks that are coded.
+    pub fn bytes_coded(&self) -> u64 {
+        self.blocks.iter().map(|block| u64::from(block.content_len)).sum()
+    }
+
+    /// The coder, taken out; made, and the header written, if there is none yet. `whole` says that
+    /// everything is in `waiting`.
+    fn coder(&mut self, whole: bool) -> Result<LearningCoder> {
+        if let Some(coder) = self.coder.take() {
+            return Ok(coder);
+        }
+        let settings = match &self.options.survey {
+            Some(survey) => self.options.settings(survey, true)?,
+            None => {
+                let mut survey = Survey::default();
+                let looked_at = self.waiting.len().min(MAX_BLOCK_BYTES);
+                survey.update(&self.waiting[..looked_at]);
+                self.options.settings(&survey, whole)?
+            }
+        };
+        let header = Header {
+            identity: *blake3::hash(&settings.to_bytes()).as_bytes(),
+            name: format!("learning {}", self.options.preset.name()),
+            has_model: false,
+            learner: Some(settings.clone()),
+        };
+        self.output.put(&header.to_bytes())?;
+        let mut coder = LearningCoder::new(&settings, self.options.threads)?;
+        if let Some(observer) = self.options.observer.take() {
+            coder.observe(observer);
+        }
+        Ok(coder)
+    }
+
+    /// The most lines of the next block.
+    fn block_lines(&self) -> usize {
+        let doublings = self.blocks.len().min(BLOCK_LINES.ilog2() as usize) as u32;
+        (FIRST_BLOCK_LINES << doublings).min(BLOCK_LINES)
+    }
+
+    /// Codes whole blocks, once there is enough to begin with.
+    fn hand_out_blocks(&mut self) -> Result<()> {
+        let begun = self.coder.is_some() || self.options.survey.is_some();
+        if !begun && self.waiting.len() < MAX_BLOCK_BYTES {
+            return Ok(());
+        }
+        let mut from = 0;
+        while let Some(len) = block::next_block(&self.waiting[from..], self.block_lines()) {
+            // What is the last block is known only when another follows.
+            if from + len == self.waiting.len() {
+                break;
+            }
+            let mut coder = self.coder(false)?;
+            let coded = encode(&self.waiting[from..from + len], &mut coder, false);
+            self.coder = Some(coder);
+            self.put(coded)?;
+            from += len;
+        }
+        self.waiting.drain(..from);
+        Ok(())
+    }
+
+    fn put(&mut self, coded: Coded<()>) -> Result<()> {
+        let Coded {
+            header,
+            payload,
+            modelled: Modelled { lines, tokens },
+            observer: (),
+        } = coded;
+        self.output.put(&header.to_bytes(self.blocks.len() as u64))?;
+        self.output.put(&payload)?;
+        self.blocks.push(header.sizes());
+        self.summary.blocks += 1;
+        self.summary.fallback_blocks += u64::from(header.kind != BlockKind::Learned);
+        self.summary.modelled_lines += lines;
+        self.summary.tokens += tokens;
+        self.summary.lines += u64::from(header.newlines);
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for LearningCompressor<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        // Not more at a time than a block: what waits stays small.
+        let data = &data[..data.len().min(MAX_BLOCK_BYTES)];
+        self.waiting.extend_from_slice(data);
+        if let Some(&last) = data.last() {
+            self.ends_in_newline = last == b'\n';
+        }
+        self.summary.bytes_in += data.len() as u64;
+        self.hand_out_blocks()?;
+        Ok(data.len())
+    }
+
+    /// Flushes what was coded; content that is not yet a whole block keeps waiting.
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.inner.flush()
+    }
+}
+
+/// Codes a block in the shortest way. Where zstd is shorter than the learner, the learner keeps what
+/// it learned, unless this is the last block; where nothing is, the block was noise.
+fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded<()> {
+    let mut ways = vec![(BlockKind::Raw, content.to_vec())];
+    block::try_zstd(content, &mut ways);
+    let is_noise = block::shortest(&ways) as f64 > NOISE * content.len() as f64;
+    let split = Split::new(content, |line| coder.fits(line));
+    if split.is_mostly_lines() && !is_noise {
+        let before = coder.snapshot();
+        let payload = split.payload(&coder.encode(&split.lines));
+        if payload.len() < block::shortest(&ways) {
+            return Coded::new(content, BlockKind::Learned, payload, split.modelled(), ());
+        }
+        let (kind, payload) = shortest_way(ways);
+        if kind == BlockKind::Zstd && !is_last {
+            return Coded::new(content, BlockKind::ZstdLearned, payload, Modelled::default(), ());
+        }
+        coder.restore(before);
+        return Coded::new(content, kind, payload, Modelled::default(), ());
+    }
+    let (kind, payload) = shortest_way(ways);
+    Coded::new(content, kind, payload, Modelled::default(), ())
+}
+
+fn shortest_way(ways: Vec<block::Way>) -> block::Way {
+    let shortest = ways.into_iter().min_by_key(|(_, payload)| payload.len());
+    shortest.expect("raw at least")
+}
+
+/// The content of a block, and what the learner has to learn from it.
+///
+/// # Errors
+/// What is wrong, if the payload is not what [`encode`] writes.
+pub(super) fn decode(
+    header: &BlockHeader,
+    payload: &[u8],
+    coder: &mut LearningCoder,
+) -> Result<Vec<u8>, &'static str> {
+    let limit = header.content_len as usize;
+    let content = match header.kind {
+        BlockKind::Raw => payload.to_vec(),
+        BlockKind::Zstd | BlockKind::ZstdLearned => block::unpack(payload, limit)?,
+        BlockKind::Learned => {
+            let decode = |words: &[u32], count, terminator: &[u8], line_done: &mut dyn FnMut(&[u8])| {
+                coder.decode(words, count, terminator, limit, line_done)
+            };
+            block::join(payload, limit, decode)?
+        }
+        BlockKind::Modelled => return Err("it is of another kind of archive"),
+    };
+    let content = block::check(header, content)?;
+    if header.kind == BlockKind::ZstdLearned {
+        let split = Split::new(&content, |line| coder.fits(line));
+        coder.absorb(&split.lines);
+    }
+    Ok(content)
+}

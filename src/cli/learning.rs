@@ -1,0 +1,234 @@
+//! `surprisal compress --learn`: what belongs to it alone.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use surprisal::LearnOptions;
+use surprisal::learn::{BatchRecord, LearningCoder, Settings, Survey};
+use surprisal::model::{GptConfig, Preset};
+
+use super::input::Source;
+use super::progress::Progress;
+
+/// Lines of a record of the log.
+const WINDOW: usize = 1024;
+
+/// Options of coding while learning.
+#[derive(clap::Args)]
+pub struct LearnArgs {
+    /// Begin with a network that knows nothing and learn from every batch of lines behind it: the
+    /// archive needs no model. Presets: pico, tiny, nano, micro, mini
+    #[arg(long, value_name = "PRESET", num_args = 0..=1, require_equals = true, default_missing_value = "nano", conflicts_with_all = ["model", "embed_model"])]
+    pub learn: Option<Preset>,
+    /// Lines of a batch, after each of which a step is taken
+    #[arg(long, value_name = "N", requires = "learn", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    batch_lines: Option<u16>,
+    /// The highest learning rate
+    #[arg(long, value_name = "RATE", requires = "learn")]
+    lr: Option<f32>,
+    /// What the first weights are drawn from
+    #[arg(long, requires = "learn", default_value_t = 1)]
+    seed: u64,
+    /// Further steps for each batch, on lines drawn from those before: costs time, not bytes
+    #[arg(long, value_name = "STEPS", requires = "learn", default_value_t = 0)]
+    replay: u8,
+    /// Keep what was learned as a model folder
+    #[arg(long, value_name = "FOLDER", requires = "learn")]
+    save_model: Option<PathBuf>,
+    /// Write how the surprisal fell to this file, as JSON lines
+    #[arg(long, value_name = "FILE", requires = "learn")]
+    log: Option<PathBuf>,
+}
+
+/// A log that is being written, shared with whoever tells of batches.
+pub type SharedLog = Arc<Mutex<Log>>;
+
+impl LearnArgs {
+    /// What can be said only of one input.
+    pub fn of_one_input(&self) -> Option<&'static str> {
+        let named = [(&self.save_model, "--save-model"), (&self.log, "--log")];
+        named
+            .iter()
+            .find(|(path, _)| path.is_some())
+            .map(|(_, name)| *name)
+    }
+
+    /// The log, if there is to be one.
+    pub fn open_log(&self) -> Result<Option<SharedLog>> {
+        let Some(path) = &self.log else { return Ok(None) };
+        let log = Log::create(path).with_context(|| format!("--log {}", path.display()))?;
+        Ok(Some(Arc::new(Mutex::new(log))))
+    }
+
+    /// The library's options. A file is looked at as a whole beforehand.
+    pub fn options(
+        &self,
+        preset: Preset,
+        source: &Source,
+        threads: usize,
+        progress: &Progress,
+        log: Option<SharedLog>,
+    ) -> Result<LearnOptions> {
+        let survey = match (source.path(), source.metadata()) {
+            (Some(path), Some(_)) => Some(survey(path).context("cannot read it")?),
+            _ => None,
+        };
+        let watched = progress.learning();
+        let observer = move |record: &BatchRecord| {
+            watched.batch(record);
+            if let Some(log) = &log {
+                log.lock().expect("nobody panicked with it").batch(record);
+            }
+        };
+        Ok(LearnOptions {
+            preset,
+            batch_lines: self.batch_lines.map(usize::from),
+            rate: self.lr,
+            seed: self.seed,
+            replay: self.replay,
+            threads,
+            survey,
+            observer: Some(Box::new(observer)),
+        })
+    }
+
+    /// Keeps what was learned, where that was asked for.
+    pub fn save(&self, coder: &LearningCoder) -> Result<()> {
+        let Some(folder) = &self.save_model else {
+            return Ok(());
+        };
+        let failed = || format!("--save-model {}", folder.display());
+        std::fs::create_dir_all(folder).with_context(failed)?;
+        let checkpoint = coder.learner().checkpoint().with_context(failed)?;
+        checkpoint.save(folder).with_context(failed)
+    }
+}
+
+fn survey(path: &Path) -> std::io::Result<Survey> {
+    let mut file = File::open(path)?;
+    let mut survey = Survey::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(survey),
+            len => survey.update(&buffer[..len]),
+        }
+    }
+}
+
+/// How the surprisal falls, a record for every window of lines.
+pub struct Log {
+    file: BufWriter<File>,
+    /// What was not yet written.
+    window: Vec<BatchRecord>,
+    lines: u64,
+    steps: u64,
+    failed: Option<std::io::Error>,
+}
+
+impl Log {
+    fn create(path: &Path) -> std::io::Result<Self> {
+        Ok(Self {
+            file: BufWriter::new(File::create(path)?),
+            window: Vec::new(),
+            lines: 0,
+            steps: 0,
+            failed: None,
+        })
+    }
+
+    fn batch(&mut self, record: &BatchRecord) {
+        self.window.push(record.clone());
+        if self.window.iter().map(|record| record.lines).sum::<usize>() >= WINDOW {
+            self.write_window();
+        }
+    }
+
+    fn write_window(&mut self) {
+        let Some(last) = self.window.last() else { return };
+        let bits = |nats: f64| nats / std::f64::consts::LN_2;
+        let longest = self.window.iter().map(|r| r.by_position.len()).max().unwrap_or(0);
+        let mut positions = vec![(0.0, 0u64); longest];
+        for record in &self.window {
+            for ((sum, count), &(nats, n)) in positions.iter_mut().zip(&record.by_position) {
+                *sum += bits(nats);
+                *count += u64::from(n);
+            }
+        }
+        let lines: usize = self.window.iter().map(|record| record.lines).sum();
+        self.lines += lines as u64;
+        self.steps += self.window.len() as u64;
+        let by_position: Vec<f64> = positions.iter().map(|&(sum, n)| sum / n.max(1) as f64).collect();
+        let record = json!({
+            "step": self.steps,
+            "lines": self.lines,
+            "window_lines": lines,
+            "tokens": positions.iter().map(|(_, n)| n).sum::<u64>(),
+            "bits": positions.iter().map(|(sum, _)| sum).sum::<f64>(),
+            "slot_bits": self.window.iter().map(|record| record.slot_bits).sum::<f64>(),
+            "bits_by_position": by_position,
+            "gradient_norm": last.gradient_norm,
+            "learning_rate": last.rate,
+        });
+        self.window.clear();
+        if let Err(error) = writeln!(self.file, "{record}") {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// If that, or something before, could not be written.
+    pub fn finish(&mut self) -> Result<()> {
+        self.write_window();
+        let result = match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.file.flush(),
+        };
+        result.context("cannot write the log")
+    }
+}
+
+/// A learner and all of its settings, in one line.
+pub fn learner_text(settings: &Settings) -> String {
+    let Settings {
+        batch_lines,
+        rate,
+        warmup,
+        steps,
+        final_share,
+        beta1,
+        beta2,
+        weight_decay,
+        clip,
+        seed,
+        replay,
+        ..
+    } = settings;
+    let falls = match steps {
+        0 => "falling with the root of the steps".into(),
+        steps => format!("falling over {steps} steps to {final_share} of it"),
+    };
+    format!(
+        "{}; batches of {batch_lines} lines, rate {rate} after {warmup} steps, {falls}, moments {beta1} and {beta2}, \
+         weight decay {weight_decay}, clip {clip}, seed {seed}, replay {replay}",
+        shape_text(&settings.config)
+    )
+}
+
+/// The shape of a learner's network in a few words.
+pub fn shape_text(config: &GptConfig) -> String {
+    format!(
+        "{} layers, {} heads, {} wide, {} symbols, lines up to {}",
+        config.n_layer,
+        config.n_head,
+        config.n_embd,
+        config.vocab_size - 2,
+        config.max_line_len()
+    )
+}

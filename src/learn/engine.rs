@@ -1,0 +1,64 @@
+//! Sixteen lines, by the scalar definition or by the kernel.
+
+use super::kernel::{self, Sixteen, Targets};
+use super::scalar::Lines;
+use super::shape::Shape;
+use crate::exact::{Isa, LANES, Vector};
+use crate::model::Token;
+
+/// Sixteen lines in lockstep and their gradient.
+pub(super) enum Engine {
+    /// By the definition.
+    Scalar(Box<Lines>),
+    /// By the kernel, compiled for an instruction set.
+    Kernel(Isa, Box<Sixteen>),
+}
+
+impl Engine {
+    pub fn new(shape: Shape, isa: Isa) -> Self {
+        match isa {
+            Isa::Scalar => Self::Scalar(Box::new(Lines::new(shape))),
+            isa => Self::Kernel(isa, Box::new(Sixteen::new(shape))),
+        }
+    }
+
+    /// Begins with new lines.
+    pub fn start(&mut self) {
+        match self {
+            Self::Scalar(lines) => lines.start(),
+            Self::Kernel(_, lines) => lines.start(),
+        }
+    }
+
+    /// Takes a token of each line; `rows` gets the left ends of the next symbols' slots.
+    pub fn forward(&mut self, parameters: &[f32], tokens: &[Token; LANES], rows: &mut [[u32; 8]]) {
+        match self {
+            Self::Scalar(lines) => lines.forward(parameters, tokens, rows),
+            Self::Kernel(isa, lines) => kernel::forward(*isa, lines, parameters, tokens, rows),
+        }
+    }
+
+    /// The gradient of `scale` times the surprisal of the targets, in nats.
+    pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scale: f32) {
+        match self {
+            Self::Scalar(lines) => lines.backward(parameters, targets, scale),
+            Self::Kernel(isa, lines) => kernel::backward(*isa, lines, parameters, targets, scale),
+        }
+    }
+
+    /// The gradient that `backward` made.
+    pub fn gradient(&mut self) -> &mut [Vector] {
+        match self {
+            Self::Scalar(lines) => lines.gradient(),
+            Self::Kernel(_, lines) => lines.gradient(),
+        }
+    }
+
+    /// The probability of a token behind a position of a line, before it is rounded.
+    pub fn probability(&self, position: usize, line: usize, token: Token) -> f32 {
+        match self {
+            Self::Scalar(lines) => lines.probability(position, line, token),
+            Self::Kernel(_, lines) => lines.probability(position, line, token),
+        }
+    }
+}

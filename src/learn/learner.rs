@@ -1,0 +1,381 @@
+//! The network, and how it learns: batches of lines forward, their gradient, a step.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::adamw::AdamW;
+use super::engine::Engine;
+use super::init;
+use super::kernel::{floats, floats_mut};
+use super::settings::Settings;
+use super::shape::Shape;
+use crate::exact::{Isa, LANES, PRECISION, Vector};
+use crate::model::{self, Checkpoint, Token, Vocabulary};
+use crate::{Error, Result};
+
+/// A network that learns.
+pub struct Learner {
+    settings: Settings,
+    vocabulary: Vocabulary,
+    shape: Shape,
+    state: State,
+    groups: Vec<Group>,
+    /// Lines of the present batch.
+    lines: usize,
+    threads: Arc<rayon::ThreadPool>,
+}
+
+/// What learning changes.
+#[derive(Clone)]
+pub(super) struct State {
+    parameters: Vec<Vector>,
+    adamw: AdamW,
+    /// Steps taken.
+    steps: u64,
+}
+
+/// Sixteen lines of a batch.
+struct Group {
+    engine: Engine,
+    /// The left ends of the next symbols' slots, of each line.
+    rows: Vec<[u32; 8]>,
+    /// What goes in next.
+    next: [Token; LANES],
+    /// What followed each position so far; none in lines that have ended.
+    targets: Vec<[Option<Token>; LANES]>,
+    /// The slots of what followed: left end and width.
+    slots: Vec<[[u32; 2]; LANES]>,
+}
+
+/// What a step tells of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchRecord {
+    /// Lines of the batch.
+    pub lines: usize,
+    /// Their surprisal in nats at each position, by the probabilities before rounding, and how
+    /// many lines had that position.
+    pub by_position: Vec<(f64, u32)>,
+    /// Bits of the slots that were coded.
+    pub slot_bits: f64,
+    /// The gradient's norm before clipping.
+    pub gradient_norm: f32,
+    /// The step's learning rate.
+    pub rate: f64,
+}
+
+impl BatchRecord {
+    /// Surprisal of all tokens, in nats.
+    pub fn nats(&self) -> f64 {
+        self.by_position.iter().map(|(nats, _)| nats).sum()
+    }
+
+    /// Tokens.
+    pub fn tokens(&self) -> u64 {
+        self.by_position.iter().map(|&(_, count)| u64::from(count)).sum()
+    }
+}
+
+impl Learner {
+    /// A learner that knows nothing, on `threads` threads. The kernel is the best that the
+    /// processor has, or what SURPRISAL_ISA names.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the settings make no sense.
+    pub fn new(settings: &Settings, threads: usize) -> Result<Self> {
+        Self::with_isa(settings, threads, Isa::chosen()?)
+    }
+
+    /// As [`Learner::new`] with a kernel of the caller's choice.
+    ///
+    /// # Errors
+    /// As there; also if the processor lacks it.
+    pub fn with_isa(settings: &Settings, threads: usize, isa: Isa) -> Result<Self> {
+        settings.check()?;
+        if !isa.is_available() {
+            return Err(Error::invalid(format!("this processor does not have {isa}")));
+        }
+        let shape = settings.shape()?;
+        let groups = settings.batch_lines.div_ceil(LANES);
+        let group = |_| Group {
+            engine: Engine::new(shape, isa),
+            rows: vec![[0; 8]; LANES * shape.vocab.div_ceil(8)],
+            next: [0; LANES],
+            targets: Vec::new(),
+            slots: Vec::new(),
+        };
+        let threads = threads.clamp(1, groups);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        Ok(Self {
+            vocabulary: settings.vocabulary()?,
+            shape,
+            state: State {
+                parameters: init::parameters(settings, &shape),
+                adamw: AdamW::new(shape.places().len),
+                steps: 0,
+            },
+            groups: (0..groups).map(group).collect(),
+            lines: 0,
+            threads: Arc::new(pool.map_err(std::io::Error::other)?),
+            settings: settings.clone(),
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The symbols.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// The most characters of a line.
+    pub fn max_line_len(&self) -> usize {
+        self.shape.block - 1
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.state.steps
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(super) fn restore(&mut self, state: State) {
+        self.state = state;
+    }
+
+    /// Begins a batch of `lines` lines.
+    ///
+    /// # Panics
+    /// If they are more than a batch has.
+    pub(super) fn start(&mut self, lines: usize) {
+        assert!(
+            lines <= self.settings.batch_lines,
+            "a batch has at most its lines"
+        );
+        self.lines = lines;
+        for group in &mut self.groups {
+            group.engine.start();
+            group.next = [self.vocabulary.start(); LANES];
+            group.targets.clear();
+            group.slots.clear();
+        }
+    }
+
+    /// Takes a whole batch of known lines forward.
+    pub(super) fn read(&mut self, lines: &[&[u8]]) {
+        self.start(lines.len());
+        let (parameters, vocabulary) = (floats(&self.state.parameters), &self.vocabulary);
+        let groups = &mut self.groups;
+        self.threads.install(|| {
+            let groups = groups.par_iter_mut().zip(lines.par_chunks(LANES));
+            groups.for_each(|(group, lines)| group.read(parameters, vocabulary, lines));
+        });
+    }
+
+    /// The threads that it computes on.
+    pub(super) fn threads(&self) -> Arc<rayon::ThreadPool> {
+        Arc::clone(&self.threads)
+    }
+
+    /// Takes one position of all lines that have not ended forward. To be called on the learner's
+    /// own threads.
+    pub(super) fn step(&mut self) {
+        let parameters = floats(&self.state.parameters);
+        let used = self.lines.div_ceil(LANES);
+        let end = self.vocabulary.end();
+        let groups = self.groups[..used].par_iter_mut();
+        groups
+            .filter(|group| group.is_going(end))
+            .for_each(|group| group.forward(parameters));
+    }
+
+    /// The left ends of the slots of what follows in a line, as [`crate::exact::Cdfs::row`].
+    pub(super) fn row(&self, line: usize) -> &[u32] {
+        self.groups[line / LANES].row(line % LANES)
+    }
+
+    /// Says what follows in a line, after [`Learner::step`].
+    pub(super) fn follow(&mut self, line: usize, token: Token) {
+        self.groups[line / LANES].follow(line % LANES, token);
+    }
+
+    /// The slots (left end, width) of what followed a position of a line; none where it had ended.
+    pub(super) fn slot(&self, position: usize, line: usize) -> Option<(Token, [u32; 2])> {
+        let group = &self.groups[line / LANES];
+        let token = (*group.targets.get(position)?)[line % LANES]?;
+        Some((token, group.slots[position][line % LANES]))
+    }
+
+    /// Positions of the batch's longest line.
+    pub(super) fn positions(&self) -> usize {
+        self.groups
+            .iter()
+            .map(|group| group.targets.len())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Takes one step on the batch that went forward last.
+    pub(super) fn learn(&mut self) -> BatchRecord {
+        let mut record = self.record();
+        let tokens = record.tokens();
+        if tokens == 0 {
+            return record;
+        }
+        self.differentiate(1.0 / tokens as f32);
+        self.state.steps += 1;
+        record.rate = self.settings.rate_of(self.state.steps);
+        record.gradient_norm = self.state.adamw.step(
+            &self.settings,
+            &self.shape,
+            record.rate,
+            floats_mut(&mut self.state.parameters),
+            floats(self.groups[0].engine.gradient()),
+        );
+        record
+    }
+
+    /// The gradient of `scale` times the batch's surprisal, into the first group's.
+    fn differentiate(&mut self, scale: f32) {
+        let parameters = floats(&self.state.parameters);
+        let groups = &mut self.groups[..self.lines.div_ceil(LANES)];
+        self.threads.install(|| {
+            groups
+                .par_iter_mut()
+                .for_each(|group| group.engine.backward(parameters, &group.targets, scale));
+        });
+        add_in_pairs(groups);
+    }
+
+    /// What the batch cost.
+    fn record(&self) -> BatchRecord {
+        let mut record = BatchRecord {
+            lines: self.lines,
+            by_position: vec![(0.0, 0); self.positions()],
+            ..BatchRecord::default()
+        };
+        for group in &self.groups[..self.lines.div_ceil(LANES)] {
+            for (position, targets) in group.targets.iter().enumerate() {
+                let (nats, count) = &mut record.by_position[position];
+                for (line, token) in targets.iter().enumerate().filter_map(|(i, t)| Some((i, (*t)?))) {
+                    // Only told, never computed with: the logarithm need not be exact.
+                    *nats -= f64::from(group.engine.probability(position, line, token)).ln();
+                    *count += 1;
+                    let [_, width] = group.slots[position][line];
+                    record.slot_bits += f64::from(PRECISION as u32) - f64::from(width).log2();
+                }
+            }
+        }
+        record
+    }
+
+    /// What was learned, as a trained model.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if a parameter is not finite.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let config = self.settings.config.clone();
+        let shapes = config.tensor_shapes();
+        let parameters = floats(&self.state.parameters);
+        let tensor = |tensor: super::shape::Tensor| {
+            let shape = shapes[&tensor.name].clone();
+            let values = &parameters[tensor.place];
+            let values = match tensor.transposed {
+                false => values.to_vec(),
+                true => transposed(values, shape[0]),
+            };
+            (tensor.name, model::Tensor { shape, values })
+        };
+        Checkpoint::new(config, self.shape.tensors().into_iter().map(tensor).collect())
+    }
+}
+
+#[cfg(test)]
+impl Learner {
+    /// The gradient of `scale` times the surprisal of the batch that went forward last.
+    pub(super) fn gradient_now(&mut self, scale: f32) -> Vec<f32> {
+        self.differentiate(scale);
+        floats(self.groups[0].engine.gradient()).to_vec()
+    }
+
+    pub(super) fn parameters(&self) -> &[f32] {
+        floats(&self.state.parameters)
+    }
+}
+
+/// Rows of `width` numbers as columns.
+fn transposed(values: &[f32], width: usize) -> Vec<f32> {
+    let rows = values.len() / width;
+    let at = |i: usize| values[(i % rows) * width + i / rows];
+    (0..values.len()).map(at).collect()
+}
+
+/// Adds the groups' gradients: neighbours first, then pairs of pairs, into the first group's.
+fn add_in_pairs(groups: &mut [Group]) {
+    let mut stride = 1;
+    while stride < groups.len() {
+        for pair in groups.chunks_mut(2 * stride).filter(|pair| pair.len() > stride) {
+            let (to, from) = pair.split_at_mut(stride);
+            let from = floats(from[0].engine.gradient());
+            let to = floats_mut(to[0].engine.gradient());
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        }
+        stride *= 2;
+    }
+}
+
+impl Group {
+    fn forward(&mut self, parameters: &[f32]) {
+        self.engine.forward(parameters, &self.next, &mut self.rows);
+        self.targets.push([None; LANES]);
+        self.slots.push([[0, 1 << PRECISION]; LANES]);
+    }
+
+    fn row(&self, line: usize) -> &[u32] {
+        let eights = self.rows.len() / LANES;
+        self.rows[line * eights..][..eights].as_flattened()
+    }
+
+    fn follow(&mut self, line: usize, token: Token) {
+        let row = self.row(line);
+        let left = row[usize::from(token)];
+        let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
+        let position = self.targets.len() - 1;
+        self.targets[position][line] = Some(token);
+        self.slots[position][line] = [left, right - left];
+        self.next[line] = token;
+    }
+
+    /// Whether some line has not ended.
+    fn is_going(&self, end: Token) -> bool {
+        match self.targets.last() {
+            None => true,
+            Some(last) => last.iter().any(|target| target.is_some_and(|token| token != end)),
+        }
+    }
+
+    /// Takes known lines forward as far as their ends.
+    fn read(&mut self, parameters: &[f32], vocabulary: &Vocabulary, lines: &[&[u8]]) {
+        let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
+        for position in 0..=longest {
+            self.forward(parameters);
+            for (i, line) in lines
+                .iter()
+                .enumerate()
+                .filter(|(_, line)| position <= line.len())
+            {
+                let token = match line.get(position) {
+                    Some(&c) => vocabulary.token(c).expect("the line fits"),
+                    None => vocabulary.end(),
+                };
+                self.follow(i, token);
+            }
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The definition of the learner's network and of its gradient: line by line, position by position,
+//! plain loops.
+//!
+//! Slow and obvious on purpose. The kernel must give the same numbers as this file, bit for bit;
+//! `docs/learning.md` says the same in words.
+
+use std::ops::Range;
+
+use super::kernel::{Targets, floats_mut};
+use super::math::{EPSILON, LOG2_E, exp2, gelu, max};
+use super::shape::{LayerPlaces, NormPlaces, Places, Shape};
+use crate::exact::{LANES, PRECISION, Vector};
+use crate::model::Token;
+
+/// Sixteen lines, and what the gradient needs of every position so far.
+pub(super) struct Lines {
+    shape: Shape,
+    places: Places,
+    lines: Vec<Line>,
+    gradient: Vec<Vector>,
+}
+
+/// A line on its way.
+#[derive(Default)]
+struct Line {
+    tokens: Vec<Token>,
+    /// For each layer, the positions so far.
+    layers: Vec<Vec<Kept>>,
+    norms: Vec<Norm>,
+    /// 2^(logit − greatest) of every symbol, and 1/Σ of them.
+    powers: Vec<Vec<f32>>,
+    shares: Vec<f32>,
+}
+
+/// What a LayerNorm keeps of a position: x̂ and r.
+struct Norm {
+    normal: Vec<f32>,
+    r: f32,
+}
+
+/// What a layer keeps of a position.
+struct Kept {
+    norm1: Norm,
+    qkv: Vec<f32>,
+    /// Of every head, for every position so far.
+    weights: Vec<Vec<f32>>,
+    mixed: Vec<f32>,
+    norm2: Norm,
+    active: Vec<f32>,
+    slopes: Vec<f32>,
+}
+
+/// start + Σ a·b, from first to last.
+fn sum(start: f32, a: impl IntoIterator<Item = f32>, b: impl IntoIterator<Item = f32>) -> f32 {
+    a.into_iter().zip(b).fold(start, |sum, (a, b)| sum + a * b)
+}
+
+fn add(to: &mut [f32], update: &[f32]) {
+    to.iter_mut().zip(update).for_each(|(to, u)| *to += u);
+}
+
+/// y_o = b_o + Σ w_ok·x_k.
+fn product(w: &[f32], b: &[f32], x: &[f32]) -> Vec<f32> {
+    let rows = w.chunks_exact(x.len()).enumerate();
+    rows.map(|(o, row)| {
+        let start = b.get(o).copied().unwrap_or(0.0);
+        sum(start, row.iter().copied(), x.iter().copied())
+    })
+    .collect()
+}
+
+/// y_k = b_k + Σ w_ok·x_o.
+fn product_transposed(w: &[f32], b: &[f32], x: &[f32]) -> Vec<f32> {
+    let width = w.len() / x.len();
+    let column = |k: usize| w[k..].iter().step_by(width).copied();
+    (0..width)
+        .map(|k| sum(b.get(k).copied().unwrap_or(0.0), column(k), x.iter().copied()))
+        .collect()
+}
+
+fn normalise(x: &[f32]) -> Norm {
+    let width = x.len() as f32;
+    let mean = x.iter().fold(0.0, |sum, x| sum + x) / width;
+    let mut normal: Vec<f32> = x.iter().map(|x| x - mean).collect();
+    let variance = normal.iter().fold(0.0, |sum, d| sum + d * d) / width;
+    let r = 1.0 / (variance + EPSILON).sqrt();
+    normal.iter_mut().for_each(|d| *d *= r);
+    Norm { normal, r }
+}
+
+fn affine(parameters: &[f32], places: &NormPlaces, norm: &Norm) -> Vec<f32> {
+    let (gain, bias) = (&parameters[places.gain.clone()], &parameters[places.bias.clone()]);
+    let both = gain.iter().zip(bias);
+    norm.normal
+        .iter()
+        .zip(both)
+        .map(|(x, (g, b))| x * g + b)
+        .collect()
+}
+
+impl Shape {
+    fn features(&self, part: usize, head: usize) -> Range<usize> {
+        let from = part * self.width + head * self.head_dim();
+        from..from + self.head_dim()
+    }
+
+    /// 1/√head_dim.
+    fn score_scale(&self) -> f32 {
+        1.0 / (self.head_dim() as f32).sqrt()
+    }
+}
+
+/// The products of `with` and each position's features.
+fn dots(with: &[f32], seen: &[&[f32]], features: &Range<usize>) -> Vec<f32> {
+    let dot = |row: &&[f32]| sum(0.0, with.iter().copied(), row[features.clone()].iter().copied());
+    seen.iter().map(dot).collect()
+}
+
+/// Σ weight_j·row_j over positions.
+fn mix(weights: &[f32], seen: &[&[f32]], features: Range<usize>) -> Vec<f32> {
+    let feature = |i: usize| sum(0.0, weights.iter().copied(), seen.iter().map(|row| row[i]));
+    features.map(feature).collect()
+}
+
+fn softmax(scores: &[f32], factor: f32) -> Vec<f32> {
+    let scaled: Vec<f32> = scores.iter().map(|s| s * factor).collect();
+    let greatest = scaled.iter().fold(f32::MIN, |m, &s| max(s, m));
+    let e: Vec<f32> = scaled.iter().map(|s| exp2(s - greatest)).collect();
+    let share = 1.0 / e.iter().fold(0.0, |sum, e| sum + e);
+    e.iter().map(|e| e * share).collect()
+}
+
+impl Lines {
+    /// Room for sixteen lines.
+    pub fn new(shape: Shape) -> Self {
+        let places = shape.places();
+        Self {
+            lines: Vec::new(),
+            gradient: vec![Vector::ZERO; places.len / LANES],
+            shape,
+            places,
+        }
+    }
+
+    /// Begins with new lines.
+    pub fn start(&mut self) {
+        let line = |_| Line {
+            layers: (0..self.shape.layers).map(|_| Vec::new()).collect(),
+            ..Line::default()
+        };
+        self.lines = (0..LANES).map(line).collect();
+    }
+
+    /// The gradient that [`Lines::backward`] made.
+    pub fn gradient(&mut self) -> &mut [Vector] {
+        &mut self.gradient
+    }
+
+    /// The probability of a token behind a position of a line, before it is rounded.
+    pub fn probability(&self, position: usize, line: usize, token: Token) -> f32 {
+        let line = &self.lines[line];
+        line.powers[position][usize::from(token)] * line.shares[position]
+    }
+
+    /// Takes a token of each line; `rows` gets the left ends of the next symbols' slots, a row of
+    /// whole eights for each line.
+    pub fn forward(&mut self, parameters: &[f32], tokens: &[Token; LANES], rows: &mut [[u32; 8]]) {
+        let eights = rows.len() / LANES;
+        let rows = rows.chunks_exact_mut(eights);
+        for ((line, &token), row) in self.lines.iter_mut().zip(tokens).zip(rows) {
+            let row = row.as_flattened_mut();
+            row.fill(1 << PRECISION);
+            let slots = line.forward(&self.shape, &self.places, parameters, token);
+            row[..slots.len()].copy_from_slice(&slots);
+        }
+    }
+}
+
+impl Line {
+    fn forward(&mut self, shape: &Shape, places: &Places, parameters: &[f32], token: Token) -> Vec<u32> {
+        let (c, position) = (shape.width, self.tokens.len());
+        self.tokens.push(token);
+        let embedding = &parameters[places.tokens.clone()][usize::from(token) * c..][..c];
+        let place = &parameters[places.positions.clone()][position * c..][..c];
+        let mut stream: Vec<f32> = embedding.iter().zip(place).map(|(t, p)| t + p).collect();
+        for (places, seen) in places.layers.iter().zip(&mut self.layers) {
+            layer(shape, places, parameters, seen, &mut stream);
+        }
+        let norm = normalise(&stream);
+        let normed = affine(parameters, &places.norm, &norm);
+        self.norms.push(norm);
+        let logits = product(&parameters[places.head.clone()], &[], &normed);
+        self.cumulative(&logits)
+    }
+
+    /// From logits to the left end of each symbol's slots.
+    fn cumulative(&mut self, logits: &[f32]) -> Vec<u32> {
+        let bits: Vec<f32> = logits.iter().map(|l| l * LOG2_E).collect();
+        let greatest = bits.iter().fold(f32::MIN, |m, &b| max(b, m));
+        let powers: Vec<f32> = bits.iter().map(|b| exp2(b - greatest)).collect();
+        let mut total = 0.0f32;
+        let mut before = Vec::new();
+        for e in &powers {
+            before.push(total);
+            total += e;
+        }
+        self.powers.push(powers);
+        self.shares.push(1.0 / total);
+        let factor = ((1 << PRECISION) - logits.len()) as f32 / total;
+        let slots = before.iter().enumerate();
+        slots
+            .map(|(symbol, &left)| (left * factor) as u32 + symbol as u32)
+            .collect()
+    }
+}
+
+fn layer(shape: &Shape, places: &LayerPlaces, parameters: &[f32], seen: &mut Vec<Kept>, stream: &mut [f32]) {
+    let of = |place: &Range<usize>| &parameters[place.clone()];
+    let norm1 = normalise(stream);
+    let normed = affine(parameters, &places.norm1, &norm1);
+    let qkv = product(of(&places.qkv), of(&places.qkv_bias), &normed);
+    let rows: Vec<&[f32]> = seen.iter().map(|kept| &kept.qkv[..]).chain([&qkv[..]]).collect();
+    let (mut weights, mut mixed) = (Vec::new(), Vec::new());
+    for head in 0..shape.heads {
+        let scores = dots(&qkv[shape.features(0, head)], &rows, &shape.features(1, head));
+        let of_head = softmax(&scores, shape.score_scale() * LOG2_E);
+        mixed.extend(mix(&of_head, &rows, shape.features(2, head)));
+        weights.push(of_head);
+    }
+    add(
+        stream,
+        &product(of(&places.projection), of(&places.projection_bias), &mixed),
+    );
+    let norm2 = normalise(stream);
+    let normed = affine(parameters, &places.norm2, &norm2);
+    let hidden = product(of(&places.expand), of(&places.expand_bias), &normed);
+    let (active, slopes): (Vec<f32>, Vec<f32>) = hidden.iter().map(|&h| gelu(h)).unzip();
+    let update = product_transposed(of(&places.contract), of(&places.contract_bias), &active);
+    add(stream, &update);
+    seen.push(Kept {
+        norm1,
+        qkv,
+        weights,
+        mixed,
+        norm2,
+        active,
+        slopes,
+    });
+}
+
+/// Where gradients go: of matrices at once, of vectors for each line by itself.
+struct Gradients<'a> {
+    parameters: &'a [f32],
+    all: &'a mut [f32],
+    vectors: Vec<Vec<f32>>,
+    first_vector: usize,
+}
+
+impl Gradients<'_> {
+    fn of(&self, place: &Range<usize>) -> &[f32] {
+        &self.parameters[place.clone()]
+    }
+
+    /// gradient_oc += dy_o·x_c.
+    fn outer(&mut self, place: &Range<usize>, dy: &[f32], x: &[f32]) {
+        let rows = self.all[place.clone()].chunks_exact_mut(x.len());
+        for (row, d) in rows.zip(dy) {
+            row.iter_mut().zip(x).for_each(|(to, x)| *to += d * x);
+        }
+    }
+
+    fn vector(&mut self, line: usize, place: &Range<usize>, dy: &[f32]) {
+        let from = place.start - self.first_vector;
+        add(&mut self.vectors[line][from..][..dy.len()], dy);
+    }
+
+    /// Through a LayerNorm: adds the gradient of its input to `dx`.
+    fn norm(&mut self, line: usize, places: &NormPlaces, norm: &Norm, dy: &[f32], dx: &mut [f32]) {
+        let width = dy.len() as f32;
+        let by_gain: Vec<f32> = dy.iter().zip(&norm.normal).map(|(d, x)| d * x).collect();
+        self.vector(line, &places.gain, &by_gain);
+        self.vector(line, &places.bias, dy);
+        let d: Vec<f32> = dy.iter().zip(self.of(&places.gain)).map(|(d, g)| d * g).collect();
+        let mean = d.iter().fold(0.0, |sum, d| sum + d) / width;
+        let along = sum(0.0, d.iter().copied(), norm.normal.iter().copied()) / width;
+        for ((dx, d), x) in dx.iter_mut().zip(d).zip(&norm.normal) {
+            *dx += norm.r * ((d - mean) - x * along);
+        }
+    }
+}
+
+impl Lines {
+    /// The gradient of `scale` times the lines' surprisal in nats. A line that has ended adds
+    /// nothing.
+    pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scale: f32) {
+        let Self {
+            shape,
+            places,
+            lines,
+            gradient,
+        } = self;
+        gradient.fill(Vector::ZERO);
+        let mut g = Gradients {
+            parameters,
+            all: floats_mut(gradient),
+            vectors: vec![vec![0.0; places.len - places.vectors]; LANES],
+            first_vector: places.vectors,
+        };
+        // The gradient of the stream, for each line and position, and that of queries, keys, values.
+        let mut dstream = vec![vec![vec![0.0; shape.width]; targets.len()]; LANES];
+        let going: Vec<(usize, usize)> = (0..targets.len())
+            .flat_map(|position| (0..LANES).map(move |line| (position, line)))
+            .filter(|&(position, line)| targets[position][line].is_some())
+            .collect();
+        for &(position, line) in &going {
+            let target = targets[position][line].expect("it is going");
+            lines[line].head(&mut g, places, line, position, target, scale, &mut dstream[line]);
+        }
+        for (i, layer) in places.layers.iter().enumerate().rev() {
+            for &(position, line) in &going {
+                let kept = &lines[line].layers[i][position];
+                perceive(&mut g, layer, line, kept, &mut dstream[line][position]);
+            }
+            let mut dqkv = vec![vec![vec![0.0; 3 * shape.width]; targets.len()]; LANES];
+            for &(position, line) in &going {
+                let seen = &lines[line].layers[i][..=position];
+                attend(
+                    &mut g,
+                    shape,
+                    layer,
+                    seen,
+                    line,
+                    &dstream[line][position],
+                    &mut dqkv[line],
+                );
+            }
+            for &(position, line) in &going {
+                let norm = &lines[line].layers[i][position].norm1;
+                let dqkv = &dqkv[line][position];
+                let normed = affine(parameters, &layer.norm1, norm);
+                g.outer(&layer.qkv, dqkv, &normed);
+                g.vector(line, &layer.qkv_bias, dqkv);
+                let dnormed = product_transposed(g.of(&layer.qkv), &[], dqkv);
+                g.norm(line, &layer.norm1, norm, &dnormed, &mut dstream[line][position]);
+            }
+        }
+        for &(position, line) in &going {
+            let (c, token) = (shape.width, usize::from(lines[line].tokens[position]));
+            let d = &dstream[line][position];
+            add(&mut g.all[places.tokens.clone()][token * c..][..c], d);
+            add(&mut g.all[places.positions.clone()][position * c..][..c], d);
+        }
+        for i in 0..places.len - places.vectors {
+            let mut parts: Vec<f32> = g.vectors.iter().map(|line| line[i]).collect();
+            for half in [8, 4, 2, 1] {
+                (0..half).for_each(|i| parts[i] += parts[i + half]);
+            }
+            g.all[places.vectors + i] = parts[0];
+        }
+    }
+}
+
+impl Line {
+    /// Through the softmax, the head and the last LayerNorm.
+    #[expect(clippy::too_many_arguments, reason = "each is one thing of the loop above")]
+    fn head(
+        &self,
+        g: &mut Gradients,
+        places: &Places,
+        line: usize,
+        position: usize,
+        target: Token,
+        scale: f32,
+        dstream: &mut [Vec<f32>],
+    ) {
+        let p = self.powers[position].iter().map(|e| e * self.shares[position]);
+        let mut dlogits: Vec<f32> = p.collect();
+        dlogits[usize::from(target)] -= 1.0;
+        dlogits.iter_mut().for_each(|d| *d *= scale);
+        let norm = &self.norms[position];
+        g.outer(&places.head, &dlogits, &affine(g.parameters, &places.norm, norm));
+        let dnormed = product_transposed(g.of(&places.head), &[], &dlogits);
+        g.norm(line, &places.norm, norm, &dnormed, &mut dstream[position]);
+    }
+}
+
+/// Through the MLP half of a layer.
+fn perceive(g: &mut Gradients, places: &LayerPlaces, line: usize, kept: &Kept, dstream: &mut [f32]) {
+    g.outer(&places.contract, &kept.active, dstream);
+    g.vector(line, &places.contract_bias, dstream);
+    let mut dhidden = product(g.of(&places.contract), &[], dstream);
+    dhidden.iter_mut().zip(&kept.slopes).for_each(|(d, s)| *d *= s);
+    g.outer(
+        &places.expand,
+        &dhidden,
+        &affine(g.parameters, &places.norm2, &kept.norm2),
+    );
+    g.vector(line, &places.expand_bias, &dhidden);
+    let dnormed = product_transposed(g.of(&places.expand), &[], &dhidden);
+    g.norm(line, &places.norm2, &kept.norm2, &dnormed, dstream);
+}
+
+/// Through the projection and the attention of the last position that was seen.
+fn attend(
+    g: &mut Gradients,
+    shape: &Shape,
+    places: &LayerPlaces,
+    seen: &[Kept],
+    line: usize,
+    dstream: &[f32],
+    dqkv: &mut [Vec<f32>],
+) {
+    let now = seen.last().expect("the position itself is seen");
+    g.outer(&places.projection, dstream, &now.mixed);
+    g.vector(line, &places.projection_bias, dstream);
+    let dmixed = product_transposed(g.of(&places.projection), &[], dstream);
+    let rows: Vec<&[f32]> = seen.iter().map(|kept| &kept.qkv[..]).collect();
+    let scale = shape.score_scale();
+    for head in 0..shape.heads {
+        let weights = &now.weights[head];
+        let dmixed = &dmixed[shape.features(0, head)];
+        let mut slopes = dots(dmixed, &rows, &shape.features(2, head));
+        let along = sum(0.0, weights.iter().copied(), slopes.iter().copied());
+        slopes
+            .iter_mut()
+            .zip(weights)
+            .for_each(|(s, a)| *s = a * (*s - along));
+        let query = &now.qkv[shape.features(0, head)];
+        for (j, (weight, slope)) in weights.iter().zip(&slopes).enumerate() {
+            let dvalue = &mut dqkv[j][shape.features(2, head)];
+            dvalue
+                .iter_mut()
+                .zip(dmixed)
+                .for_each(|(to, d)| *to += weight * d);
+            let slope = slope * scale;
+            let dkey = &mut dqkv[j][shape.features(1, head)];
+            dkey.iter_mut().zip(query).for_each(|(to, q)| *to += slope * q);
+        }
+        let dquery = mix(&slopes, &rows, shape.features(1, head));
+        let to = &mut dqkv[seen.len() - 1][shape.features(0, head)];
+        to.iter_mut().zip(dquery).for_each(|(to, d)| *to = d * scale);
+    }
+}

@@ -1,0 +1,369 @@
+//! What coding while learning promises: any bytes come back, the same archive whatever the threads,
+//! and damage never goes unnoticed.
+
+use std::io::{Cursor, Read, Write};
+
+use surprisal::archive::{Index, LineRange, Summary};
+use surprisal::corpus::{Additions, Distribution, Operands};
+use surprisal::learn::Survey;
+use surprisal::model::Preset;
+use surprisal::{Decompressor, Error, LearnOptions, LearningCompressor, Models};
+
+fn options(threads: usize) -> LearnOptions {
+    LearnOptions {
+        preset: Preset::Pico,
+        batch_lines: Some(8),
+        rate: Some(1e-2),
+        threads,
+        ..LearnOptions::default()
+    }
+}
+
+fn compress_with(data: &[u8], options: LearnOptions) -> (Vec<u8>, Summary) {
+    let mut compressor = LearningCompressor::new(Vec::new(), options);
+    // In pieces that fit nothing.
+    for piece in data.chunks(70_001) {
+        compressor.write_all(piece).unwrap();
+    }
+    let (archive, summary, _) = compressor.finish().unwrap();
+    (archive, summary)
+}
+
+fn compress(data: &[u8]) -> Vec<u8> {
+    compress_with(data, options(1)).0
+}
+
+fn restore(archive: &[u8], threads: usize) -> Result<Vec<u8>, Error> {
+    let mut data = Vec::new();
+    let mut reader = Decompressor::new(archive, Models::bundled(), threads)?;
+    reader.read_to_end(&mut data).map_err(Error::from_io)?;
+    Ok(data)
+}
+
+#[track_caller]
+fn assert_round_trip(data: &[u8]) -> Summary {
+    let (archive, summary) = compress_with(data, options(2));
+    assert!(restore(&archive, 1).unwrap() == data);
+    assert_eq!(
+        (summary.bytes_in, summary.bytes_out),
+        (data.len() as u64, archive.len() as u64)
+    );
+    assert_eq!(
+        summary.lines,
+        data.split_inclusive(|&b| b == b'\n').count() as u64
+    );
+    let limit = data.len() + data.len() / 1000 + 1024;
+    assert!(
+        archive.len() <= limit,
+        "{} bytes became {}",
+        data.len(),
+        archive.len()
+    );
+    assert_eq!(
+        Index::read(&mut Cursor::new(&archive)).unwrap(),
+        Index::scan(&archive[..]).unwrap()
+    );
+    summary
+}
+
+/// Numbers that look random and are the same everywhere.
+fn noise() -> impl FnMut() -> u64 {
+    let mut state = 1u64;
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    }
+}
+
+fn sums(lines: usize) -> Vec<u8> {
+    let mut additions = Additions::new(Distribution::new(8, Operands::Uniform).unwrap(), 3);
+    let mut text = Vec::new();
+    (0..lines).for_each(|_| additions.append_line(&mut text));
+    text
+}
+
+fn hexadecimal_sums(lines: usize) -> Vec<u8> {
+    let mut random = noise();
+    let line = |_| {
+        let (a, b) = (random() & 0xfff, random() & 0xfff);
+        format!("{a:03x}+{b:03x}={:04x}\n", a + b)
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+fn dates(lines: usize) -> Vec<u8> {
+    let mut random = noise();
+    let line = |_| {
+        let (y, m, d) = (1900 + random() % 200, 1 + random() % 12, 1 + random() % 28);
+        format!("{y}-{m:02}-{d:02}\r\n")
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+fn log_column(lines: usize) -> Vec<u8> {
+    let mut random = noise();
+    let levels = ["INFO ok", "WARN slow", "ERROR no reply from host"];
+    let line = |_| {
+        format!(
+            "{:06} us {}\n",
+            random() % 1_000_000,
+            levels[(random() % 16 / 7) as usize]
+        )
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+#[test]
+fn any_input_comes_back() {
+    let mut random = noise();
+    let random_bytes: Vec<u8> = (0..20_000).map(|_| random() as u8).collect();
+    let mut mixed = sums(300);
+    mixed.splice(2800..2800, b"an odd line\n".repeat(3));
+    let without_end = sums(50).split_last().unwrap().1.to_vec();
+    for data in [
+        Vec::new(),
+        vec![b'\n'],
+        vec![0],
+        b"\r\n\r\n\n".to_vec(),
+        mixed,
+        without_end,
+        random_bytes,
+        vec![b'x'; 5000],
+        [&[b'y'; 400][..], b"\n"].concat().repeat(40),
+        (0..=255u8).collect::<Vec<u8>>().repeat(9),
+    ] {
+        assert_round_trip(&data);
+    }
+}
+
+/// Other grammars than additions are learned as well.
+#[test]
+fn other_lines_are_learned_too() {
+    for data in [hexadecimal_sums(3000), dates(3000), log_column(3000)] {
+        let summary = assert_round_trip(&data);
+        assert_eq!((summary.modelled_lines, summary.fallback_blocks), (3000, 0));
+    }
+    // Short files and noise are better off without.
+    assert_eq!(assert_round_trip(&sums(20)).modelled_lines, 0);
+}
+
+/// Blocks that zstd serves better are learned from all the same, and what follows gains by it.
+#[test]
+fn a_block_by_zstd_is_learned_from() {
+    let mut data = b"00000000000000000000\n".repeat(4096);
+    data.extend(hexadecimal_sums(6000));
+    assert_round_trip(&data);
+    let index = Index::read(&mut Cursor::new(compress(&data))).unwrap();
+    let kinds: Vec<&str> = index.archives[0].blocks.iter().map(|b| b.kind).collect();
+    assert_eq!(kinds, ["zstd, learned", "learned"]);
+}
+
+#[test]
+fn threads_change_nothing() {
+    let data = hexadecimal_sums(5000);
+    let with = |threads| {
+        let mut options = options(threads);
+        options.batch_lines = Some(64);
+        options.replay = 1;
+        compress_with(&data, options).0
+    };
+    let one = with(1);
+    for threads in [2, 3, 4] {
+        assert!(with(threads) == one, "{threads} threads");
+        assert!(restore(&one, threads).unwrap() == data, "{threads} threads");
+    }
+}
+
+/// Settings change the archive, and every one of them is in its header.
+#[test]
+fn settings_travel() {
+    let data = dates(2000);
+    let plain = compress(&data);
+    let changes: [fn(&mut LearnOptions); 5] = [
+        |o| o.seed = 9,
+        |o| o.replay = 2,
+        |o| o.batch_lines = Some(19),
+        |o| o.rate = Some(1e-3),
+        |o| o.preset = Preset::Tiny,
+    ];
+    for change in changes {
+        let mut options = options(1);
+        change(&mut options);
+        let archive = compress_with(&data, options).0;
+        assert!(archive != plain);
+        assert!(restore(&archive, 1).unwrap() == data);
+    }
+    let mut survey = Survey::default();
+    survey.update(&data);
+    let options = LearnOptions {
+        survey: Some(survey),
+        ..options(1)
+    };
+    assert!(
+        compress_with(&data, options).0 == plain,
+        "a small input is looked at as a whole"
+    );
+}
+
+/// More than a stream's survey sees, of lines and of one line without end.
+#[test]
+fn streams_longer_than_the_survey() {
+    let mut data = dates(1000);
+    data.extend([&[b'x'; 300][..], b"\n"].concat().repeat(15_000));
+    data.extend(b"late symbols\n1900-01-01\n");
+    data.extend(dates(500));
+    assert_round_trip(&data);
+    assert_round_trip(&vec![b'q'; (4 << 20) + 5]);
+}
+
+#[test]
+fn ranges_and_concatenations() {
+    let data = [hexadecimal_sums(4500), dates(10)].concat();
+    let models = Models::bundled();
+    let plain = surprisal::compress(&sums(10), models.default_model()).unwrap();
+    let archive = [&compress(&data)[..], &plain, &compress(b"1\n2\n")].concat();
+    let all = [&data[..], &sums(10), b"1\n2\n"].concat();
+    assert!(restore(&archive, 3).unwrap() == all);
+    let lines: Vec<&[u8]> = all.split_inclusive(|&b| b == b'\n').collect();
+    let index = Index::read(&mut Cursor::new(&archive)).unwrap();
+    assert_eq!(index, Index::scan(&archive[..]).unwrap());
+    for (from, to) in [(1, 2), (4096, 4097), (4505, 4515), (4521, 9000)] {
+        let range = LineRange::new(from, to).unwrap();
+        let expected = lines[from as usize - 1..(to as usize).min(lines.len())].concat();
+        let mut found = Vec::new();
+        let file = &mut Cursor::new(&archive);
+        index.write_lines(file, &models, range, 1, &mut found).unwrap();
+        assert!(found == expected, "lines {from}..{to} by the index");
+        let mut found = Vec::new();
+        let mut reader = Decompressor::with_lines(&archive[..], models.clone(), 2, range).unwrap();
+        reader.read_to_end(&mut found).unwrap();
+        assert!(found == expected, "lines {from}..{to} from a stream");
+    }
+}
+
+/// An archive of one learned block, small.
+fn small_archive() -> (Vec<u8>, Vec<u8>) {
+    let data = [dates(900), b"odd\r\n".to_vec()].concat();
+    let archive = compress(&data);
+    let index = Index::read(&mut Cursor::new(&archive)).unwrap();
+    assert!(index.archives[0].blocks[0].is_modelled(), "the block is learned");
+    (data, archive)
+}
+
+#[test]
+fn every_flipped_bit_and_every_truncation_is_noticed() {
+    let (data, archive) = small_archive();
+    assert!(restore(&archive, 1).unwrap() == data);
+    for bit in 0..8 * archive.len() {
+        let mut damaged = archive.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(restore(&damaged, 1).is_err(), "bit {bit}");
+    }
+    for len in 0..archive.len() {
+        assert!(restore(&archive[..len], 1).is_err(), "cut to {len} bytes");
+    }
+}
+
+/// Where the first block is and where its payload begins; see docs/format.md.
+fn places(archive: &[u8]) -> (usize, usize) {
+    let index = Index::read(&mut Cursor::new(archive)).unwrap();
+    let block = index.archives[0].blocks[0].offset as usize;
+    (block, block + 29)
+}
+
+/// Puts right the checksums of the header and of the first block, as one does who means harm.
+fn forge(archive: &mut [u8], (block, payload): (usize, usize), payload_len: usize) {
+    let crc = crc32fast::hash(&archive[..block - 4]);
+    archive[block - 4..block].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32fast::hash(&archive[payload..payload + payload_len]);
+    archive[block + 13..block + 17].copy_from_slice(&crc.to_le_bytes());
+    let numbered = [&0u64.to_le_bytes()[..], &archive[block..block + 25]].concat();
+    archive[block + 25..payload].copy_from_slice(&crc32fast::hash(&numbered).to_le_bytes());
+}
+
+/// Damage with right checksums never gives wrong bytes, and absurd settings are errors.
+#[test]
+fn forged_archives_are_errors() {
+    let (data, archive) = small_archive();
+    let index = Index::read(&mut Cursor::new(&archive)).unwrap();
+    let payload_len = index.archives[0].blocks[0].payload_len as usize;
+    let (block, payload) = places(&archive);
+    let forged = |at: usize, byte: u8| {
+        let mut damaged = archive.clone();
+        damaged[at] = byte;
+        forge(&mut damaged, (block, payload), payload_len);
+        if let Ok(found) = restore(&damaged, 1) {
+            assert!(found == data, "byte {at} as {byte}");
+        }
+    };
+    // The settings: a name of 14 bytes stands before them.
+    for at in 54..block - 4 {
+        [0, 1, 0x7f, 0xff].into_iter().for_each(|byte| forged(at, byte));
+    }
+    for at in (payload..payload + payload_len).step_by(11) {
+        forged(at, archive[at] ^ 0x10);
+    }
+    forged(block, 1);
+    forged(block, 5);
+}
+
+/// Archives of earlier days decode for ever, and the same input still gives the same bytes.
+#[test]
+fn golden_archive() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let data = std::fs::read(folder.join("dates.txt")).unwrap();
+    let archive = std::fs::read(folder.join("dates.txt.sur")).unwrap();
+    assert!(restore(&archive, 1).unwrap() == data, "it decodes");
+    assert!(compress(&data) == archive, "the same bytes");
+}
+
+/// The losses that the learner tells of add up to the archive: within 0.02 %, and sealing, inner
+/// sizes and framing.
+#[test]
+fn logged_losses_are_the_archive() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let options = LearnOptions {
+        observer: Some(Box::new(move |record| sender.send(record.clone()).unwrap())),
+        ..options(2)
+    };
+    let (archive, summary) = compress_with(&hexadecimal_sums(9000), options);
+    assert_eq!(summary.fallback_blocks, 0);
+    let records: Vec<_> = receiver.iter().collect();
+    assert_eq!(records.iter().map(|r| r.lines).sum::<usize>(), 9000);
+    assert_eq!(records.iter().map(|r| r.tokens()).sum::<u64>(), summary.tokens);
+    let logged = records.iter().map(|r| r.nats()).sum::<f64>() / std::f64::consts::LN_2 / 8.0;
+    let slots = records.iter().map(|r| r.slot_bits).sum::<f64>() / 8.0;
+    let index = Index::read(&mut Cursor::new(&archive)).unwrap();
+    let payloads: u32 = index.archives[0].blocks.iter().map(|b| b.payload_len).sum();
+    let inner = 16.0 * index.archives[0].blocks.len() as f64;
+    assert!(
+        (slots / logged - 1.0).abs() < 2e-4,
+        "{slots} of slots, {logged} logged"
+    );
+    let over = f64::from(payloads) - logged;
+    assert!(
+        (-1.0..2e-4 * logged + inner).contains(&over),
+        "{payloads} bytes, {logged} logged"
+    );
+}
+
+/// What was learned is a model like any other, and a good one for more of the same.
+#[test]
+fn what_was_learned_is_a_model() {
+    let data = hexadecimal_sums(6000);
+    let mut compressor = LearningCompressor::new(Vec::new(), options(2));
+    compressor.write_all(&data).unwrap();
+    let (archive, _, coder) = compressor.finish().unwrap();
+    let checkpoint = coder.learner().checkpoint().unwrap();
+    let config = checkpoint.config().to_json().into_bytes();
+    let model = surprisal::Model::from_files("learned", config, checkpoint.weights_to_bytes()).unwrap();
+    let with_it = surprisal::compress(&data, &std::sync::Arc::new(model)).unwrap();
+    assert!(
+        with_it.len() < archive.len(),
+        "{} and {}",
+        with_it.len(),
+        archive.len()
+    );
+}
