@@ -7,11 +7,11 @@
 
 use std::time::Instant;
 
+use surprisal::Models;
 use surprisal::coder::{GROUP, LineCoder};
 use surprisal::corpus::{Additions, Distribution, Operands};
 use surprisal::exact::{ExactModel, Isa};
 use surprisal::model::Checkpoint;
-use surprisal::{Model, Models};
 
 /// Lines of a run: fewer for the kernels that are there to be right, not fast.
 fn lines_for(isa: Isa) -> usize {
@@ -83,21 +83,15 @@ fn measure(label: &str, checkpoint: &Checkpoint, isa: Isa) {
 
 fn main() {
     let models = Models::bundled();
-    let checkpoint = |model: &Model| {
-        let (config, weights) = model.files();
-        Checkpoint::from_bytes(config, weights).expect("a bundled model is whole")
-    };
+    let (config, weights) = models.default_model().files();
+    let checkpoint = Checkpoint::from_bytes(config, weights).expect("the bundled model is whole");
     println!("million tokens/s, one thread, {}", models.default_model().name());
     println!("{:14} {:>9} {:>9} {:>9}", "kernel", "network", "encode", "decode");
     for isa in Isa::ALL {
         if isa.is_available() {
-            measure(isa.name(), &checkpoint(models.default_model()), isa);
+            measure(isa.name(), &checkpoint, isa);
         } else {
             println!("{:14} not measured: this processor lacks it", isa.name());
         }
-    }
-    println!("the bundled models of uniform lines by {}", Isa::best());
-    for model in models.iter().filter(|model| model.name().ends_with("-uniform")) {
-        measure(model.name(), &checkpoint(model), Isa::best());
     }
 }

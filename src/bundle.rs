@@ -1,10 +1,8 @@
 //! Models ready for use: those in the binary, those in folders, those in archives.
 //!
-//! The binary has two families of models, fast ones and small ones, and in each a model for every
-//! distribution of addition lines. A [`Level`] chooses the family, [`Models::choose`] the model: the
-//! one that codes the first lines in the fewest bits.
+//! The binary has a model for every distribution of addition lines; [`Models::choose`] takes the one that
+//! codes the first lines in the fewest bits.
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -23,8 +21,6 @@ pub struct Model {
     exact: ExactModel,
     files: (Vec<u8>, Vec<u8>),
     log: String,
-    /// The levels that may choose it.
-    levels: Option<RangeInclusive<u8>>,
 }
 
 impl Model {
@@ -61,7 +57,6 @@ impl Model {
             exact,
             files: (config, weights),
             log: String::new(),
-            levels: None,
         })
     }
 
@@ -102,62 +97,26 @@ struct BundledFiles {
     config: &'static [u8],
     weights: &'static [u8],
     log: &'static str,
-    levels: RangeInclusive<u8>,
 }
 
 /// The files of a folder in `models/`.
 macro_rules! bundled {
-    ($name:literal, $levels:expr) => {
+    ($name:literal) => {
         BundledFiles {
             name: $name,
             config: include_bytes!(concat!("../models/", $name, "/config.json")),
             weights: include_bytes!(concat!("../models/", $name, "/model.safetensors")),
             log: include_str!(concat!("../models/", $name, "/training.jsonl")),
-            levels: $levels,
         }
     };
 }
 
 /// The models in the binary, the default first. Where two are equally good the first is chosen.
-static BUNDLED: [BundledFiles; 6] = [
-    bundled!("tiny-uniform", 4..=9),
-    bundled!("tiny-leading", 4..=9),
-    bundled!("tiny-natural", 4..=9),
-    bundled!("lite-uniform", 1..=3),
-    bundled!("lite-leading", 1..=3),
-    bundled!("lite-natural", 1..=3),
+static BUNDLED: [BundledFiles; 3] = [
+    bundled!("tiny-uniform"),
+    bundled!("tiny-leading"),
+    bundled!("tiny-natural"),
 ];
-
-/// What compressing may take and give: 1 is the fastest, 9 the smallest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level(u8);
-
-impl Level {
-    /// A level from 1 to 9.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for any other number.
-    pub fn new(level: u8) -> Result<Self> {
-        match level {
-            1..=9 => Ok(Self(level)),
-            _ => Err(Error::invalid(format!("there are levels 1 to 9, not {level}"))),
-        }
-    }
-
-    /// Whether this model, a bundled one, is among those that it chooses from.
-    pub fn may_choose(self, model: &Model) -> bool {
-        model
-            .levels
-            .as_ref()
-            .is_some_and(|levels| levels.contains(&self.0))
-    }
-}
-
-impl Default for Level {
-    fn default() -> Self {
-        Self(6)
-    }
-}
 
 /// Lines that a model is tried on.
 const TRIED: usize = 128;
@@ -191,20 +150,17 @@ impl Models {
             let mut model = Model::from_files(files.name, config, weights)
                 .expect("a bundled model is whole, and SURPRISAL_ISA was checked before");
             model.log = files.log.to_owned();
-            model.levels = Some(files.levels.clone());
             Arc::new(model)
         };
         let models = MODELS.get_or_init(|| BUNDLED.par_iter().map(load).collect());
         Self(models.clone())
     }
 
-    /// The bundled model that codes the beginning of a content in the fewest bits, of those that a
-    /// level chooses among. It looks at some hundred lines; a content without a line that any of
-    /// them knows gets the first.
-    pub fn choose(&self, level: Level, beginning: &[u8]) -> &Arc<Model> {
-        let candidates = self.iter().filter(|model| level.may_choose(model));
-        let best = candidates.min_by_key(|model| bits(model, beginning));
-        best.expect("every family has a model")
+    /// The model that codes the beginning of a content in the fewest bits, by some hundred lines; the
+    /// first of them if none knows any of its lines.
+    pub fn choose(&self, beginning: &[u8]) -> &Arc<Model> {
+        let best = self.iter().min_by_key(|model| bits(model, beginning));
+        best.expect("there are models in the binary")
     }
 
     /// Adds a model, before all others.

@@ -447,7 +447,6 @@ fn bundled_models_are_listed() {
     assert!(model["nonzero_parameters"].as_u64() < model["parameters"].as_u64());
     for model in models["models"].as_array().unwrap() {
         assert!(model["validation_loss"].as_f64().unwrap() > 1.3, "{model}");
-        assert!(!model["levels"].as_array().unwrap().is_empty(), "{model}");
     }
     assert!(
         String::from_utf8(place.ok(&["models"]))
@@ -456,7 +455,7 @@ fn bundled_models_are_listed() {
     );
 }
 
-/// The model that codes the first lines best is chosen, among those of the level; stdin too.
+/// The model that codes the first lines best is chosen, for stdin too.
 #[test]
 fn compress_chooses_the_model() {
     let place = Place::new();
@@ -480,8 +479,6 @@ fn compress_chooses_the_model() {
         place.ok(&lines);
         assert_eq!(model(&[], &file), format!("tiny-{operands}"));
         assert_eq!(model(&["-m", "auto", "-q"], &file), format!("tiny-{operands}"));
-        assert_eq!(model(&["-1"], &file), format!("lite-{operands}"));
-        assert_eq!(model(&["-9"], &file), format!("tiny-{operands}"));
         let piped = place
             .command(&["c"])
             .write_stdin(place.read(&file))
@@ -499,8 +496,6 @@ fn compress_chooses_the_model() {
     place.write("empty.txt", b"");
     assert_eq!(model(&[], "text.txt"), "tiny-uniform");
     assert_eq!(model(&[], "empty.txt"), "tiny-uniform");
-    place.fails(2, &["c", "-1", "-9", "uniform.txt"]);
-    place.fails(2, &["c", "-1", "-m", "tiny-uniform", "uniform.txt"]);
 }
 
 #[test]
@@ -759,7 +754,7 @@ fn learning_needs_no_model_and_keeps_what_it_learned() {
 #[ignore = "slow: a learner over long lines"]
 fn learning_memory_is_bounded() {
     let place = Place::new();
-    let line = |i: usize| (0..255).map(|j| b"0123456789abcdef"[(i * j * j + 7 * j + i) % 16]);
+    let line = |i: usize| (0..255).map(move |j| b"0123456789abcdef"[(i * j * j + 7 * j + i) % 16]);
     let text: Vec<u8> = (0..700).flat_map(|i| line(i).chain([b'\n'])).collect();
     place.write("long.txt", &text);
     let noise: Vec<u8> = (0..9_000_000u32)

@@ -14,7 +14,7 @@ use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, M
 use super::hash::{Digest, Digester};
 use super::input::{self, Source};
 use super::learning::LearnArgs;
-use super::model::ModelChoice;
+use super::model::ModelOption;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
 use super::text::{count, decimal, grouped, ratio};
@@ -45,14 +45,13 @@ struct Pumped {
 /// Compress files.
 ///
 /// FILE becomes FILE.sur and is kept. Of the models in the program the one is used that codes the
-/// first lines best; levels choose between speed and size. At the end a line on stderr says what became of it; bits per
+/// first lines best. At the end a line on stderr says what became of it; bits per
 /// line and per token are of the whole archive, all framing counted.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   surprisal compress sums.txt              sums.txt -> sums.txt.sur
   surprisal compress --verify --rm *.txt   every file, checked, its original removed
-  surprisal compress -1 sums.txt           faster, and a little larger
   surprisal corpus --lines 1000 | surprisal compress > sums.sur
   surprisal compress -m runs/nano --embed-model sums.txt
   surprisal compress --learn sums.txt      no model: learn while coding, slowly
@@ -81,7 +80,7 @@ pub struct Args {
     #[arg(short, long)]
     keep: bool,
     #[command(flatten)]
-    model: ModelChoice,
+    model: ModelOption,
     /// Put the model into the archive, so that it can be read without the folder
     #[arg(long)]
     embed_model: bool,

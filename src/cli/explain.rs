@@ -7,7 +7,7 @@ use serde_json::json;
 use surprisal::Model;
 use surprisal::report::{LineAccount, TokenAccount, explain};
 
-use super::model::ModelChoice;
+use super::model::ModelOption;
 use super::text::table;
 
 /// Runners-up that are shown.
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(value_name = "LINE")]
     line: String,
     #[command(flatten)]
-    model: ModelChoice,
+    model: ModelOption,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use surprisal::bundle::Level;
 use surprisal::{Model, Models};
+
+/// Bytes of a content that the choice of its model looks at.
+const LOOK_AT: u64 = 1 << 16;
 
 /// The option that names a model.
 #[derive(clap::Args)]
@@ -33,79 +35,16 @@ impl ModelOption {
         Ok(models)
     }
 
-    fn named(&self) -> Option<&String> {
-        self.model.as_ref().filter(|name| *name != "auto")
-    }
-}
-
-/// The size of the network, which decides between speed and size.
-#[derive(clap::Args)]
-#[group(multiple = false)]
-pub struct LevelOption {
-    /// Fastest: the lite models (as -2 and -3)
-    #[arg(short = '1', long = "fast", conflicts_with = "model")]
-    l1: bool,
-    #[arg(short = '2', hide = true, conflicts_with = "model")]
-    l2: bool,
-    #[arg(short = '3', hide = true, conflicts_with = "model")]
-    l3: bool,
-    #[arg(short = '4', hide = true, conflicts_with = "model")]
-    l4: bool,
-    #[arg(short = '5', hide = true, conflicts_with = "model")]
-    l5: bool,
-    /// The default: the tiny models (as -4 to -9)
-    #[arg(short = '6', conflicts_with = "model")]
-    l6: bool,
-    #[arg(short = '7', hide = true, conflicts_with = "model")]
-    l7: bool,
-    #[arg(short = '8', hide = true, conflicts_with = "model")]
-    l8: bool,
-    /// Smallest: the tiny models too, as no larger one in the program compresses more
-    #[arg(short = '9', long = "best", conflicts_with = "model")]
-    l9: bool,
-}
-
-impl LevelOption {
-    fn level(&self) -> Level {
-        let all = [
-            self.l1, self.l2, self.l3, self.l4, self.l5, self.l6, self.l7, self.l8, self.l9,
-        ];
-        let given = (1..).zip(all).find_map(|(n, given)| given.then_some(n));
-        given.map_or_else(Level::default, |n| Level::new(n).expect("within 1 to 9"))
-    }
-}
-
-/// Which model compresses: one for all files, or for each the one that suits it.
-#[derive(clap::Args)]
-pub struct ModelChoice {
-    #[command(flatten)]
-    option: ModelOption,
-    #[command(flatten)]
-    level: LevelOption,
-}
-
-/// Bytes of a content that the choice of its model looks at.
-const LOOK_AT: u64 = 1 << 16;
-
-impl ModelChoice {
-    /// As [`ModelOption::models`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn models(&self) -> Result<Models> {
-        self.option.models()
-    }
-
     /// Whether a model was named.
     pub fn is_given(&self) -> bool {
-        self.option.named().is_some()
+        self.named().is_some()
     }
 
     /// The model for a content that begins so.
     pub fn choose(&self, models: &Models, beginning: &[u8]) -> Arc<Model> {
         Arc::clone(match self.is_given() {
             true => models.default_model(),
-            false => models.choose(self.level.level(), beginning),
+            false => models.choose(beginning),
         })
     }
 
@@ -125,6 +64,10 @@ impl ModelChoice {
         }
         let model = self.choose(models, &beginning);
         Ok((model, Cursor::new(beginning).chain(content)))
+    }
+
+    fn named(&self) -> Option<&String> {
+        self.model.as_ref().filter(|name| *name != "auto")
     }
 }
 

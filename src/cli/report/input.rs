@@ -11,7 +11,7 @@ use surprisal::{Decompressor, Model};
 use tempfile::NamedTempFile;
 
 use crate::cli::input::{self, Source};
-use crate::cli::model::ModelChoice;
+use crate::cli::model::ModelOption;
 use crate::cli::output;
 use crate::cli::progress::Progress;
 
@@ -46,7 +46,7 @@ impl Corpus {
     /// If it cannot be read, or the model is missing.
     pub fn open(
         path: &Path,
-        model: &ModelChoice,
+        model: &ModelOption,
         threads: usize,
         is_read_again: bool,
         progress_shown: bool,

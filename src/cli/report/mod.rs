@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use surprisal::report::{Account, Peer, PeerResult, Reporter};
 
-use super::model::ModelChoice;
+use super::model::ModelOption;
 use super::output::Overwrite;
 use super::progress::Progress;
 use super::{Running, model_text};
@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(value_name = "CORPUS")]
     corpus: Option<PathBuf>,
     #[command(flatten)]
-    model: ModelChoice,
+    model: ModelOption,
     /// Print JSON
     #[arg(long)]
     json: bool,
