@@ -7,11 +7,11 @@
 
 use std::time::Instant;
 
-use surprisal::Models;
 use surprisal::coder::{GROUP, LineCoder};
 use surprisal::corpus::{Additions, Distribution, Operands};
 use surprisal::exact::{ExactModel, Isa};
 use surprisal::model::Checkpoint;
+use surprisal::{Model, Models};
 
 /// Lines of a run: fewer for the kernels that are there to be right, not fast.
 fn lines_for(isa: Isa) -> usize {
@@ -62,31 +62,42 @@ fn network_alone(model: &ExactModel, lines: &[&[u8]]) {
     }
 }
 
+/// Prints a row: a kernel running a model over lines that it was made for.
+fn measure(label: &str, checkpoint: &Checkpoint, isa: Isa) {
+    let model = ExactModel::with_isa(checkpoint, isa).expect("available");
+    let text = corpus(lines_for(isa));
+    let lines: Vec<&[u8]> = text.iter().map(Vec::as_slice).collect();
+    let tokens = lines.iter().map(|line| line.len() + 1).sum();
+    let mut coder = LineCoder::new(&model);
+    let words = coder.encode(&lines);
+    let network = best(tokens, || network_alone(&model, &lines));
+    let encode = best(tokens, || drop(coder.encode(&lines)));
+    let decode = best(tokens, || {
+        let decoded = coder.decode(&words, lines.len(), b"\n", usize::MAX, |line| {
+            std::hint::black_box(line);
+        });
+        decoded.expect("just coded");
+    });
+    println!("{label:14} {network:9.3} {encode:9.3} {decode:9.3}");
+}
+
 fn main() {
     let models = Models::bundled();
-    let (config, weights) = models.default_model().files();
-    let checkpoint = Checkpoint::from_bytes(config, weights).expect("the bundled model is whole");
+    let checkpoint = |model: &Model| {
+        let (config, weights) = model.files();
+        Checkpoint::from_bytes(config, weights).expect("a bundled model is whole")
+    };
     println!("million tokens/s, one thread, {}", models.default_model().name());
-    println!("{:10} {:>9} {:>9} {:>9}", "kernel", "network", "encode", "decode");
+    println!("{:14} {:>9} {:>9} {:>9}", "kernel", "network", "encode", "decode");
     for isa in Isa::ALL {
-        if !isa.is_available() {
-            println!("{:10} not measured: this processor lacks it", isa.name());
-            continue;
+        if isa.is_available() {
+            measure(isa.name(), &checkpoint(models.default_model()), isa);
+        } else {
+            println!("{:14} not measured: this processor lacks it", isa.name());
         }
-        let model = ExactModel::with_isa(&checkpoint, isa).expect("available");
-        let text = corpus(lines_for(isa));
-        let lines: Vec<&[u8]> = text.iter().map(Vec::as_slice).collect();
-        let tokens = lines.iter().map(|line| line.len() + 1).sum();
-        let mut coder = LineCoder::new(&model);
-        let words = coder.encode(&lines);
-        let network = best(tokens, || network_alone(&model, &lines));
-        let encode = best(tokens, || drop(coder.encode(&lines)));
-        let decode = best(tokens, || {
-            let decoded = coder.decode(&words, lines.len(), b"\n", usize::MAX, |line| {
-                std::hint::black_box(line);
-            });
-            decoded.expect("just coded");
-        });
-        println!("{:10} {network:9.3} {encode:9.3} {decode:9.3}", isa.name());
+    }
+    println!("the bundled models of uniform lines by {}", Isa::best());
+    for model in models.iter().filter(|model| model.name().ends_with("-uniform")) {
+        measure(model.name(), &checkpoint(model), Isa::best());
     }
 }

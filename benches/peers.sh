@@ -4,7 +4,7 @@
 #
 #   benches/peers.sh [LINES] [NAME ...]      default: 1000000 lines, all that are installed
 #
-# Names: surprisal surprisal-T2 xz zstd bzip2 brotli ppmd zpaq. On Debian:
+# Names: surprisal surprisal-T2 surprisal-fast xz zstd bzip2 brotli ppmd zpaq. On Debian:
 #   apt-get install xz-utils zstd bzip2 brotli 7zip zpaq time
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 lines=${1:-1000000}
 shift || true
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(surprisal surprisal-T2 xz zstd bzip2 brotli ppmd zpaq)
+[ ${#names[@]} -gt 0 ] || names=(surprisal surprisal-T2 surprisal-fast xz zstd bzip2 brotli ppmd zpaq)
 
 cargo build --release --quiet
 bin=$PWD/target/release/surprisal
@@ -70,6 +70,7 @@ for name in "${names[@]}"; do
     case $name in
     surprisal) row "surprisal -T1" a.sur "'$bin' c -q -T1 \$in -o \$out" "'$bin' d -q -T1 \$out -o \$back" ;;
     surprisal-T2) row "surprisal -T2" b.sur "'$bin' c -q -T2 \$in -o \$out" "'$bin' d -q -T2 \$out -o \$back" ;;
+    surprisal-fast) row "surprisal -1 -T1" c.sur "'$bin' c -1 -q -T1 \$in -o \$out" "'$bin' d -q -T1 \$out -o \$back" ;;
     xz) has xz && row "xz -9e" a.xz 'xz -9e -T1 -c $in >$out' 'xz -dc -T1 $out >$back' ;;
     zstd) has zstd && row "zstd --ultra -22" a.zst 'zstd -q --ultra -22 --single-thread $in -o $out' 'zstd -qd $out -o $back' ;;
     bzip2) has bzip2 && row "bzip2 -9" a.bz2 'bzip2 -9 -c $in >$out' 'bzip2 -dc $out >$back' ;;

@@ -1,9 +1,10 @@
 //! Models ready for use: those in the binary, those in folders, those in archives.
 //!
-//! The binary has a family of models for each size of network, and in it a model for each
+//! The binary has two families of models, fast ones and small ones, and in each a model for every
 //! distribution of addition lines. A [`Level`] chooses the family, [`Models::choose`] the model: the
 //! one that codes the first lines in the fewest bits.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,7 @@ use rayon::prelude::*;
 use crate::archive::hex;
 use crate::coder::LineCoder;
 use crate::exact::ExactModel;
-use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset, read_folder};
+use crate::model::{Checkpoint, GptConfig, LOG_FILE, read_folder};
 use crate::{Error, Result};
 
 /// A model with its name: the exact network that codes, and the files that it came from.
@@ -22,6 +23,8 @@ pub struct Model {
     exact: ExactModel,
     files: (Vec<u8>, Vec<u8>),
     log: String,
+    /// The levels that may choose it.
+    levels: Option<RangeInclusive<u8>>,
 }
 
 impl Model {
@@ -58,6 +61,7 @@ impl Model {
             exact,
             files: (config, weights),
             log: String::new(),
+            levels: None,
         })
     }
 
@@ -98,28 +102,30 @@ struct BundledFiles {
     config: &'static [u8],
     weights: &'static [u8],
     log: &'static str,
+    levels: RangeInclusive<u8>,
 }
 
 /// The files of a folder in `models/`.
 macro_rules! bundled {
-    ($name:literal) => {
+    ($name:literal, $levels:expr) => {
         BundledFiles {
             name: $name,
             config: include_bytes!(concat!("../models/", $name, "/config.json")),
             weights: include_bytes!(concat!("../models/", $name, "/model.safetensors")),
             log: include_str!(concat!("../models/", $name, "/training.jsonl")),
+            levels: $levels,
         }
     };
 }
 
 /// The models in the binary, the default first. Where two are equally good the first is chosen.
 static BUNDLED: [BundledFiles; 6] = [
-    bundled!("tiny-uniform"),
-    bundled!("tiny-leading"),
-    bundled!("tiny-natural"),
-    bundled!("pico-uniform"),
-    bundled!("pico-leading"),
-    bundled!("pico-natural"),
+    bundled!("tiny-uniform", 4..=9),
+    bundled!("tiny-leading", 4..=9),
+    bundled!("tiny-natural", 4..=9),
+    bundled!("lite-uniform", 1..=3),
+    bundled!("lite-leading", 1..=3),
+    bundled!("lite-natural", 1..=3),
 ];
 
 /// What compressing may take and give: 1 is the fastest, 9 the smallest.
@@ -138,14 +144,12 @@ impl Level {
         }
     }
 
-    /// Whether it chooses among models of this size: pico up to level 3, tiny above.
+    /// Whether this model, a bundled one, is among those that it chooses from.
     pub fn may_choose(self, model: &Model) -> bool {
-        let size = match self.0 {
-            ..=3 => Preset::Pico,
-            _ => Preset::Tiny,
-        };
-        let config = model.config();
-        size.dimensions() == (config.n_layer, config.n_head, config.n_embd)
+        model
+            .levels
+            .as_ref()
+            .is_some_and(|levels| levels.contains(&self.0))
     }
 }
 
@@ -187,6 +191,7 @@ impl Models {
             let mut model = Model::from_files(files.name, config, weights)
                 .expect("a bundled model is whole, and SURPRISAL_ISA was checked before");
             model.log = files.log.to_owned();
+            model.levels = Some(files.levels.clone());
             Arc::new(model)
         };
         let models = MODELS.get_or_init(|| BUNDLED.par_iter().map(load).collect());

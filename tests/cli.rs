@@ -480,7 +480,7 @@ fn compress_chooses_the_model() {
         place.ok(&lines);
         assert_eq!(model(&[], &file), format!("tiny-{operands}"));
         assert_eq!(model(&["-m", "auto", "-q"], &file), format!("tiny-{operands}"));
-        assert_eq!(model(&["-1"], &file), format!("pico-{operands}"));
+        assert_eq!(model(&["-1"], &file), format!("lite-{operands}"));
         assert_eq!(model(&["-9"], &file), format!("tiny-{operands}"));
         let piped = place
             .command(&["c"])

@@ -166,10 +166,10 @@ fn the_sample_says_what_rounding_costs() {
         difference
     };
     // Twenty binary places cost next to nothing, and gain nothing.
-    let unrounded = check(&sample["unrounded"], 4, 834, 12);
+    let unrounded = check(&sample["unrounded"], 4, 625, 16);
     assert!((-0.01..0.0).contains(&unrounded), "{unrounded}");
     if cfg!(feature = "train") {
-        let floating = check(&sample["floating"], 3, 3334, 3);
+        let floating = check(&sample["floating"], 3, 2500, 4);
         assert!((-0.02..0.0).contains(&floating), "{floating}");
     }
 }
@@ -207,7 +207,6 @@ fn the_training_log_is_the_models_own() {
 
 #[test]
 fn the_floor_is_that_of_the_distribution_or_absent() {
-    // Each by the model that learned it.
     for (operands, entropy) in [
         ("uniform", 16.0 * 10f64.log2()),
         ("leading", 2.0 * 9f64.log2() + 14.0 * 10f64.log2()),
@@ -221,10 +220,7 @@ fn the_floor_is_that_of_the_distribution_or_absent() {
         let parts = floor["bits_by_position"].as_array().unwrap();
         let sum: f64 = parts.iter().map(number).sum();
         assert!((sum - entropy).abs() < 1e-9, "{operands}: {sum}");
-        assert_eq!(report["model"]["name"], format!("tiny-{operands}"));
-        let positions = report["positions"].as_array().unwrap();
-        assert_eq!(positions.len(), parts.len());
-        for (p, part) in positions.iter().zip(parts) {
+        for (p, part) in report["positions"].as_array().unwrap().iter().zip(parts) {
             assert_eq!(&p["aleatoric_bits"], part);
             let parts = number(&p["aleatoric_bits"]) + number(&p["epistemic_bits"]);
             assert!((parts - number(&p["bits"])).abs() < 1e-9);
@@ -507,17 +503,11 @@ fn a_line_is_explained() {
     assert!((total - number(&value["bits"])).abs() < 1e-9);
 
     // The model is chosen as `compress` chooses it.
-    let natural: Value =
-        serde_json::from_str(&place.ok(&["explain", "--json", "17282456+79546852=96829308"])).unwrap();
-    assert_eq!(
-        (&natural["model"], &value["model"]),
-        (&"tiny-natural".into(), &"tiny-uniform".into())
-    );
-    assert!(
-        (52.0..54.0).contains(&number(&natural["bits"])),
-        "{}",
-        natural["bits"]
-    );
+    let natural = "17282456+79546852=96829308";
+    place.write("a.txt", natural.to_owned() + "\n");
+    let compressed: Value = serde_json::from_str(&place.ok(&["compress", "--json", "a.txt"])).unwrap();
+    let explained: Value = serde_json::from_str(&place.ok(&["explain", "--json", natural])).unwrap();
+    assert_eq!(explained["model"], compressed["model"]);
 
     let message = place.fails(1, &["explain", "17x"]);
     assert!(

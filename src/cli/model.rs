@@ -42,7 +42,7 @@ impl ModelOption {
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub struct LevelOption {
-    /// Fastest: the pico models (as -2 and -3)
+    /// Fastest: the lite models (as -2 and -3)
     #[arg(short = '1', long = "fast", conflicts_with = "model")]
     l1: bool,
     #[arg(short = '2', hide = true, conflicts_with = "model")]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::LOG_FILE;
+use crate::training_log::TrainingLog;
 use crate::{Error, Result};
 
 /// How far a log was when a checkpoint was made.
@@ -87,12 +88,27 @@ impl Log {
 
     /// Writes the settings, a record or an event.
     pub(super) fn append(&mut self, entry: &impl Serialize) -> Result<()> {
-        let line = serde_json::to_string(entry).expect("plain data") + "\n";
+        self.append_line(&serde_json::to_string(entry).expect("plain data"))
+    }
+
+    fn append_line(&mut self, line: &str) -> Result<()> {
+        let line = line.to_owned() + "\n";
         let written = self.file.write_all(line.as_bytes());
         self.or_name_file(written)?;
         self.bytes += line.len() as u64;
         self.hasher.update(line.as_bytes());
         Ok(())
+    }
+
+    /// Begins with the log of the model that the run starts from, if it has one that can be read.
+    pub(super) fn begin_with_that_of(&mut self, folder: &Path) -> Result<()> {
+        let Ok(text) = std::fs::read_to_string(folder.join(LOG_FILE)) else {
+            return Ok(());
+        };
+        if TrainingLog::parse(&text).is_err() {
+            return Ok(());
+        }
+        text.lines().try_for_each(|line| self.append_line(line))
     }
 
     /// Makes everything up to here last.

@@ -85,6 +85,9 @@ pub fn train(
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(named(e)),
         _ => log.clear()?,
     }
+    if let Some(init) = &settings.init {
+        log.begin_with_that_of(Path::new(init))?;
+    }
     log.append(settings)?;
     let session = Session { folder, run, log };
     session.save_state()?;

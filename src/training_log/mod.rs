@@ -3,6 +3,9 @@
 //! One JSON object a line: the [`Settings`] first, then a [`Record`] at every evaluation and,
 //! between them, [`Event`]s. `surprisal train` writes it (feature `train`); whoever wants to know
 //! how a model came to be reads it here, with or without the training itself.
+//!
+//! A run that starts from the weights of a model with a log begins its own with that one. So a log may
+//! tell of several runs, each from its settings on; [`TrainingLog`] counts on from one to the next.
 
 mod emergence;
 mod schedule;
@@ -88,15 +91,18 @@ impl std::fmt::Display for Event {
     }
 }
 
-/// A whole log.
+/// A whole log. Where it tells of several runs, steps, lines, code lengths and seconds of each run are
+/// counted on from the run before.
 #[derive(Clone, Debug)]
 pub struct TrainingLog {
-    /// What was asked for.
+    /// What was asked for in the last run, which made the weights.
     pub settings: Settings,
     /// The evaluations in their order.
     pub records: Vec<Record>,
     /// The events in the order in which they became known.
     pub events: Vec<Event>,
+    /// The number of records that earlier runs made.
+    pub earlier_records: usize,
 }
 
 /// A line after the first.
@@ -105,6 +111,35 @@ pub struct TrainingLog {
 enum Line {
     Event(Event),
     Record(Record),
+    Settings(Box<Settings>),
+}
+
+impl Record {
+    /// The record as one of a run that goes on where `before` was made.
+    fn after(self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return self };
+        Self {
+            step: self.step + before.step,
+            lines: self.lines + before.lines,
+            code_length_bits: self.code_length_bits + before.code_length_bits,
+            seconds: self.seconds + before.seconds,
+            ..self
+        }
+    }
+}
+
+impl Event {
+    /// The event as one of a run that goes on where `before` was made.
+    fn after(mut self, before: Option<&Record>) -> Self {
+        if let Some(before) = before {
+            let (Self::EmergenceBegins { step, lines }
+            | Self::EmergenceEnds { step, lines }
+            | Self::TargetReached { step, lines }) = &mut self;
+            *step += before.step;
+            *lines += before.lines;
+        }
+        self
+    }
 }
 
 impl TrainingLog {
@@ -131,12 +166,18 @@ impl TrainingLog {
             settings: settings.map_err(|e| bad(1, &e.to_string()))?,
             records: Vec::new(),
             events: Vec::new(),
+            earlier_records: 0,
         };
         for (i, line) in lines.enumerate() {
+            let before = log.earlier_records.checked_sub(1).map(|last| &log.records[last]);
             match serde_json::from_str(line) {
-                Ok(Line::Event(event)) => log.events.push(event),
-                Ok(Line::Record(record)) => log.records.push(record),
-                Err(_) => return Err(bad(i + 2, "neither a record nor an event")),
+                Ok(Line::Event(event)) => log.events.push(event.after(before)),
+                Ok(Line::Record(record)) => log.records.push(record.after(before)),
+                Ok(Line::Settings(settings)) => {
+                    log.settings = *settings;
+                    log.earlier_records = log.records.len();
+                }
+                Err(_) => return Err(bad(i + 2, "neither a record, an event nor settings")),
             }
         }
         Ok(log)
@@ -166,6 +207,27 @@ mod tests {
         };
         assert_eq!(log.events, [begins]);
         assert_eq!(serde_json::to_string(&begins).unwrap(), EVENT);
+    }
+
+    #[test]
+    fn runs_count_on() {
+        let (first, second) = (
+            format!("{SETTINGS}\n{RECORD}\n"),
+            SETTINGS.replace("15000", "900"),
+        );
+        let log = TrainingLog::parse(&format!("{first}{second}\n{EVENT}\n{RECORD}\n{RECORD}\n")).unwrap();
+        assert_eq!((log.settings.steps, log.earlier_records), (900, 1));
+        let told: Vec<_> = log.records.iter().map(|r| (r.step, r.lines, r.seconds)).collect();
+        assert_eq!(
+            told,
+            [(250, 128_000, 54.5), (500, 256_000, 109.0), (500, 256_000, 109.0)]
+        );
+        assert_eq!(log.records[1].code_length_bits, 2e7);
+        let begins = Event::EmergenceBegins {
+            step: 500,
+            lines: 256_000,
+        };
+        assert_eq!(log.events, [begins]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::training_log::{EmergenceDetector, Event, Record, TrainingLog};
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 690.0;
+/// Labels of marks are on this side of them, as seen from there.
+const MIDDLE: f64 = 450.0;
 /// Top and bottom of the three plots: loss, excess, accuracy.
 const LOSS: (f64, f64) = (56.0, 226.0);
 const EXCESS: (f64, f64) = (276.0, 406.0);
@@ -28,16 +30,22 @@ pub fn figure(account: &Account) -> Option<Figure> {
         None if floor.is_some() => EXCESS.1,
         None => LOSS.1,
     };
-    let marks = emergence(log);
+    let marks = marks(log);
     for &(what, lines) in &marks {
         let at = x.at(lines as f64);
-        canvas.line("dash", (at, LOSS.0 - 8.0), (at, bottom));
-        let height = if what == BEGINS { 30.0 } else { 44.0 };
-        canvas.text(
-            "",
-            (at + 5.0, height - 2.0),
-            &format!("{what}: {} lines", grouped(lines)),
-        );
+        // Each kind on a line of its own.
+        let y = match what {
+            BEGINS => 12.0,
+            ENDS => 27.0,
+            _ => 42.0,
+        };
+        canvas.line("dash", (at, y + 4.0), (at, bottom));
+        let (class, x) = match at < MIDDLE {
+            true => ("", at + 5.0),
+            false => ("end", at - 5.0),
+        };
+        let label = format!("{what}: {} lines", grouped(lines));
+        canvas.text(class, (x, y), &label);
     }
     loss(&mut canvas, &x, &log.records, floor);
     if floor.is_some() {
@@ -61,23 +69,24 @@ pub fn figure(account: &Account) -> Option<Figure> {
 const BEGINS: &str = "emergence begins";
 const ENDS: &str = "emergence ends";
 
-/// The two marks, as the log has them; logs from before it had events have records to find them in.
-fn emergence(log: &TrainingLog) -> Vec<(&'static str, u64)> {
+const PRUNED: &str = "hidden units pruned";
+
+/// The two marks of emergence, found in the records of all runs together; and where hidden units were pruned.
+fn marks(log: &TrainingLog) -> Vec<(&'static str, u64)> {
     let mut detector = EmergenceDetector::default();
-    let found: Vec<Event> = match log.events.is_empty() {
-        true => log
-            .records
-            .iter()
-            .flat_map(|record| detector.observe(record))
-            .collect(),
-        false => log.events.clone(),
-    };
+    let found: Vec<Event> = log
+        .records
+        .iter()
+        .flat_map(|record| detector.observe(record))
+        .collect();
+    let pruned = log.earlier_records.checked_sub(1).zip(log.settings.keep_hidden);
+    let pruned = pruned.map(|(last, _)| (PRUNED, log.records[last].lines));
     let mark = |event: &Event| match *event {
         Event::EmergenceBegins { lines, .. } => Some((BEGINS, lines)),
         Event::EmergenceEnds { lines, .. } => Some((ENDS, lines)),
         Event::TargetReached { .. } => None,
     };
-    found.iter().filter_map(mark).collect()
+    found.iter().filter_map(mark).chain(pruned).collect()
 }
 
 fn points(records: &[Record], x: &Scale, y: &Scale, of: impl Fn(&Record) -> Option<f64>) -> Vec<(f64, f64)> {

@@ -15,55 +15,25 @@ const BOTTOM: f64 = 260.0;
 pub fn figure(account: &Account) -> Option<Figure> {
     let two_part = &account.two_part;
     let rate = two_part.bytes_per_line?;
-    let xz_first = two_part.xz.first()?;
-    let xz_at = |lines: f64| two_part.xz_bytes(lines).map(|bytes| bytes / lines);
+    let first = two_part.xz.first()?;
     let meet = two_part.break_even_lines.map(|lines| lines as f64);
-    let most = meet
-        .unwrap_or(0.0)
-        .mul_add(20.0, account.corpus.lines as f64)
-        .max(1e4);
-    let x = Scale::logarithmic((100.0, most), (LEFT, RIGHT));
-    let xz_end = xz_at(most)?;
-    let top = 2.2 * xz_at(xz_first.lines as f64)?.max(rate);
-    let y = Scale::linear((0.0, top), (BOTTOM, TOP));
-    let mut canvas = Canvas::new();
-    canvas.x_axis(&x, (TOP, BOTTOM), "lines");
-    canvas.y_axis(&y, (LEFT, RIGHT), "bytes a line");
-    let own_at = |lines: f64| two_part.model_bytes as f64 / lines + rate;
-    let curve = |at: &dyn Fn(f64) -> f64| -> Vec<(f64, f64)> {
-        (0..=80)
-            .map(|i| 100.0 * (most / 100.0).powf(f64::from(i) / 80.0))
-            .filter(|&lines| at(lines) <= top)
-            .map(|lines| (x.at(lines), y.at(at(lines))))
-            .collect()
+    let most = (20.0 * meet.unwrap_or(0.0) + account.corpus.lines as f64).max(1e4);
+    let top = 2.2 * xz_at(two_part, first.lines as f64).max(rate);
+    let plot = Plot {
+        two_part,
+        x: Scale::logarithmic((LEAST, most), (LEFT, RIGHT)),
+        y: Scale::linear((0.0, top), (BOTTOM, TOP)),
+        most,
+        top,
+        rate,
     };
-    canvas.path(
-        "line grey-line",
-        &curve(&|lines| xz_at(lines).unwrap_or(f64::NAN)),
-    );
-    canvas.path("line blue", &curve(&own_at));
-    for point in &two_part.xz {
-        if let Some(value) = xz_at(point.lines as f64).filter(|_| point.lines >= 100) {
-            canvas.dot("grey", (x.at(point.lines as f64), y.at(value)));
-        }
-    }
-    canvas.text(
-        "",
-        (RIGHT + 8.0, y.at(xz_end) + 4.0),
-        &format!("xz -9e: {xz_end:.3}"),
-    );
-    canvas.text(
-        "",
-        (RIGHT + 8.0, y.at(own_at(most)) + 4.0),
-        &format!("surprisal: {rate:.3}"),
-    );
-    canvas.text(
-        "muted",
-        (RIGHT + 8.0, y.at(own_at(most)) + 20.0),
-        "weights and data",
-    );
-    if let Some(meet) = meet.filter(|&meet| meet >= 100.0) {
-        let at = x.at(meet);
+    let mut canvas = Canvas::new();
+    canvas.x_axis(&plot.x, (TOP, BOTTOM), "lines");
+    canvas.y_axis(&plot.y, (LEFT, RIGHT), "bytes a line");
+    plot.xz(&mut canvas);
+    plot.own(&mut canvas);
+    if let Some(meet) = meet.filter(|&meet| meet >= LEAST) {
+        let at = plot.x.at(meet);
         canvas.line("dash", (at, TOP - 6.0), (at, BOTTOM));
         canvas.text(
             "middle",
@@ -74,13 +44,76 @@ pub fn figure(account: &Account) -> Option<Figure> {
     Some(Figure {
         name: "two-part",
         title: "Weights and data together: from how many lines on the model pays for itself".into(),
-        caption: "Who has no model yet needs its weights, too. Dots: xz on ever more lines from the beginning of this corpus."
+        caption: "Who has no model yet needs its weights, too. Dots: xz on ever more lines from the beginning of this \
+                  corpus."
             .into(),
         description: describe(two_part),
         table: table(two_part, account.corpus.lines),
         size: (WIDTH, BOTTOM + 46.0),
         body: canvas.finish(),
     })
+}
+
+/// The fewest lines that are shown.
+const LEAST: f64 = 100.0;
+
+/// Both curves, over the number of lines up to `most`, in bytes a line up to `top`.
+struct Plot<'a> {
+    two_part: &'a TwoPart,
+    x: Scale,
+    y: Scale,
+    most: f64,
+    top: f64,
+    /// Bytes of data a line.
+    rate: f64,
+}
+
+fn xz_at(two_part: &TwoPart, lines: f64) -> f64 {
+    two_part.xz_bytes(lines).map_or(f64::NAN, |bytes| bytes / lines)
+}
+
+impl Plot<'_> {
+    fn curve(&self, at: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+        (0..=80)
+            .map(|i| LEAST * (self.most / LEAST).powf(f64::from(i) / 80.0))
+            .filter(|&lines| at(lines) <= self.top)
+            .map(|lines| (self.x.at(lines), self.y.at(at(lines))))
+            .collect()
+    }
+
+    fn xz(&self, canvas: &mut Canvas) {
+        let at = |lines| xz_at(self.two_part, lines);
+        canvas.path("line grey-line", &self.curve(at));
+        for point in &self.two_part.xz {
+            let lines = point.lines as f64;
+            if lines >= LEAST {
+                canvas.dot("grey", (self.x.at(lines), self.y.at(at(lines))));
+            }
+        }
+        let end = at(self.most);
+        let label = format!("xz -9e: {end:.3}");
+        let (y, own) = (self.y.at(end), self.y.at(self.own_at(self.most)));
+        // Not on the other curve's two lines of text.
+        let y = if (own - 18.0..own + 36.0).contains(&y) {
+            own - 18.0
+        } else {
+            y
+        };
+        canvas.text("", (RIGHT + 8.0, y + 4.0), &label);
+    }
+
+    /// Weights and data.
+    fn own_at(&self, lines: f64) -> f64 {
+        self.two_part.model_bytes as f64 / lines + self.rate
+    }
+
+    fn own(&self, canvas: &mut Canvas) {
+        let rate = self.rate;
+        canvas.path("line blue", &self.curve(|lines| self.own_at(lines)));
+        let y = self.y.at(self.own_at(self.most));
+        canvas.text("", (RIGHT + 8.0, y + 4.0), &format!("surprisal: {rate:.3}"));
+        canvas.text("muted", (RIGHT + 8.0, y + 20.0), "weights and data");
+    }
 }
 
 fn describe(two_part: &TwoPart) -> String {
