@@ -151,7 +151,7 @@ impl TrainingLog {
     ///
     /// let log = TrainingLog::parse(Models::bundled().default_model().log())?;
     /// let end = log.records.last().unwrap();
-    /// assert_eq!((log.settings.steps, end.step), (15_000, 15_000));
+    /// assert!(log.earlier_records > 0 && end.step > log.settings.steps);
     /// assert!(end.excess.unwrap() < 1e-4);
     /// # Ok::<(), surprisal::Error>(())
     /// ```
