@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{add, values, with_values};
 
-/// wte[token] + wpe[position]; tokens (B, T) u32, wte (V, C), wpe (at least T, C) → (B·T, C).
+/// `wte[token] + wpe[position]`; tokens (B, T) u32, wte (V, C), wpe (at least T, C) → (B·T, C).
 ///
 /// # Errors
 /// Names a token or a length out of range.
