@@ -70,7 +70,7 @@ for name in "${names[@]}"; do
     case $name in
     surprisal) row "surprisal -T1" a.sur "'$bin' c -q -T1 \$in -o \$out" "'$bin' d -q -T1 \$out -o \$back" ;;
     surprisal-T2) row "surprisal -T2" b.sur "'$bin' c -q -T2 \$in -o \$out" "'$bin' d -q -T2 \$out -o \$back" ;;
-   )    xz) has xz && row "xz -9e" a.xz 'xz -9e -T1 -c $in >$out' 'xz -dc -T1 $out >$back' ;;
+    xz) has xz && row "xz -9e" a.xz 'xz -9e -T1 -c $in >$out' 'xz -dc -T1 $out >$back' ;;
     zstd) has zstd && row "zstd --ultra -22" a.zst 'zstd -q --ultra -22 --single-thread $in -o $out' 'zstd -qd $out -o $back' ;;
     bzip2) has bzip2 && row "bzip2 -9" a.bz2 'bzip2 -9 -c $in >$out' 'bzip2 -dc $out >$back' ;;
     brotli) has brotli && row "brotli -q 11 -w 24" a.br 'brotli -q 11 -w 24 $in -o $out' 'brotli -d $out -o $back' ;;
