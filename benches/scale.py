@@ -30,7 +30,8 @@ def train(binary, preset, lines, folder):
         command += ["--warmup", "200", "--eval-every", str(max(1, steps // 40)), "--validation-lines", "2048", "--seed", "1"]
     else:
         command = [binary, "train", "--resume", folder]
-    subprocess.run(command + ["--no-progress", "-q"], check=True)
+    one_thread = {**os.environ, "RAYON_NUM_THREADS": "1"}
+    subprocess.run(command + ["--no-progress", "-q"], check=True, env=one_thread)
     with open(log) as file:
         return [record for record in map(json.loads, file) if "validation_loss" in record]
 
