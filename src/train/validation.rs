@@ -17,15 +17,18 @@ pub(super) struct ValidationSet {
     batches: Vec<Batch>,
     /// The token of `=` if all lines are sums.
     equals: Option<u32>,
-    /// Entropy of their distribution, nats a token.
-    floor: Option<f64>,
+    /// Entropy of their distribution, nats a line.
+    entropy: Option<f64>,
 }
 
 /// What a validation set says of a network.
 pub(super) struct Validation {
     /// Mean loss, nats a token.
     pub loss: f64,
-    /// The loss above the entropy, nats a token, if that is known.
+    /// What the lines cost above the entropy of their distribution, nats a token, if that is known.
+    /// The entropy of a line is spread over the tokens that these lines have: where the number of
+    /// tokens varies, that of a few thousand lines is off its mean by more than a good model is off
+    /// the entropy.
     pub excess: Option<f64>,
     /// Mean loss at each position, nats a line.
     pub loss_by_position: Vec<f64>,
@@ -54,7 +57,7 @@ impl ValidationSet {
         Ok(Self {
             batches,
             equals: equals.filter(|_| are_sums),
-            floor: distribution.map(Distribution::floor_nats_per_token),
+            entropy: distribution.map(Distribution::entropy_nats),
         })
     }
 
@@ -85,11 +88,11 @@ impl ValidationSet {
                 lines += 1;
             }
         }
-        let loss = by_position.iter().sum::<f64>() / tokens;
+        let nats = by_position.iter().sum::<f64>();
         by_position.iter_mut().for_each(|l| *l /= lines as f64);
         Ok(Validation {
-            loss,
-            excess: self.floor.map(|floor| loss - floor),
+            loss: nats / tokens,
+            excess: self.entropy.map(|entropy| (nats - entropy * lines as f64) / tokens),
             loss_by_position: by_position,
             sum_accuracy: self.equals.map(|_| right as f64 / lines as f64),
         })

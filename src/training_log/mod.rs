@@ -32,8 +32,8 @@ pub struct Record {
     pub train_loss: f64,
     /// Loss on the validation set, nats a token.
     pub validation_loss: f64,
-    /// Validation loss above the entropy of the distribution, nats a token; none where the entropy
-    /// is not known.
+    /// What the validation lines cost above the entropy of their distribution, nats a token; none
+    /// where the entropy is not known.
     pub excess: Option<f64>,
     /// Share of validation lines with every answer token right, each predicted from the right ones
     /// before it; none where the lines are not sums.
