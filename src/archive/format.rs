@@ -1,9 +1,7 @@
 //! The frames of an archive and their bytes. Everything is little-endian.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use super::block;
-use crate::coder::LineCoder;
 use crate::learn::Settings;
 use crate::{Error, Result};
 
@@ -72,7 +70,8 @@ impl BlockKind {
     }
 }
 
-const END: u8 = 0;
+/// What stands in the place of another block's kind where no more follow.
+pub(super) const END: u8 = 0;
 
 /// What stands before an archive's blocks.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +109,7 @@ impl Header {
     }
 
     /// Reads what follows the magic number. Returns the header and its length in bytes.
-    fn read(input: &mut impl Read) -> Result<(Self, u64)> {
+    pub fn read(input: &mut impl Read) -> Result<(Self, u64)> {
         let mut bytes = MAGIC.to_vec();
         take(input, &mut bytes, 2, "the header")?;
         let found = u16::from_le_bytes([bytes[4], bytes[5]]);
@@ -204,7 +203,7 @@ impl BlockHeader {
         out
     }
 
-    fn from_bytes(bytes: &[u8], number: u64) -> Result<Self> {
+    pub fn from_bytes(bytes: &[u8], number: u64) -> Result<Self> {
         let place = || format!("block {number}");
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         if crc_with_number(&bytes[..25], number) != word(25) {
@@ -311,178 +310,8 @@ pub(super) fn get_varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// A piece of an archive.
-pub(super) enum Frame {
-    /// An archive begins; the bytes of its model, compressed, if it carries one.
-    Header(Box<Header>, Option<Vec<u8>>),
-    Block(BlockHeader),
-    /// An archive ends.
-    End,
-}
-
-/// Reads the frames of one archive after another. After a [`Frame::Block`] the caller reads the
-/// payload by [`Frames::payload`] or passes over it.
-pub(super) struct Frames<R> {
-    input: R,
-    /// Bytes read so far.
-    offset: u64,
-    /// Where the present archive began, its blocks so far; none between archives.
-    archive: Option<(u64, Vec<BlockSizes>)>,
-    archives: u64,
-}
-
-impl<R: Read> Frames<R> {
-    pub fn new(input: R) -> Self {
-        Self {
-            input,
-            offset: 0,
-            archive: None,
-            archives: 0,
-        }
-    }
-
-    /// Number of the block that the last header belongs to, from 0 in each archive.
-    pub fn block_number(&self) -> u64 {
-        self.archive
-            .as_ref()
-            .map_or(0, |(_, blocks)| blocks.len() as u64 - 1)
-    }
-
-    /// The next frame; none behind the last archive.
-    pub fn next(&mut self) -> Result<Option<Frame>> {
-        match self.archive.take() {
-            None => self.begin(),
-            Some((start, blocks)) => self.proceed(start, blocks).map(Some),
-        }
-    }
-
-    fn begin(&mut self) -> Result<Option<Frame>> {
-        let mut magic = Vec::new();
-        (&mut self.input).take(4).read_to_end(&mut magic)?;
-        if magic.is_empty() && self.archives > 0 {
-            return Ok(None);
-        }
-        if magic != MAGIC {
-            let what = match (magic.is_empty(), self.archives) {
-                (true, _) => "the input is empty".into(),
-                (false, 0) => format!("it begins with {magic:02x?}, an archive with {MAGIC:02x?}"),
-                (false, _) => {
-                    format!("behind the end of an archive stands {magic:02x?}, neither end nor archive")
-                }
-            };
-            return Err(Error::NotAnArchive {
-                offset: self.offset,
-                what,
-            });
-        }
-        let (header, len) = Header::read(&mut self.input)?;
-        let start = self.offset;
-        self.offset += len;
-        let model = header.has_model.then(|| self.model()).transpose()?;
-        self.archive = Some((start, Vec::new()));
-        self.archives += 1;
-        Ok(Some(Frame::Header(Box::new(header), model)))
-    }
-
-    fn proceed(&mut self, start: u64, mut blocks: Vec<BlockSizes>) -> Result<Frame> {
-        let number = blocks.len() as u64;
-        let what = format!("the header of block {number}");
-        let mut bytes = Vec::new();
-        take(&mut self.input, &mut bytes, 1, &what)?;
-        if bytes[0] == END {
-            self.end(start, &blocks)?;
-            return Ok(Frame::End);
-        }
-        take(&mut self.input, &mut bytes, BLOCK_HEADER_LEN - 1, &what)?;
-        let header = BlockHeader::from_bytes(&bytes, number)?;
-        blocks.push(header.sizes());
-        self.offset += BLOCK_HEADER_LEN as u64 + u64::from(header.payload_len);
-        self.archive = Some((start, blocks));
-        Ok(Frame::Block(header))
-    }
-
-    /// The payload of the block whose header came last.
-    pub fn payload(&mut self, header: &BlockHeader) -> Result<Vec<u8>> {
-        let number = self.block_number();
-        read_payload(&mut self.input, header, number)
-    }
-
-    /// The end must be, bit for bit, what this archive's blocks make it.
-    fn end(&mut self, start: u64, blocks: &[BlockSizes]) -> Result<()> {
-        let expected = end_to_bytes(blocks, self.offset - start);
-        let mut found = vec![END];
-        take(&mut self.input, &mut found, expected.len() - 1, "the index")?;
-        if found != expected {
-            return Err(Error::damaged(
-                "the index does not match the blocks before it",
-                "index",
-            ));
-        }
-        self.offset += expected.len() as u64;
-        Ok(())
-    }
-
-    /// The embedded model: its length in 8 bytes, then that many, then their crc32.
-    fn model(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        take(&mut self.input, &mut bytes, 8, "the model")?;
-        let len = u64::from_le_bytes(bytes[..].try_into().expect("8 bytes"));
-        if len > MAX_MODEL {
-            return Err(Error::damaged(
-                format!("the model is said to have {len} bytes"),
-                "model",
-            ));
-        }
-        take(&mut self.input, &mut bytes, len as usize + 4, "the model")?;
-        check_crc(&bytes, 0, "the model")?;
-        self.offset += bytes.len() as u64;
-        bytes.truncate(8 + len as usize);
-        bytes.drain(..8);
-        Ok(bytes)
-    }
-}
-
-/// Reads and decodes one block from its header on.
-pub(super) fn read_block(input: &mut impl Read, number: u64, coder: &mut LineCoder) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    take(
-        input,
-        &mut bytes,
-        BLOCK_HEADER_LEN,
-        &format!("the header of block {number}"),
-    )?;
-    let header = BlockHeader::from_bytes(&bytes, number)?;
-    let payload = read_payload(input, &header, number)?;
-    block::decode(&header, &payload, coder).map_err(|what| undecodable(number, what))
-}
-
-/// The error of a block whose checksums were right but which does not decode.
-pub(super) fn undecodable(number: u64, what: &str) -> Error {
-    Error::damaged(
-        format!("a block cannot be decoded: {what}"),
-        format!("block {number}"),
-    )
-}
-
-fn read_payload(input: &mut impl Read, header: &BlockHeader, number: u64) -> Result<Vec<u8>> {
-    let mut payload = Vec::new();
-    take(
-        input,
-        &mut payload,
-        header.payload_len as usize,
-        &format!("block {number}"),
-    )?;
-    if crc32fast::hash(&payload) != header.payload_crc {
-        return Err(Error::damaged(
-            "a block does not match its checksum",
-            format!("block {number}"),
-        ));
-    }
-    Ok(payload)
-}
-
 /// Reads exactly `n` more bytes, growing only as they come.
-fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &str) -> Result<()> {
+pub(super) fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &str) -> Result<()> {
     let before = bytes.len();
     input.take(n as u64).read_to_end(bytes)?;
     if bytes.len() - before < n {
@@ -495,7 +324,7 @@ fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &str) -> Res
 }
 
 /// Checks that the last four bytes are the crc32 of those from `start` on before them.
-fn check_crc(bytes: &[u8], start: usize, what: &str) -> Result<()> {
+pub(super) fn check_crc(bytes: &[u8], start: usize, what: &str) -> Result<()> {
     let (covered, crc) = bytes[start..].split_last_chunk().expect("at least four bytes");
     if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
         return Err(Error::damaged(
@@ -504,20 +333,6 @@ fn check_crc(bytes: &[u8], start: usize, what: &str) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// A writer that counts.
-pub(super) struct Counted<W> {
-    pub inner: W,
-    pub written: u64,
-}
-
-impl<W: Write> Counted<W> {
-    pub fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.inner.write_all(bytes)?;
-        self.written += bytes.len() as u64;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

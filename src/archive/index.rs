@@ -4,9 +4,8 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::block;
-use super::format::{
-    self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, Frame, Frames, Header, TRAILER_LEN,
-};
+use super::format::{self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, Header, TRAILER_LEN};
+use super::frames::{self, Frame, Frames};
 use super::learned;
 use super::reader::hex;
 use crate::bundle::Models;
@@ -272,7 +271,7 @@ impl Index {
             let mut coder = LineCoder::new(model.exact());
             for (number, offset, before) in touched {
                 file.seek(SeekFrom::Start(offset))?;
-                let content = format::read_block(file, number, &mut coder)?;
+                let content = frames::read_block(file, number, &mut coder)?;
                 output.write_all(&content[range.cut(&content, before)])?;
             }
         }
@@ -292,7 +291,7 @@ fn write_learned(
     while let Some(Frame::Block(header)) = frames.next()? {
         let payload = frames.payload(&header)?;
         let content = learned::decode(&header, &payload, coder)
-            .map_err(|what| format::undecodable(frames.block_number(), what))?;
+            .map_err(|what| frames::undecodable(frames.block_number(), what))?;
         output.write_all(&content[range.cut(&content, before)])?;
         before += u64::from(header.newlines);
         if range.ends_by(before) {

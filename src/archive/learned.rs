@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES, Modelled, Split};
-use super::format::{self, BlockHeader, BlockKind, BlockSizes, Counted, Header};
+use super::format::{BlockHeader, BlockKind, Header};
+use super::sink::Sink;
 use super::writer::Summary;
 use crate::Result;
 use crate::learn::{LearningCoder, Observer, Settings, Survey};
@@ -80,31 +81,22 @@ impl LearnOptions {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct LearningCompressor<W: Write> {
-    output: Counted<W>,
+    sink: Sink<W>,
     options: LearnOptions,
     /// None before the header is written.
     coder: Option<LearningCoder>,
     /// Content that is not yet a block.
     waiting: Vec<u8>,
-    blocks: Vec<BlockSizes>,
-    summary: Summary,
-    ends_in_newline: bool,
 }
 
 impl<W: Write> LearningCompressor<W> {
     /// Begins an archive. Its header is written as soon as it is known what symbols there are.
     pub fn new(output: W, options: LearnOptions) -> Self {
         Self {
-            output: Counted {
-                inner: output,
-                written: 0,
-            },
+            sink: Sink::new(output),
             options,
             coder: None,
             waiting: Vec::new(),
-            blocks: Vec::new(),
-            summary: Summary::default(),
-            ends_in_newline: true,
         }
     }
 
@@ -120,19 +112,17 @@ impl<W: Write> LearningCompressor<W> {
             let len = block::next_block(&self.waiting, self.block_lines()).unwrap_or(self.waiting.len());
             let rest = self.waiting.split_off(len);
             let content = std::mem::replace(&mut self.waiting, rest);
-            self.put(encode(&content, &mut coder, self.waiting.is_empty()))?;
+            let coded = encode(&content, &mut coder, self.waiting.is_empty());
+            self.sink.put_block(&coded)?;
         }
-        let end = format::end_to_bytes(&self.blocks, self.output.written);
-        self.output.put(&end)?;
-        self.output.inner.flush()?;
-        self.summary.bytes_out = self.output.written;
-        self.summary.lines += u64::from(!self.ends_in_newline);
-        Ok((self.output.inner, self.summary, coder))
+        let (output, summary) = self.sink.end()?;
+        Ok((output, summary, coder))
     }
 
     /// Bytes of content in blocks that are coded.
     pub fn bytes_coded(&self) -> u64 {
-        self.blocks.iter().map(|block| u64::from(block.content_len)).sum()
+        let blocks = self.sink.blocks().iter();
+        blocks.map(|block| u64::from(block.content_len)).sum()
     }
 
     /// The coder, taken out; made, and the header written, if there is none yet. `whole` says that
@@ -156,7 +146,7 @@ impl<W: Write> LearningCompressor<W> {
             has_model: false,
             learner: Some(settings.clone()),
         };
-        self.output.put(&header.to_bytes())?;
+        self.sink.begin(&header, &[])?;
         let mut coder = LearningCoder::new(&settings, self.options.threads)?;
         if let Some(observer) = self.options.observer.take() {
             coder.observe(observer);
@@ -166,7 +156,7 @@ impl<W: Write> LearningCompressor<W> {
 
     /// The most lines of the next block.
     fn block_lines(&self) -> usize {
-        let doublings = self.blocks.len().min(BLOCK_LINES.ilog2() as usize) as u32;
+        let doublings = self.sink.blocks().len().min(BLOCK_LINES.ilog2() as usize) as u32;
         (FIRST_BLOCK_LINES << doublings).min(BLOCK_LINES)
     }
 
@@ -185,28 +175,10 @@ impl<W: Write> LearningCompressor<W> {
             let mut coder = self.coder(false)?;
             let coded = encode(&self.waiting[from..from + len], &mut coder, false);
             self.coder = Some(coder);
-            self.put(coded)?;
+            self.sink.put_block(&coded)?;
             from += len;
         }
         self.waiting.drain(..from);
-        Ok(())
-    }
-
-    fn put(&mut self, coded: Coded<()>) -> Result<()> {
-        let Coded {
-            header,
-            payload,
-            modelled: Modelled { lines, tokens },
-            observer: (),
-        } = coded;
-        self.output.put(&header.to_bytes(self.blocks.len() as u64))?;
-        self.output.put(&payload)?;
-        self.blocks.push(header.sizes());
-        self.summary.blocks += 1;
-        self.summary.fallback_blocks += u64::from(header.kind != BlockKind::Learned);
-        self.summary.modelled_lines += lines;
-        self.summary.tokens += tokens;
-        self.summary.lines += u64::from(header.newlines);
         Ok(())
     }
 }
@@ -216,17 +188,14 @@ impl<W: Write> Write for LearningCompressor<W> {
         // Not more at a time than a block: what waits stays small.
         let data = &data[..data.len().min(MAX_BLOCK_BYTES)];
         self.waiting.extend_from_slice(data);
-        if let Some(&last) = data.last() {
-            self.ends_in_newline = last == b'\n';
-        }
-        self.summary.bytes_in += data.len() as u64;
+        self.sink.count(data);
         self.hand_out_blocks()?;
         Ok(data.len())
     }
 
     /// Flushes what was coded; content that is not yet a whole block keeps waiting.
     fn flush(&mut self) -> io::Result<()> {
-        self.output.inner.flush()
+        self.sink.flush()
     }
 }
 

@@ -11,11 +11,13 @@
 mod block;
 mod embedded;
 mod format;
+mod frames;
 mod index;
 mod learned;
 mod observe;
 mod pipeline;
 mod reader;
+mod sink;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};

@@ -4,7 +4,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::block;
-use super::format::{self, BlockHeader, Frame, Frames};
+use super::format::BlockHeader;
+use super::frames::{self, Frame, Frames};
 use super::index::LineRange;
 use super::learned;
 use super::pipeline::{Pipeline, Work};
@@ -113,7 +114,7 @@ impl Work<Job, Result<Content>> for Decoding {
             }) = job.take()
             {
                 let content = block::decode(&header, &payload, &mut coder);
-                let content = content.map_err(|what| format::undecodable(number, what));
+                let content = content.map_err(|what| frames::undecodable(number, what));
                 done(content.map(|whole| Content {
                     wanted: wanted.cut(&whole, before),
                     whole,
@@ -228,7 +229,7 @@ impl<R: Read> Decompressor<R> {
             }),
             Coding::Learner(coder) => {
                 let whole = learned::decode(&header, &payload, coder)
-                    .map_err(|what| format::undecodable(number, what))?;
+                    .map_err(|what| frames::undecodable(number, what))?;
                 if touches {
                     let wanted = wanted.cut(&whole, before);
                     self.pipeline.give_done(Ok(Content { whole, wanted }));

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES, Modelled};
+use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES};
 use super::embedded;
-use super::format::{self, BlockKind, BlockSizes, Counted, Header};
+use super::format::Header;
 use super::observe::{BlockObserver, BlockParts, Observer};
 use super::pipeline::{Pipeline, Work};
+use super::sink::Sink;
 use crate::Result;
 use crate::bundle::Model;
 use crate::coder::LineCoder;
@@ -63,13 +64,10 @@ pub struct Summary {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Compressor<W: Write, O: Observer = ()> {
-    output: Counted<W>,
+    sink: Sink<W>,
     pipeline: Pipeline<Vec<u8>, Coded<O::Block>>,
     /// Content that is not yet a block.
     waiting: Vec<u8>,
-    blocks: Vec<BlockSizes>,
-    summary: Summary,
-    ends_in_newline: bool,
     observer: O,
 }
 
@@ -109,30 +107,25 @@ impl<W: Write, O: Observer> Compressor<W, O> {
     /// # Errors
     /// As there.
     pub fn observed(output: W, model: &Arc<Model>, options: CompressOptions, observer: O) -> Result<Self> {
-        let mut output = Counted {
-            inner: output,
-            written: 0,
-        };
         let header = Header {
             identity: *model.exact().identity(),
             name: model.name().to_owned(),
             has_model: options.embed_model,
             learner: None,
         };
-        output.put(&header.to_bytes())?;
-        if options.embed_model {
-            let (config, weights) = model.files();
-            output.put(&embedded::model_to_bytes(config, weights)?)?;
-        }
-        let pipeline = Pipeline::new(options.threads, Encoding(Arc::clone(model)));
-        let summary = Summary::default();
+        let model_bytes = match options.embed_model {
+            true => {
+                let (config, weights) = model.files();
+                embedded::model_to_bytes(config, weights)?
+            }
+            false => Vec::new(),
+        };
+        let mut sink = Sink::new(output);
+        sink.begin(&header, &model_bytes)?;
         Ok(Self {
-            output,
-            pipeline,
+            sink,
+            pipeline: Pipeline::new(options.threads, Encoding(Arc::clone(model))),
             waiting: Vec::new(),
-            blocks: Vec::new(),
-            summary,
-            ends_in_newline: true,
             observer,
         })
     }
@@ -148,12 +141,8 @@ impl<W: Write, O: Observer> Compressor<W, O> {
             self.pipeline.give(last);
         }
         while self.put_oldest()? {}
-        let end = format::end_to_bytes(&self.blocks, self.output.written);
-        self.output.put(&end)?;
-        self.output.inner.flush()?;
-        self.summary.bytes_out = self.output.written;
-        self.summary.lines += u64::from(!self.ends_in_newline);
-        Ok((self.output.inner, self.summary, self.observer))
+        let (output, summary) = self.sink.end()?;
+        Ok((output, summary, self.observer))
     }
 
     /// Hands whole blocks to the threads.
@@ -172,24 +161,16 @@ impl<W: Write, O: Observer> Compressor<W, O> {
 
     /// Waits for the oldest block and writes it; false if there is none.
     fn put_oldest(&mut self) -> io::Result<bool> {
-        let Some(Coded {
+        let Some(coded) = self.pipeline.take() else {
+            return Ok(false);
+        };
+        self.sink.put_block(&coded)?;
+        let Coded {
             header,
             payload,
             modelled,
             observer,
-        }) = self.pipeline.take()
-        else {
-            return Ok(false);
-        };
-        self.output.put(&header.to_bytes(self.blocks.len() as u64))?;
-        self.output.put(&payload)?;
-        self.blocks.push(header.sizes());
-        let Modelled { lines, tokens } = modelled;
-        self.summary.blocks += 1;
-        self.summary.fallback_blocks += u64::from(header.kind != BlockKind::Modelled);
-        self.summary.modelled_lines += lines;
-        self.summary.tokens += tokens;
-        self.summary.lines += u64::from(header.newlines);
+        } = coded;
         let (coded, beside) = block::payload_parts(header.kind, header.payload_len, &payload);
         let parts = BlockParts {
             kind: header.kind,
@@ -198,8 +179,8 @@ impl<W: Write, O: Observer> Compressor<W, O> {
             payload_len: u64::from(header.payload_len),
             coded_len: u64::from(coded),
             beside_len: u64::from(beside),
-            modelled_lines: lines,
-            tokens,
+            modelled_lines: modelled.lines,
+            tokens: modelled.tokens,
         };
         self.observer.block(observer, parts);
         Ok(true)
@@ -211,16 +192,13 @@ impl<W: Write, O: Observer> Write for Compressor<W, O> {
         // Not more at a time than a block: what waits stays small.
         let data = &data[..data.len().min(MAX_BLOCK_BYTES)];
         self.waiting.extend_from_slice(data);
-        if let Some(&last) = data.last() {
-            self.ends_in_newline = last == b'\n';
-        }
-        self.summary.bytes_in += data.len() as u64;
+        self.sink.count(data);
         self.hand_out_blocks()?;
         Ok(data.len())
     }
 
     /// Flushes what was coded; content that is not yet a whole block keeps waiting.
     fn flush(&mut self) -> io::Result<()> {
-        self.output.inner.flush()
+        self.sink.flush()
     }
 }
