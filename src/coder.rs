@@ -12,7 +12,8 @@ use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
 use constriction::stream::queue::{DefaultRangeDecoder, DefaultRangeEncoder};
 use constriction::stream::{Decode, Encode};
 
-use crate::exact::{ExactModel, Group, PRECISION};
+use crate::Result as LibraryResult;
+use crate::exact::{Device, ExactModel, Group, KnownLines, PRECISION};
 use crate::model::Token;
 
 /// Lines that are coded in lockstep: a constant of the archive format.
@@ -90,21 +91,23 @@ impl EncoderModel<PRECISION> for Slots {
 
 /// Sees each token as it is coded. Nothing of the bytes depends on it.
 pub trait TokenObserver {
-    /// A token of line `line` (of those given, from 0) at `position` (from 0) is coded with this row
-    /// of cumulative probabilities (see [`crate::exact::Cdfs::row`]).
-    fn token(&mut self, line: usize, position: usize, token: Token, row: &[u32]);
+    /// A token of line `line` (of those given, from 0) at `position` (from 0) is coded with the
+    /// probability `width` of 2^20.
+    fn token(&mut self, line: usize, position: usize, token: Token, width: u32);
 }
 
 /// Looks at nothing.
 impl TokenObserver for () {
     #[inline]
-    fn token(&mut self, _line: usize, _position: usize, _token: Token, _row: &[u32]) {}
+    fn token(&mut self, _line: usize, _position: usize, _token: Token, _width: u32) {}
 }
 
 /// Codes lines and decodes them again. Keeps the network's memory from group to group.
 pub struct LineCoder<'a> {
     model: &'a ExactModel,
     group: Group<'a>,
+    /// A GPU that runs the network of lines to be coded.
+    gpu: Option<(Device, KnownLines)>,
 }
 
 /// What a line coder reports of a line that does not decode.
@@ -117,7 +120,50 @@ impl<'a> LineCoder<'a> {
         Self {
             model,
             group: model.group(GROUP),
+            gpu: None,
         }
+    }
+
+    /// A coder with this model that codes on this device. It decodes on the CPU.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] or [`crate::Error::Model`] if the device does not serve the model, or
+    /// does not compute what the CPU computes.
+    pub fn on(device: &Device, model: &'a ExactModel) -> LibraryResult<Self> {
+        let mut coder = Self::new(model);
+        if let Some(mut known) = device.known_lines(model)? {
+            coder.compare(&mut known)?;
+            coder.gpu = Some((device.clone(), known));
+        }
+        Ok(coder)
+    }
+
+    /// Holds some lines' slots by the GPU against those by the CPU: an archive that only a broken device
+    /// can decode is worse than none.
+    fn compare(&mut self, known: &mut KnownLines) -> LibraryResult<()> {
+        const LINES: usize = 16;
+        let vocabulary = self.model.vocabulary();
+        let (start, len) = (vocabulary.start(), self.model.max_line_len());
+        let token = |line: usize, position: usize| match position {
+            0 => start,
+            _ => ((7 * line + 5 * position + line * position % 11) % vocabulary.len()) as Token,
+        };
+        let lines = (0..LINES).map(|line| (0..len + 2).map(move |position| token(line, position)));
+        let slotted = known.run(lines)?;
+        self.group.start(LINES);
+        for position in 0..=len {
+            let tokens: Vec<Token> = (0..LINES).map(|line| token(line, position)).collect();
+            let cdfs = self.group.step(&tokens);
+            let same = (0..LINES).all(|line| {
+                let (left, width) = Row(cdfs.row(line)).slots(usize::from(token(line, position + 1)));
+                slotted.get(line, position) == [left, width.get()]
+            });
+            if !same {
+                let what = "the GPU does not compute what the CPU computes: use --device cpu, and please report this";
+                return Err(crate::Error::Device(what.into()));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a line (without its newline) fits the model's grammar: its characters are in the
@@ -140,8 +186,21 @@ impl<'a> LineCoder<'a> {
     /// # Panics
     /// As there.
     pub fn encode_observed(&mut self, lines: &[&[u8]], observer: &mut impl TokenObserver) -> Vec<u32> {
-        let vocabulary = self.model.vocabulary();
         let mut encoder = DefaultRangeEncoder::new();
+        let coded = self.encode_on_gpu(lines, &mut encoder, observer);
+        self.encode_on_cpu(coded, &lines[coded..], &mut encoder, observer);
+        encoder.into_compressed().expect("memory does not fail")
+    }
+
+    /// Codes lines, `first` of which came before.
+    fn encode_on_cpu(
+        &mut self,
+        first: usize,
+        lines: &[&[u8]],
+        encoder: &mut DefaultRangeEncoder,
+        observer: &mut impl TokenObserver,
+    ) {
+        let vocabulary = self.model.vocabulary();
         let mut tokens = Vec::with_capacity(GROUP);
         for (group, lines) in lines.chunks(GROUP).enumerate() {
             self.group.start(lines.len());
@@ -154,17 +213,61 @@ impl<'a> LineCoder<'a> {
                     if position > line.len() {
                         continue;
                     }
-                    *token = match line.get(position) {
-                        Some(&c) => vocabulary.token(c).expect("the line fits"),
-                        None => vocabulary.end(),
-                    };
-                    observer.token(group * GROUP + index, position, *token, cdfs.row(index));
-                    let coded = encoder.encode_symbol(*token, Row(cdfs.row(index)));
+                    *token = self.model.token_at(line, position);
+                    let (left, width) = Row(cdfs.row(index)).slots(usize::from(*token));
+                    observer.token(first + group * GROUP + index, position, *token, width.get());
+                    let coded = encoder.encode_symbol(*token, Slots(left, width));
                     coded.expect("every symbol has a slot and memory does not fail");
                 }
             }
         }
-        encoder.into_compressed().expect("memory does not fail")
+    }
+
+    /// Codes the first lines on the GPU, whole groups or all of them, and returns how many: none if there is no
+    /// GPU, and less than all if it fails. The bytes are the same.
+    fn encode_on_gpu(
+        &mut self,
+        lines: &[&[u8]],
+        encoder: &mut DefaultRangeEncoder,
+        observer: &mut impl TokenObserver,
+    ) -> usize {
+        let (model, mut coded) = (self.model, 0);
+        let Some((device, known)) = &mut self.gpu else {
+            return 0;
+        };
+        for chunk in lines.chunks(known.most_lines()) {
+            let start = model.vocabulary().start();
+            let tokens = chunk.iter().map(|line| {
+                let rest = (0..=line.len()).map(|position| model.token_at(line, position));
+                [start].into_iter().chain(rest)
+            });
+            let slotted = match known.run(tokens) {
+                Ok(slotted) => slotted,
+                Err(error) => {
+                    device.failed(&error);
+                    self.gpu = None;
+                    return coded;
+                }
+            };
+            for (group, lines) in chunk.chunks(GROUP).enumerate() {
+                let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
+                for position in 0..=longest {
+                    for (index, line) in lines
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, line)| position <= line.len())
+                    {
+                        let (line_number, token) = (group * GROUP + index, model.token_at(line, position));
+                        let [left, width] = slotted.get(line_number, position);
+                        observer.token(coded + line_number, position, token, width);
+                        let coded = encoder.encode_symbol(token, Slots::new(left, width));
+                        coded.expect("every symbol has a slot and memory does not fail");
+                    }
+                }
+            }
+            coded += chunk.len();
+        }
+        coded
     }
 
     /// Decodes `count` lines and calls `line_done` with each, `terminator` behind it.

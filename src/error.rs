@@ -67,6 +67,10 @@ pub enum Error {
     #[error("{0}")]
     Invalid(String),
 
+    /// A GPU is not there, does not serve, or failed.
+    #[error("{0}")]
+    Device(String),
+
     /// Training failed.
     #[error("training: {0}")]
     Training(String),

@@ -12,14 +12,17 @@ use super::sink::Sink;
 use crate::Result;
 use crate::bundle::Model;
 use crate::coder::LineCoder;
+use crate::exact::Device;
 
 /// How to compress. The archive's bytes do not depend on the number of threads.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CompressOptions {
     /// Threads that code blocks; at least one.
     pub threads: usize,
     /// Whether the archive carries its model.
     pub embed_model: bool,
+    /// Where the network runs; the bytes do not depend on it either.
+    pub device: Device,
 }
 
 impl Default for CompressOptions {
@@ -27,6 +30,7 @@ impl Default for CompressOptions {
         Self {
             threads: 1,
             embed_model: false,
+            device: Device::CPU,
         }
     }
 }
@@ -71,11 +75,15 @@ pub struct Compressor<W: Write, O: Observer = ()> {
     observer: O,
 }
 
-struct Encoding(Arc<Model>);
+struct Encoding(Arc<Model>, Device);
 
 impl<B: BlockObserver> Work<Vec<u8>, Coded<B>> for Encoding {
     fn run(&self, next: &mut dyn FnMut() -> Option<Vec<u8>>, done: &mut dyn FnMut(Coded<B>)) {
-        let mut coder = LineCoder::new(self.0.exact());
+        let model = self.0.exact();
+        let mut coder = LineCoder::on(&self.1, model).unwrap_or_else(|error| {
+            self.1.failed(&error);
+            LineCoder::new(model)
+        });
         while let Some(content) = next() {
             done(block::encode(&content, &mut coder));
         }
@@ -124,7 +132,7 @@ impl<W: Write, O: Observer> Compressor<W, O> {
         sink.begin(&header, &model_bytes)?;
         Ok(Self {
             sink,
-            pipeline: Pipeline::new(options.threads, Encoding(Arc::clone(model))),
+            pipeline: Pipeline::new(options.threads, Encoding(Arc::clone(model), options.device)),
             waiting: Vec::new(),
             observer,
         })

@@ -93,6 +93,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    device: super::DeviceOption,
+    #[command(flatten)]
     running: Running,
 }
 
@@ -105,6 +107,9 @@ impl Args {
         }
         if let (2.., Some(option)) = (files.len(), self.learning.of_one_input()) {
             return Err(usage(&format!("{option} is for one input, but there are more")));
+        }
+        if self.learning.learn.is_some() && self.device.is_cuda() {
+            return Err(usage("--learn runs on the CPU: leave --device out"));
         }
         let targets: Vec<Target> = files.iter().map(|file| self.target(file)).collect();
         if targets.contains(&Target::Stdout) {
@@ -183,11 +188,14 @@ impl Args {
     fn model(&self, models: &Models, file: &Path, source: Source, output: Output) -> Result<Pumped> {
         let length = source.len();
         let (model, source) = self.model.choose_and_read(models, source)?;
-        self.running.announce(file, &model_text(&model))?;
+        let device = self.device.open()?;
+        self.running
+            .announce(file, &format!("{}, device {device}", model_text(&model)))?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions {
             threads: self.running.threads(),
             embed_model: self.embed_model,
+            device: device.clone(),
         };
         let mut compressor = Compressor::new(output, &model, options).context(WRITING)?;
         let digest = self.pump(source, |data| {
@@ -196,6 +204,7 @@ impl Args {
             Ok(())
         })?;
         let (output, summary) = compressor.finish().context(WRITING)?;
+        super::tell_failure(&device);
         let coder = CoderName {
             name: model.name().to_owned(),
             identity: Some(model.identity()),

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use surprisal::exact::Isa;
+use surprisal::exact::{Device, DeviceChoice, Isa};
 use surprisal::{Decompressor, Model};
 
 const AFTER_HELP: &str = "\
@@ -181,6 +181,35 @@ impl Running {
             say(&format!("{file}: kernel {isa}, threads {threads}, {coder}"));
         }
         Ok(())
+    }
+}
+
+/// Where the network runs that codes.
+#[derive(clap::Args)]
+struct DeviceOption {
+    /// Where the network runs: auto, cpu, cuda or cuda:N. The bytes never depend on it
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+}
+
+impl DeviceOption {
+    /// Whether a CUDA device was asked for.
+    fn is_cuda(&self) -> bool {
+        matches!(self.device, DeviceChoice::Cuda(_))
+    }
+
+    /// Opens it; `auto` is the CPU where there is no GPU that serves.
+    fn open(&self) -> surprisal::Result<Device> {
+        Device::open(self.device)
+    }
+}
+
+/// Says that a GPU failed and the CPU did its work.
+fn tell_failure(device: &Device) {
+    if let Some(failure) = device.failure() {
+        say(&format!(
+            "surprisal: went on with the CPU, the bytes are the same: {failure}"
+        ));
     }
 }
 

@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code, reason = "the kernels call the processor's vector instructions")]
 
+mod cuda;
 mod isa;
 mod lanes;
 mod lockstep;
@@ -23,11 +24,13 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub use cuda::{Device, DeviceChoice};
 pub use isa::{ISA_VARIABLE, Isa};
 pub use parameters::PRECISION;
 
 use crate::Result;
 use crate::model::{Checkpoint, Token, Vocabulary};
+pub(crate) use cuda::KnownLines;
 pub(crate) use lanes::{LANES, Lanes, Vector, portable};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use lanes::{avx2, avx512};
@@ -95,6 +98,16 @@ impl ExactModel {
     /// The most characters of a line that it can code.
     pub fn max_line_len(&self) -> usize {
         self.parameters.shape.block_size - 1
+    }
+
+    /// The token at a position behind the start symbol of a line that fits: a character, or the end.
+    #[inline]
+    pub(crate) fn token_at(&self, line: &[u8], position: usize) -> Token {
+        let vocabulary = self.vocabulary();
+        match line.get(position) {
+            Some(&c) => vocabulary.token(c).expect("the line fits"),
+            None => vocabulary.end(),
+        }
     }
 
     /// What follows each of these tokens of one line, before it is rounded to integers: for each

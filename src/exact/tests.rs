@@ -9,7 +9,7 @@ use super::*;
 use crate::model::{GptConfig, Preset, Tensor};
 
 /// A checkpoint of random weights of a given spread.
-fn random_checkpoint(config: GptConfig, seed: u64, spread: f32) -> Checkpoint {
+pub(super) fn random_checkpoint(config: GptConfig, seed: u64, spread: f32) -> Checkpoint {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let tensors = config.tensor_shapes().into_iter().map(|(name, shape)| {
         let count = shape.iter().product();

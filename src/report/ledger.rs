@@ -22,7 +22,13 @@ const CURVE_POINTS: usize = 512;
 #[inline]
 pub(super) fn bits_of(row: &[u32], token: Token) -> f64 {
     let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
-    PRECISION as f64 - f64::from(right - row[usize::from(token)]).log2()
+    bits_of_width(right - row[usize::from(token)])
+}
+
+/// Bits that a symbol costs with so many of the 2^20 slots.
+#[inline]
+fn bits_of_width(width: u32) -> f64 {
+    PRECISION as f64 - f64::from(width).log2()
 }
 
 /// A line that is worth remembering.
@@ -79,8 +85,8 @@ pub(super) struct BlockNotes {
 
 impl TokenObserver for BlockNotes {
     #[inline]
-    fn token(&mut self, line: usize, position: usize, token: Token, row: &[u32]) {
-        let bits = bits_of(row, token);
+    fn token(&mut self, line: usize, position: usize, _token: Token, width: u32) {
+        let bits = bits_of_width(width);
         self.line_bits[line] += bits;
         let sum = &mut self.sums[position];
         sum.tokens += 1;

@@ -43,6 +43,7 @@ use serde::Serialize;
 
 use crate::archive::{self, Summary};
 use crate::corpus::Distribution;
+use crate::exact::Device;
 use crate::training_log::TrainingLog;
 use crate::{CompressOptions, Compressor, Model, Result};
 use ledger::{Ledger, Noted, PositionNotes};
@@ -215,9 +216,18 @@ impl Reporter {
     /// # Errors
     /// [`crate::Error::Io`] only if memory fails.
     pub fn new(model: &Arc<Model>, threads: usize) -> Result<Self> {
+        Self::on(Device::CPU, model, threads)
+    }
+
+    /// As [`Reporter::new`], coding on a device.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn on(device: Device, model: &Arc<Model>, threads: usize) -> Result<Self> {
         let options = CompressOptions {
             threads,
             embed_model: false,
+            device,
         };
         Ok(Self {
             compressor: Compressor::observed(io::sink(), model, options, Ledger::default())?,

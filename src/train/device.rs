@@ -16,7 +16,7 @@ pub(super) fn open(choice: DeviceChoice) -> Result<Device> {
         (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, false) => Ok(Device::Cpu),
         (DeviceChoice::Auto | DeviceChoice::Cuda, true) => cuda(),
         (DeviceChoice::Cuda, false) => Err(Error::Training(
-            "this build of the program has no CUDA: train on the CPU, or build it with candle's cuda feature"
+            "this build of the program has no CUDA: train on the CPU, or build it with --features cuda (docs/gpu.md)"
                 .into(),
         )),
     }

@@ -69,6 +69,8 @@ pub struct Args {
     #[arg(long)]
     no_peers: bool,
     #[command(flatten)]
+    device: super::DeviceOption,
+    #[command(flatten)]
     running: Running,
 }
 
@@ -95,8 +97,10 @@ impl Args {
         let threads = self.running.threads();
         let progress_shown = self.running.progress();
         let mut corpus = Corpus::open(file, &self.model, threads, peers, progress_shown)?;
-        self.running.announce(file, &model_text(corpus.model()))?;
-        let mut reporter = Reporter::new(corpus.model(), threads)?;
+        let device = self.device.open()?;
+        let coder = format!("{}, device {device}", model_text(corpus.model()));
+        self.running.announce(file, &coder)?;
+        let mut reporter = Reporter::on(device.clone(), corpus.model(), threads)?;
         let mut buffer = vec![0; BUFFER];
         loop {
             let len = corpus.read(&mut buffer).map_err(surprisal::Error::from_io)?;
@@ -106,6 +110,7 @@ impl Args {
             reporter.write_all(&buffer[..len]).context("cannot code it")?;
         }
         let coded = reporter.finish()?;
+        super::tell_failure(&device);
         let again = corpus.into_again();
         let results = peers
             .then(|| measure(&again, threads, progress_shown))

@@ -1,0 +1,270 @@
+//! The kernels against the definition, on the CPU: `tests/cuda/` has what stands in for CUDA.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::layout::{LINES, Laid};
+use crate::exact::parameters::{PRECISION, Parameters};
+use crate::exact::tests::random_checkpoint;
+use crate::exact::{quantize, scalar};
+use crate::model::{Checkpoint, GptConfig, Preset, Token};
+
+/// Tiles of lines in a run: more than the warps that take them in `tests/cuda/harness.cpp`.
+const TILES: usize = 3;
+
+#[test]
+fn the_ptx_belongs_to_the_source() {
+    let hash = blake3::hash(include_bytes!("kernels.cu")).to_hex();
+    let first = include_str!("kernels.ptx").lines().next().unwrap();
+    assert_eq!(
+        first,
+        format!("// BLAKE3 of kernels.cu: {hash}"),
+        "run src/exact/cuda/build.sh"
+    );
+}
+
+/// Nothing in it is fused, flushed to zero or approximate, and each preset has both kernels.
+#[test]
+fn the_ptx_is_strict() {
+    let ptx = include_str!("kernels.ptx");
+    let instructions = ptx.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let mut products = 0;
+    for line in instructions {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        let is_strict = !["fma", "mad.f32", "ex2", "rsqrt", "rcp"]
+            .iter()
+            .any(|bad| name.starts_with(bad));
+        assert!(
+            is_strict && !name.contains(".ftz") && !name.contains(".approx") && !name.contains(".full"),
+            "{line}"
+        );
+        for operation in ["add", "sub", "mul", "div", "sqrt"] {
+            let is_float = name.starts_with(operation) && name.ends_with(".f32");
+            assert!(!is_float || name == format!("{operation}.rn.f32"), "{line}");
+        }
+        products += usize::from(name.starts_with("mma.sync"));
+    }
+    assert!(products > 0);
+    for (name, ..) in super::layout::KERNELS {
+        for kernel in ["step", "known"] {
+            assert!(
+                ptx.contains(&format!(".entry {name}_{kernel}(")),
+                "{name}_{kernel}"
+            );
+        }
+    }
+}
+
+/// The kernels' GELU keeps its Horner steps in 32 bits: none of them leaves 16, whatever goes in.
+#[test]
+fn gelu_stays_in_16_bits() {
+    use crate::exact::math::gelu;
+    for places in gelu::PLACES {
+        let [first, rest @ ..] = gelu::coefficients(places).map(i32::from);
+        for u in 0..=i32::from(gelu::clamp(places)) {
+            let v = u << (13 - places);
+            rest.iter().fold(first, |h, c| {
+                let next = (h * v + (c << 15) + (1 << 14)) >> 15;
+                assert!(i16::try_from(next).is_ok() && i16::try_from(next - c).is_ok());
+                next
+            });
+        }
+    }
+}
+
+/// The kernels compiled for the CPU, once; none where there is no C++ compiler.
+fn harness() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let build = || {
+        let compiler = ["c++", "g++", "clang++"]
+            .into_iter()
+            .find(|name| Command::new(name).arg("--version").output().is_ok())?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tempfile::tempdir().unwrap().keep();
+        let program = folder.join("kernels-on-cpu");
+        let status = Command::new(compiler)
+            .args([
+                "-std=c++11",
+                "-O2",
+                "-ffp-contract=off",
+                "-Wno-unknown-pragmas",
+                "-I",
+            ])
+            .arg(root.join("tests/cuda"))
+            .arg("-I")
+            .arg(root.join("src/exact/cuda"))
+            .arg("-o")
+            .arg(&program)
+            .arg(root.join("tests/cuda/harness.cpp"))
+            .status();
+        assert!(
+            status.unwrap().success(),
+            "kernels.cu does not compile for the CPU"
+        );
+        Some(program)
+    };
+    BUILT.get_or_init(build).as_deref()
+}
+
+/// What the kernels give for `tokens` (tiles, block + 1, 16): all words of both.
+fn run(program: &Path, laid: &Laid, tokens: &[Token]) -> Vec<u32> {
+    let mut child = Command::new(program)
+        .arg(laid.kernel)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let tiles = tokens.len() / LINES / (laid.header.block as usize + 1);
+    let sizes = [laid.bytes.len() as u32, tiles as u32];
+    let words = laid.header.words().into_iter().chain(sizes);
+    let mut input: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
+    input.extend(&laid.bytes);
+    input.extend(tokens);
+    child.stdin.take().unwrap().write_all(&input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let words = output.stdout.as_chunks::<4>().0;
+    words.iter().map(|&word| u32::from_ne_bytes(word)).collect()
+}
+
+/// Compares both kernels with the definition over random tokens.
+fn assert_kernels_agree(checkpoint: &Checkpoint, tiles: usize, seed: u64) {
+    let Some(program) = harness() else {
+        println!("NOT TESTED: no C++ compiler, so the GPU kernels did not run on the CPU");
+        return;
+    };
+    let parameters = quantize::quantize(checkpoint).unwrap();
+    let laid = Laid::new(&parameters).unwrap();
+    let (block, stride) = (parameters.shape.block_size, parameters.shape.cdf_stride());
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let vocab = parameters.shape.vocab as u32;
+    let tokens: Vec<Token> = (0..tiles * (block + 1) * LINES)
+        .map(|_| (rng.next_u32() % vocab) as Token)
+        .collect();
+    let words = run(program, &laid, &tokens);
+    let (rows, slots) = words.split_at(block * tiles * LINES * stride);
+    assert_eq!(slots.len(), 2 * tiles * block * LINES);
+    for line in 0..tiles * LINES {
+        let (tile, lane) = (line / LINES, line % LINES);
+        let token = |position: usize| tokens[(tile * (block + 1) + position) * LINES + lane];
+        for (position, expected) in definition(&parameters, (0..block).map(token)).enumerate() {
+            let row = &rows[(position * tiles * LINES + line) * stride..][..stride];
+            assert!(
+                row == expected,
+                "line {line}, position {position}: {row:?} is not {expected:?}"
+            );
+            let next = usize::from(token(position + 1));
+            let right = expected.get(next + 1).copied().unwrap_or(1 << PRECISION);
+            let slot = &slots[2 * ((tile * block + position) * LINES + lane)..][..2];
+            assert_eq!(
+                slot,
+                [expected[next], right - expected[next]],
+                "line {line}, position {position}"
+            );
+        }
+    }
+}
+
+/// Rows of cumulative probabilities, filled up to their stride.
+fn definition(
+    parameters: &Parameters,
+    tokens: impl Iterator<Item = Token>,
+) -> impl Iterator<Item = Vec<u32>> {
+    let mut line = scalar::Line::new(parameters);
+    tokens.map(move |token| {
+        let mut row = line.step(token);
+        row.resize(parameters.shape.cdf_stride(), 1 << PRECISION);
+        row
+    })
+}
+
+#[test]
+fn small_presets_agree() {
+    for preset in [Preset::Pico, Preset::Tiny, Preset::Nano] {
+        assert_kernels_agree(
+            &random_checkpoint(GptConfig::addition(preset, 28), 1, 0.3),
+            TILES,
+            5,
+        );
+    }
+}
+
+#[test]
+fn large_presets_agree() {
+    for (preset, block) in [(Preset::Micro, 9), (Preset::Mini, 5)] {
+        assert_kernels_agree(
+            &random_checkpoint(GptConfig::addition(preset, block), 2, 0.2),
+            1,
+            6,
+        );
+    }
+}
+
+/// Rows of zeros, rounded activations at their limits, one feature that dwarfs the others.
+#[test]
+fn extremes_agree() {
+    // The quantiser refuses tiny at 12.
+    for (preset, spreads) in [
+        (Preset::Pico, &[0.0, 1e-30, 4.0, 12.0][..]),
+        (Preset::Tiny, &[0.0, 1e-30, 4.0]),
+    ] {
+        for &spread in spreads {
+            assert_kernels_agree(
+                &random_checkpoint(GptConfig::addition(preset, 12), 3, spread),
+                1,
+                7,
+            );
+        }
+    }
+    let mut checkpoint = random_checkpoint(GptConfig::addition(Preset::Tiny, 12), 4, 0.3);
+    let huge = |name: &str, checkpoint: &Checkpoint| {
+        let mut tensors = checkpoint.tensors().clone();
+        tensors.get_mut(name).unwrap().values[5] = 4000.0;
+        Checkpoint::new(checkpoint.config().clone(), tensors).unwrap()
+    };
+    for name in ["transformer.wte.weight", "transformer.h.0.mlp.c_proj.bias"] {
+        checkpoint = huge(name, &checkpoint);
+        assert_kernels_agree(&checkpoint, 1, 8);
+    }
+}
+
+/// Hidden units that the quantiser leaves out, so that tiles and chunks are not full; many symbols.
+#[test]
+fn pruned_layers_and_large_vocabularies_agree() {
+    let config = GptConfig::addition(Preset::Tiny, 12);
+    let (inner, width) = (config.n_inner(), config.n_embd);
+    for kept in [0, 1, 12, 60, 100] {
+        let mut tensors = random_checkpoint(config.clone(), 5, 0.3).tensors().clone();
+        for layer in 0..2 {
+            let name = format!("transformer.h.{layer}.mlp.c_proj.weight");
+            let values = &mut tensors.get_mut(&name).unwrap().values;
+            for row in values.chunks_exact_mut(inner).take(width) {
+                row[kept..].fill(0.0);
+            }
+        }
+        assert_kernels_agree(&Checkpoint::new(config.clone(), tensors).unwrap(), 1, 9);
+    }
+    let vocab: String = (1..=255u8).filter(|&b| b != b'\n').map(char::from).collect();
+    let config = GptConfig {
+        vocab_size: vocab.chars().count(),
+        vocab,
+        ..GptConfig::addition(Preset::Pico, 6)
+    };
+    assert_kernels_agree(&random_checkpoint(config, 6, 0.5), 1, 10);
+}
+
+/// A shape without a kernel is refused.
+#[test]
+fn other_shapes_are_refused() {
+    let config = GptConfig {
+        n_embd: 24,
+        ..GptConfig::addition(Preset::Pico, 6)
+    };
+    let parameters = quantize::quantize(&random_checkpoint(config, 1, 0.3)).unwrap();
+    assert!(Laid::new(&parameters).is_err());
+}
