@@ -48,6 +48,8 @@ fn settings(arguments: &Arguments, lines: usize) -> Settings {
     arguments.set("batch", &mut s.batch_lines);
     arguments.set("lr", &mut s.rate);
     arguments.set("embedding-rate", &mut s.embedding_rate);
+    arguments.set("matrix-rate", &mut s.matrix_rate);
+    arguments.set("matrix-beta", &mut s.matrix_beta);
     arguments.set("warmup", &mut s.warmup);
     arguments.set("final", &mut s.final_share);
     arguments.set("beta1", &mut s.beta1);

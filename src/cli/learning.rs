@@ -202,6 +202,8 @@ pub fn learner_text(settings: &Settings) -> String {
         warmup,
         steps,
         final_share,
+        matrix_rate,
+        matrix_beta,
         beta1,
         beta2,
         weight_decay,
@@ -215,8 +217,8 @@ pub fn learner_text(settings: &Settings) -> String {
         steps => format!("falling over {steps} steps to {final_share} of it"),
     };
     format!(
-        "{}; batches of {batch_lines} lines, rate {rate} after {warmup} steps, {falls}, moments {beta1} and {beta2}, \
-         weight decay {weight_decay}, clip {clip}, seed {seed}, replay {replay}",
+        "{}; batches of {batch_lines} lines, rate {rate} after {warmup} steps, {falls}, matrices {matrix_rate} times that, \
+         moments {matrix_beta} for matrices, {beta1} and {beta2} else, weight decay {weight_decay}, clip {clip}, seed {seed}, replay {replay}",
         shape_text(&settings.config)
     )
 }

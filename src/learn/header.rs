@@ -5,7 +5,7 @@ use crate::model::GptConfig;
 use crate::{Error, Result};
 
 /// The number of what a learner computes from its settings; it rises with every change of that.
-const DEFINITION: u8 = 1;
+const DEFINITION: u8 = 2;
 
 /// Takes fields off the front.
 struct Fields<'a>(&'a [u8]);
@@ -52,10 +52,12 @@ impl Settings {
         out
     }
 
-    fn numbers(&self) -> [f32; 11] {
+    fn numbers(&self) -> [f32; 13] {
         [
             self.rate,
             self.embedding_rate,
+            self.matrix_rate,
+            self.matrix_beta,
             self.final_share,
             self.beta1,
             self.beta2,
@@ -93,13 +95,15 @@ impl Settings {
         let (n_embd, block_size, batch_lines) = (fields.u16()?, fields.u16()?, fields.u16()?);
         let warmup = u32::from_le_bytes(fields.take()?);
         let steps = u64::from_le_bytes(fields.take()?);
-        let mut numbers = [0.0; 11];
+        let mut numbers = [0.0; 13];
         for number in &mut numbers {
             *number = fields.f32()?;
         }
         let [
             rate,
             embedding_rate,
+            matrix_rate,
+            matrix_beta,
             final_share,
             beta1,
             beta2,
@@ -129,6 +133,8 @@ impl Settings {
             batch_lines,
             rate,
             embedding_rate,
+            matrix_rate,
+            matrix_beta,
             warmup,
             steps,
             final_share,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::adamw::AdamW;
 use super::engine::Engine;
 use super::init;
 use super::kernel::{floats, floats_mut};
+use super::optimiser::{Moments, Optimiser};
 use super::settings::Settings;
 use super::shape::Shape;
 use crate::exact::{Isa, LANES, PRECISION, Vector};
@@ -20,6 +20,7 @@ pub struct Learner {
     vocabulary: Vocabulary,
     shape: Shape,
     state: State,
+    optimiser: Optimiser,
     groups: Vec<Group>,
     /// Lines of the present batch.
     lines: usize,
@@ -30,7 +31,7 @@ pub struct Learner {
 #[derive(Clone)]
 pub(super) struct State {
     parameters: Vec<Vector>,
-    adamw: AdamW,
+    moments: Moments,
     /// Steps taken.
     steps: u64,
 }
@@ -111,9 +112,10 @@ impl Learner {
             shape,
             state: State {
                 parameters: init::parameters(settings, &shape),
-                adamw: AdamW::new(shape.places().len),
+                moments: Moments::new(shape.places().len),
                 steps: 0,
             },
+            optimiser: Optimiser::new(&shape, isa),
             groups: (0..groups).map(group).collect(),
             lines: 0,
             threads: Arc::new(pool.map_err(std::io::Error::other)?),
@@ -231,13 +233,14 @@ impl Learner {
         self.differentiate(1.0 / tokens as f32);
         self.state.steps += 1;
         record.rate = self.settings.rate_of(self.state.steps);
-        record.gradient_norm = self.state.adamw.step(
-            &self.settings,
-            &self.shape,
-            record.rate,
-            floats_mut(&mut self.state.parameters),
-            floats(self.groups[0].engine.gradient()),
-        );
+        let State {
+            parameters, moments, ..
+        } = &mut self.state;
+        let gradient = floats(self.groups[0].engine.gradient());
+        let (optimiser, settings) = (&mut self.optimiser, &self.settings);
+        record.gradient_norm = self
+            .threads
+            .install(|| optimiser.step(settings, record.rate, moments, floats_mut(parameters), gradient));
         record
     }
 

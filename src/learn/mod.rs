@@ -8,7 +8,8 @@
 //! (`docs/learning.md`).
 //!
 //! [`Settings`] are all that both sides must know; [`Learner`] is the network, its gradient and
-//! AdamW; [`LearningCoder`] turns lines into bits with it.
+//! its optimiser (Muon for the layers'
+//! matrices, AdamW for all else); [`LearningCoder`] turns lines into bits with it.
 
 #![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
 
@@ -20,6 +21,8 @@ mod init;
 mod kernel;
 mod learner;
 mod math;
+mod muon;
+mod optimiser;
 mod replay;
 mod scalar;
 mod settings;

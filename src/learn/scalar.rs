@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::kernel::{Targets, floats_mut};
 use super::math::{EPSILON, LOG2_E, exp2, gelu, max};
+use super::muon::{NEWTON_SCHULZ, STEPS};
 use super::shape::{LayerPlaces, NormPlaces, Places, Shape};
 use crate::exact::{LANES, PRECISION, Vector};
 use crate::model::Token;
@@ -76,6 +77,32 @@ fn product_transposed(w: &[f32], b: &[f32], x: &[f32]) -> Vec<f32> {
     (0..width)
         .map(|k| sum(b.get(k).copied().unwrap_or(0.0), column(k), x.iter().copied()))
         .collect()
+}
+
+/// x ← x·(aI + bA + cA²) with A = xᵀx, [`STEPS`] times; x has rows of `width` numbers.
+pub(super) fn orthogonalise(x: &mut [f32], width: usize) {
+    let [a, b, c] = NEWTON_SCHULZ;
+    let column = |m: &[f32], j: usize| m[j..].iter().step_by(width).copied().collect::<Vec<_>>();
+    for _ in 0..STEPS {
+        let columns: Vec<_> = (0..width).map(|j| column(x, j)).collect();
+        let gram: Vec<f32> = columns
+            .iter()
+            .flat_map(|column| product_transposed(x, &[], column))
+            .collect();
+        let mut polynomial = Vec::new();
+        for (j, gram_j) in gram.chunks_exact(width).enumerate() {
+            let square = product(&gram, &[], gram_j);
+            let mut column: Vec<f32> = gram_j.iter().zip(square).map(|(g, s)| b * g + c * s).collect();
+            column[j] += a;
+            polynomial.push(column);
+        }
+        let old = x.to_vec();
+        for (j, polynomial) in polynomial.iter().enumerate() {
+            let column = product(&old, &[], polynomial);
+            let to = x[j..].iter_mut().step_by(width);
+            to.zip(column).for_each(|(to, x)| *to = x);
+        }
+    }
 }
 
 fn normalise(x: &[f32]) -> Norm {

@@ -23,6 +23,10 @@ pub struct Settings {
     pub rate: f32,
     /// The embeddings' learning rate is so many times that of all else.
     pub embedding_rate: f32,
+    /// The rate of the layers' matrices, which Muon moves, is so many times that of all else.
+    pub matrix_rate: f32,
+    /// Decay of their gradients' mean.
+    pub matrix_beta: f32,
     /// Steps of linear warm-up to it.
     pub warmup: u32,
     /// Steps over which the rate falls along a straight line from there; 0 where nobody knows how
@@ -53,7 +57,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What suits a network of this shape. Narrow networks learn at higher rates, from larger weights.
+    /// What suits a network of this shape. Narrow networks learn at higher rates, from larger weights;
+    /// matrices, which Muon moves, at one rate whatever their width.
     pub fn new(config: GptConfig) -> Self {
         let (rate, matrix_deviation) = match config.n_embd {
             0..=16 => (9e-3, 0.1),
@@ -67,12 +72,14 @@ impl Settings {
             batch_lines: 32,
             rate,
             embedding_rate: 1.0,
+            matrix_rate: 0.018 / rate,
+            matrix_beta: 0.95,
             warmup: 200,
             steps: 0,
             final_share: 0.1,
             beta1: 0.9,
             beta2: 0.98,
-            weight_decay: 0.01,
+            weight_decay: 0.1,
             clip: 1.0,
             token_deviation: 0.06,
             position_deviation: 0.06,
@@ -102,6 +109,11 @@ impl Settings {
         }
         if !within(self.beta1, 0.9999) || !within(self.beta2, 0.999_999) || !within(self.weight_decay, 1.0) {
             return wrong("moments decay by less than 1, its weights by at most 1");
+        }
+        if !within(self.matrix_rate, 100.0) || !within(self.matrix_beta, 0.9999) {
+            return wrong(
+                "matrices learn at most 100 times as fast as all else, their gradients' mean decays by less than 1",
+            );
         }
         if !within(self.embedding_rate, 100.0) {
             return wrong("embeddings learn at most 100 times as fast as all else");
@@ -143,8 +155,8 @@ impl Settings {
     /// About how many bytes a learner takes.
     fn memory(&self, shape: &Shape) -> usize {
         let groups = self.batch_lines.div_ceil(LANES);
-        // Parameters, two moments, and all three as they were before a block.
-        groups * Sixteen::bytes(shape) + 6 * shape.places().len * size_of::<f32>()
+        // Parameters, two moments, all three as they were before a block, and what Muon multiplies.
+        groups * Sixteen::bytes(shape) + 9 * shape.places().len * size_of::<f32>()
     }
 
     pub(super) fn shape(&self) -> Result<Shape> {

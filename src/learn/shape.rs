@@ -49,6 +49,24 @@ pub(super) struct Tensor {
     pub transposed: bool,
 }
 
+/// A matrix of a layer as Muon sees it: queries', keys' and values' by themselves.
+#[derive(Clone, Debug)]
+pub(super) struct LayerMatrix {
+    /// Where it is among the parameters.
+    pub place: Range<usize>,
+    /// Numbers of a row.
+    pub width: usize,
+    /// Outputs for each input, if there are more.
+    pub widening: usize,
+}
+
+impl LayerMatrix {
+    /// What its learning rate is multiplied by: √(outputs/inputs), at least 1.
+    pub fn rate_factor(&self) -> f64 {
+        (self.widening as f64).sqrt()
+    }
+}
+
 /// Places of a layer's tensors.
 #[derive(Clone, Debug)]
 pub(super) struct LayerPlaces {
@@ -167,6 +185,25 @@ impl Shape {
             vectors,
             len: at.0,
         }
+    }
+
+    /// The matrices of all layers, in the order of their places.
+    pub fn layer_matrices(&self) -> Vec<LayerMatrix> {
+        let width = self.width;
+        let matrix = |place: Range<usize>, widening| LayerMatrix {
+            place,
+            width,
+            widening,
+        };
+        let of_layer = |layer: LayerPlaces| {
+            let part = |i: usize| layer.qkv.start + i * width * width;
+            let mut matrices: Vec<_> = (0..3).map(|i| matrix(part(i)..part(i + 1), 1)).collect();
+            matrices.push(matrix(layer.projection, 1));
+            matrices.push(matrix(layer.expand, 4));
+            matrices.push(matrix(layer.contract, 1));
+            matrices
+        };
+        self.places().layers.into_iter().flat_map(of_layer).collect()
     }
 
     /// All tensors, in the order of their places.

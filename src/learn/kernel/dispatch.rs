@@ -2,104 +2,69 @@
 
 use super::Sixteen;
 pub(in crate::learn) use super::backward::Targets;
+use super::orthogonal::{Room, orthogonalise_in};
 use crate::exact::portable::Portable;
-use crate::exact::{Isa, LANES};
+use crate::exact::{Isa, LANES, Vector};
 #[cfg(target_arch = "x86_64")]
 use crate::exact::{avx2::Avx2, avx512::Avx512};
 use crate::model::Token;
 
-/// [`Sixteen::forward_in`]. `Scalar` is not the kernel's.
-pub(in crate::learn) fn forward(
-    isa: Isa,
-    lines: &mut Sixteen,
-    parameters: &[f32],
-    tokens: &[Token; LANES],
-    rows: &mut [[u32; 8]],
-) {
-    match isa {
-        Isa::Scalar => unreachable!("the scalar definition has no sixteen lines"),
-        // SAFETY: the portable lanes ask nothing of the processor.
-        Isa::Portable => unsafe { lines.forward_in::<Portable>(parameters, tokens, rows) },
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => {
-            assert!(Avx2::is_available());
-            // SAFETY: just checked.
-            unsafe { forward_avx2(lines, parameters, tokens, rows) }
+/// A function that runs `$kernel` in the lanes of an instruction set. `Scalar` is not the kernel's.
+macro_rules! compiled {
+    ($(#[$doc:meta])* $name:ident = $($kernel:ident)::+ ($($argument:ident: $type:ty),*)) => {
+        $(#[$doc])*
+        pub(in crate::learn) fn $name(isa: Isa, $($argument: $type),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            unsafe fn avx2($($argument: $type),*) {
+                // SAFETY: this function is compiled for, and only called with, AVX2.
+                unsafe { $($kernel)::+::<Avx2>($($argument),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+            unsafe fn avx512($($argument: $type),*) {
+                // SAFETY: this function is compiled for, and only called with, these instruction sets.
+                unsafe { $($kernel)::+::<Avx512>($($argument),*) }
+            }
+            match isa {
+                Isa::Scalar => unreachable!("the scalar definition is not the kernel"),
+                // SAFETY: the portable lanes ask nothing of the processor.
+                Isa::Portable => unsafe { $($kernel)::+::<Portable>($($argument),*) },
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => {
+                    assert!(Avx2::is_available());
+                    // SAFETY: just checked.
+                    unsafe { avx2($($argument),*) }
+                }
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => {
+                    assert!(Avx512::is_available());
+                    // SAFETY: just checked.
+                    unsafe { avx512($($argument),*) }
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                Isa::Avx2 | Isa::Avx512 => unreachable!("not available on this architecture"),
+            }
         }
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => {
-            assert!(Avx512::is_available());
-            // SAFETY: just checked.
-            unsafe { forward_avx512(lines, parameters, tokens, rows) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 => unreachable!("not available on this architecture"),
-    }
+    };
 }
 
-/// [`Sixteen::backward_in`]. `Scalar` is not the kernel's.
-pub(in crate::learn) fn backward(
-    isa: Isa,
-    lines: &mut Sixteen,
-    parameters: &[f32],
-    targets: &Targets,
-    scale: f32,
-) {
-    match isa {
-        Isa::Scalar => unreachable!("the scalar definition has no sixteen lines"),
-        // SAFETY: the portable lanes ask nothing of the processor.
-        Isa::Portable => unsafe { lines.backward_in::<Portable>(parameters, targets, scale) },
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => {
-            assert!(Avx2::is_available());
-            // SAFETY: just checked.
-            unsafe { backward_avx2(lines, parameters, targets, scale) }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => {
-            assert!(Avx512::is_available());
-            // SAFETY: just checked.
-            unsafe { backward_avx512(lines, parameters, targets, scale) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 => unreachable!("not available on this architecture"),
-    }
-}
+compiled!(
+    /// [`Sixteen::forward_in`].
+    forward = Sixteen::forward_in(
+        lines: &mut Sixteen,
+        parameters: &[f32],
+        tokens: &[Token; LANES],
+        rows: &mut [[u32; 8]]
+    )
+);
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn forward_avx2(
-    lines: &mut Sixteen,
-    parameters: &[f32],
-    tokens: &[Token; LANES],
-    rows: &mut [[u32; 8]],
-) {
-    // SAFETY: this function is compiled for, and only called with, AVX2.
-    unsafe { lines.forward_in::<Avx2>(parameters, tokens, rows) }
-}
+compiled!(
+    /// [`Sixteen::backward_in`].
+    backward = Sixteen::backward_in(lines: &mut Sixteen, parameters: &[f32], targets: &Targets, scale: f32)
+);
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn forward_avx512(
-    lines: &mut Sixteen,
-    parameters: &[f32],
-    tokens: &[Token; LANES],
-    rows: &mut [[u32; 8]],
-) {
-    // SAFETY: this function is compiled for, and only called with, these instruction sets.
-    unsafe { lines.forward_in::<Avx512>(parameters, tokens, rows) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn backward_avx2(lines: &mut Sixteen, parameters: &[f32], targets: &Targets, scale: f32) {
-    // SAFETY: this function is compiled for, and only called with, AVX2.
-    unsafe { lines.backward_in::<Avx2>(parameters, targets, scale) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn backward_avx512(lines: &mut Sixteen, parameters: &[f32], targets: &Targets, scale: f32) {
-    // SAFETY: this function is compiled for, and only called with, these instruction sets.
-    unsafe { lines.backward_in::<Avx512>(parameters, targets, scale) }
-}
+compiled!(
+    /// [`orthogonalise_in`].
+    orthogonalise = orthogonalise_in(x: &mut [Vector], room: &mut Room)
+);

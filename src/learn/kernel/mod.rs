@@ -10,9 +10,11 @@ mod dispatch;
 mod forward;
 mod math;
 mod norm;
+mod orthogonal;
 mod product;
 
-pub(super) use dispatch::{Targets, backward, forward};
+pub(super) use dispatch::{Targets, backward, forward, orthogonalise};
+pub(super) use orthogonal::Room as OrthogonalRoom;
 
 use super::shape::{Places, Shape};
 use crate::exact::{LANES, Vector};

@@ -4,6 +4,7 @@
 mod candle;
 mod gradient;
 mod isa;
+mod orthogonal;
 mod reference;
 
 use crate::exact::Isa;
