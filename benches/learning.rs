@@ -50,6 +50,7 @@ fn settings(arguments: &Arguments, lines: usize) -> Settings {
     arguments.set("embedding-rate", &mut s.embedding_rate);
     arguments.set("matrix-rate", &mut s.matrix_rate);
     arguments.set("matrix-beta", &mut s.matrix_beta);
+    arguments.set("first-weight", &mut s.first_weight);
     arguments.set("warmup", &mut s.warmup);
     arguments.set("final", &mut s.final_share);
     arguments.set("beta1", &mut s.beta1);

@@ -1,6 +1,6 @@
 """Coding while learning in plain PyTorch, to hold `surprisal compress --learn` to: the same network, batch,
-optimiser and schedule, one forward pass, one backward pass and one AdamW step a batch of lines, and no coding at
-all: only the size that a perfect coder would reach. Prints megabytes a second.
+optimisers (Muon for the layers' matrices, AdamW for all else) and schedule, one forward pass, one backward pass and one
+step a batch of lines, and no coding at all: only the size that a perfect coder would reach. Prints megabytes a second.
 
     python3 benches/learning_torch.py FILE [THREADS [LINES [BATCH]]]
 
@@ -28,7 +28,40 @@ gpt = GPT(*PRESETS["nano"])
 for name, parameter in gpt.named_parameters():
     if parameter.dim() == 2:
         torch.nn.init.normal_(parameter, std=0.06)
-adamw = torch.optim.AdamW(gpt.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.01)
+
+
+class Muon:
+    """Muon (Jordan et al., 2024); queries, keys and values each by themselves, matrices of one shape all at once."""
+
+    def __init__(self, matrices, beta, decay):
+        self.decay, self.beta, self.shapes = decay, beta, {}
+        for matrix in matrices:
+            parts = matrix.split(matrix.shape[1]) if matrix.shape[0] == 3 * matrix.shape[1] else [matrix]
+            self.shapes.setdefault(tuple(parts[0].shape), []).append((matrix, len(parts)))
+        self.means = {shape: 0.0 for shape in self.shapes}
+
+    @torch.no_grad()
+    def step(self, lr):
+        for shape, matrices in self.shapes.items():
+            g = torch.cat([m.grad.view(parts, *shape) for m, parts in matrices]) * (1 - self.beta)
+            self.means[shape] = self.means[shape] * self.beta + g
+            x = self.means[shape] * self.beta + g
+            x = x if shape[0] >= shape[1] else x.mT
+            x = x / x.norm(dim=(1, 2), keepdim=True)
+            for _ in range(5):
+                gram = x.mT @ x
+                x = 3.4445 * x + x @ (-4.775 * gram + 2.0315 * gram @ gram)
+            x = x if shape[0] >= shape[1] else x.mT
+            at, factor = 0, max(1, shape[0] / shape[1]) ** 0.5
+            for m, parts in matrices:
+                m.mul_(1 - lr * self.decay).sub_(x[at : at + parts].reshape(m.shape), alpha=lr * factor)
+                at += parts
+
+
+matrices = [p for name, p in gpt.named_parameters() if p.dim() == 2 and name.startswith("layers")]
+others = [p for name, p in gpt.named_parameters() if p.dim() < 2 or not name.startswith("layers")]
+muon = Muon(matrices, beta=0.95, decay=0.1)
+adamw = torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.98), weight_decay=0.1)
 steps = math.ceil(lines / batch)
 rate = torch.optim.lr_scheduler.LambdaLR(adamw, lambda s: min((s + 1) / 200, 1 - 0.9 * s / steps))
 
@@ -36,9 +69,10 @@ bits, begin = 0.0, time.perf_counter()
 for some in tokens.split(batch):
     loss = F.cross_entropy(gpt(some[:, :-1]).flatten(0, 1), some[:, 1:].flatten())
     bits += loss.item() * some[:, 1:].numel() / math.log(2)
-    adamw.zero_grad()
+    gpt.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)
+    muon.step(6 * rate.get_last_lr()[0])
     adamw.step()
     rate.step()
 seconds = time.perf_counter() - begin

@@ -38,11 +38,11 @@ impl Engine {
         }
     }
 
-    /// The gradient of `scale` times the surprisal of the targets, in nats.
-    pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scale: f32) {
+    /// The gradient of the surprisal of the targets in nats, at each position times its scale.
+    pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scales: &[f32]) {
         match self {
-            Self::Scalar(lines) => lines.backward(parameters, targets, scale),
-            Self::Kernel(isa, lines) => kernel::backward(*isa, lines, parameters, targets, scale),
+            Self::Scalar(lines) => lines.backward(parameters, targets, scales),
+            Self::Kernel(isa, lines) => kernel::backward(*isa, lines, parameters, targets, scales),
         }
     }
 

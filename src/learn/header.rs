@@ -52,12 +52,13 @@ impl Settings {
         out
     }
 
-    fn numbers(&self) -> [f32; 13] {
+    fn numbers(&self) -> [f32; 14] {
         [
             self.rate,
             self.embedding_rate,
             self.matrix_rate,
             self.matrix_beta,
+            self.first_weight,
             self.final_share,
             self.beta1,
             self.beta2,
@@ -95,7 +96,7 @@ impl Settings {
         let (n_embd, block_size, batch_lines) = (fields.u16()?, fields.u16()?, fields.u16()?);
         let warmup = u32::from_le_bytes(fields.take()?);
         let steps = u64::from_le_bytes(fields.take()?);
-        let mut numbers = [0.0; 13];
+        let mut numbers = [0.0; 14];
         for number in &mut numbers {
             *number = fields.f32()?;
         }
@@ -104,6 +105,7 @@ impl Settings {
             embedding_rate,
             matrix_rate,
             matrix_beta,
+            first_weight,
             final_share,
             beta1,
             beta2,
@@ -135,6 +137,7 @@ impl Settings {
             embedding_rate,
             matrix_rate,
             matrix_beta,
+            first_weight,
             warmup,
             steps,
             final_share,

@@ -226,11 +226,10 @@ impl Learner {
     /// Takes one step on the batch that went forward last.
     pub(super) fn learn(&mut self) -> BatchRecord {
         let mut record = self.record();
-        let tokens = record.tokens();
-        if tokens == 0 {
+        if record.tokens() == 0 {
             return record;
         }
-        self.differentiate(1.0 / tokens as f32);
+        self.differentiate(&self.scales(&record));
         self.state.steps += 1;
         record.rate = self.settings.rate_of(self.state.steps);
         let State {
@@ -244,14 +243,23 @@ impl Learner {
         record
     }
 
-    /// The gradient of `scale` times the batch's surprisal, into the first group's.
-    fn differentiate(&mut self, scale: f32) {
+    /// What each position's surprisal counts in the gradient: its weight, over the sum of all tokens'
+    /// weights, positions from first to last.
+    fn scales(&self, record: &BatchRecord) -> Vec<f32> {
+        let weights = (0..record.by_position.len()).map(|position| self.settings.weight_of(position));
+        let counts = record.by_position.iter().map(|&(_, count)| count as f32);
+        let total = weights.clone().zip(counts).fold(0.0, |sum, (w, n)| sum + w * n);
+        weights.map(|weight| weight / total).collect()
+    }
+
+    /// The gradient of the batch's surprisal, at each position times its scale, into the first group's.
+    fn differentiate(&mut self, scales: &[f32]) {
         let parameters = floats(&self.state.parameters);
         let groups = &mut self.groups[..self.lines.div_ceil(LANES)];
         self.threads.install(|| {
             groups
                 .par_iter_mut()
-                .for_each(|group| group.engine.backward(parameters, &group.targets, scale));
+                .for_each(|group| group.engine.backward(parameters, &group.targets, scales));
         });
         add_in_pairs(groups);
     }
@@ -303,7 +311,7 @@ impl Learner {
 impl Learner {
     /// The gradient of `scale` times the surprisal of the batch that went forward last.
     pub(super) fn gradient_now(&mut self, scale: f32) -> Vec<f32> {
-        self.differentiate(scale);
+        self.differentiate(&vec![scale; self.positions()]);
         floats(self.groups[0].engine.gradient()).to_vec()
     }
 

@@ -317,9 +317,9 @@ impl Gradients<'_> {
 }
 
 impl Lines {
-    /// The gradient of `scale` times the lines' surprisal in nats. A line that has ended adds
-    /// nothing.
-    pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scale: f32) {
+    /// The gradient of the lines' surprisal in nats, at each position times its scale. A line that
+    /// has ended adds nothing.
+    pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scales: &[f32]) {
         let Self {
             shape,
             places,
@@ -341,6 +341,7 @@ impl Lines {
             .collect();
         for &(position, line) in &going {
             let target = targets[position][line].expect("it is going");
+            let scale = scales[position];
             lines[line].head(&mut g, places, line, position, target, scale, &mut dstream[line]);
         }
         for (i, layer) in places.layers.iter().enumerate().rev() {

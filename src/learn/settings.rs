@@ -27,6 +27,10 @@ pub struct Settings {
     pub matrix_rate: f32,
     /// Decay of their gradients' mean.
     pub matrix_beta: f32,
+    /// What the first position of a line counts in the gradient; the last counts 1, those between
+    /// rise with the fourth power of their place. The more of a line is known, the more of what follows
+    /// can be learned, and the less of its gradient is noise.
+    pub first_weight: f32,
     /// Steps of linear warm-up to it.
     pub warmup: u32,
     /// Steps over which the rate falls along a straight line from there; 0 where nobody knows how
@@ -74,6 +78,7 @@ impl Settings {
             embedding_rate: 1.0,
             matrix_rate: 0.018 / rate,
             matrix_beta: 0.95,
+            first_weight: 0.05,
             warmup: 200,
             steps: 0,
             final_share: 0.1,
@@ -103,6 +108,7 @@ impl Settings {
         if !(1..=4096).contains(&self.batch_lines) {
             return wrong("batch has 1 to 4096 lines");
         }
+        let positive = |x: f32, max: f32| x > 0.0 && x <= max;
         let within = |x: f32, max: f32| (0.0..=max).contains(&x);
         if !within(self.rate, 1.0) || !within(self.final_share, 1.0) {
             return wrong("learning rate and its share at the end are within 0 and 1");
@@ -115,10 +121,12 @@ impl Settings {
                 "matrices learn at most 100 times as fast as all else, their gradients' mean decays by less than 1",
             );
         }
+        if !positive(self.first_weight, 1.0) {
+            return wrong("first position counts more than 0 and at most 1");
+        }
         if !within(self.embedding_rate, 100.0) {
             return wrong("embeddings learn at most 100 times as fast as all else");
         }
-        let positive = |x: f32, max: f32| x > 0.0 && x <= max;
         let deviations = [
             self.token_deviation,
             self.position_deviation,
@@ -178,6 +186,13 @@ impl Settings {
         let left = if progress < 1.0 { 1.0 - progress } else { 0.0 };
         let share = f64::from(self.final_share);
         peak * (share + (1.0 - share) * left)
+    }
+
+    /// What a position of a line counts in the gradient.
+    pub(super) fn weight_of(&self, position: usize) -> f32 {
+        let place = position as f32 / (self.config.block_size as f32 - 1.0).max(1.0);
+        let square = place * place;
+        self.first_weight + (1.0 - self.first_weight) * (square * square)
     }
 
     pub(super) fn vocabulary(&self) -> Result<Vocabulary> {

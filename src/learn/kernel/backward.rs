@@ -62,12 +62,17 @@ unsafe fn add<L: Lanes>(to: &mut [Vector], x: &[Vector]) {
 }
 
 impl Sixteen {
-    /// The gradient of `scale` times the lines' surprisal in nats.
+    /// The gradient of the lines' surprisal in nats, at each position times its scale.
     ///
     /// # Safety
     /// The processor has the lanes' instruction set.
     #[inline(always)]
-    pub(super) unsafe fn backward_in<L: Lanes>(&mut self, parameters: &[f32], targets: &Targets, scale: f32) {
+    pub(super) unsafe fn backward_in<L: Lanes>(
+        &mut self,
+        parameters: &[f32],
+        targets: &Targets,
+        scales: &[f32],
+    ) {
         let (c, positions) = (self.shape.width, self.tokens.len());
         let room = &mut self.room;
         self.gradient.fill(Vector::ZERO);
@@ -87,7 +92,13 @@ impl Sixteen {
                 let vocab = self.shape.vocab;
                 let powers = &self.powers[position * vocab..][..vocab];
                 let (share, targets) = (&self.shares[position], &targets[position]);
-                softmax::<L>(powers, share, targets, scale, &mut room.logits[..vocab]);
+                softmax::<L>(
+                    powers,
+                    share,
+                    targets,
+                    scales[position],
+                    &mut room.logits[..vocab],
+                );
                 head::<L>(position, &self.norm, room, &mut gradients);
             }
             for (tape, places) in self.layers.iter().zip(&self.places.layers).rev() {

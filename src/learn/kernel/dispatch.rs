@@ -61,7 +61,7 @@ compiled!(
 
 compiled!(
     /// [`Sixteen::backward_in`].
-    backward = Sixteen::backward_in(lines: &mut Sixteen, parameters: &[f32], targets: &Targets, scale: f32)
+    backward = Sixteen::backward_in(lines: &mut Sixteen, parameters: &[f32], targets: &Targets, scales: &[f32])
 );
 
 compiled!(
