@@ -5,16 +5,19 @@
 //! run the network on a whole group at once. The coder itself is constriction's range coder with
 //! 32-bit words.
 
+mod decoder;
+mod device;
+
 use std::borrow::Borrow;
 use std::num::NonZeroU32;
 
+use constriction::stream::Encode;
 use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
-use constriction::stream::queue::{DefaultRangeDecoder, DefaultRangeEncoder};
-use constriction::stream::{Decode, Encode};
+use constriction::stream::queue::DefaultRangeEncoder;
 
-use crate::Result as LibraryResult;
 use crate::exact::{Device, ExactModel, Group, KnownLines, PRECISION};
 use crate::model::Token;
+pub(crate) use decoder::{LineDecoder, TextLimits};
 
 /// Lines that are coded in lockstep: a constant of the archive format.
 pub const GROUP: usize = 64;
@@ -124,48 +127,6 @@ impl<'a> LineCoder<'a> {
         }
     }
 
-    /// A coder with this model that codes on this device. It decodes on the CPU.
-    ///
-    /// # Errors
-    /// [`crate::Error::Device`] or [`crate::Error::Model`] if the device does not serve the model, or
-    /// does not compute what the CPU computes.
-    pub fn on(device: &Device, model: &'a ExactModel) -> LibraryResult<Self> {
-        let mut coder = Self::new(model);
-        if let Some(mut known) = device.known_lines(model)? {
-            coder.compare(&mut known)?;
-            coder.gpu = Some((device.clone(), known));
-        }
-        Ok(coder)
-    }
-
-    /// Holds some lines' slots by the GPU against those by the CPU: an archive that only a broken device
-    /// can decode is worse than none.
-    fn compare(&mut self, known: &mut KnownLines) -> LibraryResult<()> {
-        const LINES: usize = 16;
-        let vocabulary = self.model.vocabulary();
-        let (start, len) = (vocabulary.start(), self.model.max_line_len());
-        let token = |line: usize, position: usize| match position {
-            0 => start,
-            _ => ((7 * line + 5 * position + line * position % 11) % vocabulary.len()) as Token,
-        };
-        let lines = (0..LINES).map(|line| (0..len + 2).map(move |position| token(line, position)));
-        let slotted = known.run(lines)?;
-        self.group.start(LINES);
-        for position in 0..=len {
-            let tokens: Vec<Token> = (0..LINES).map(|line| token(line, position)).collect();
-            let cdfs = self.group.step(&tokens);
-            let same = (0..LINES).all(|line| {
-                let (left, width) = Row(cdfs.row(line)).slots(usize::from(token(line, position + 1)));
-                slotted.get(line, position) == [left, width.get()]
-            });
-            if !same {
-                let what = "the GPU does not compute what the CPU computes: use --device cpu, and please report this";
-                return Err(crate::Error::Device(what.into()));
-            }
-        }
-        Ok(())
-    }
-
     /// Whether a line (without its newline) fits the model's grammar: its characters are in the
     /// vocabulary and they are no more than it has positions for.
     pub fn fits(&self, line: &[u8]) -> bool {
@@ -223,53 +184,6 @@ impl<'a> LineCoder<'a> {
         }
     }
 
-    /// Codes the first lines on the GPU, whole groups or all of them, and returns how many: none if there is no
-    /// GPU, and less than all if it fails. The bytes are the same.
-    fn encode_on_gpu(
-        &mut self,
-        lines: &[&[u8]],
-        encoder: &mut DefaultRangeEncoder,
-        observer: &mut impl TokenObserver,
-    ) -> usize {
-        let (model, mut coded) = (self.model, 0);
-        let Some((device, known)) = &mut self.gpu else {
-            return 0;
-        };
-        for chunk in lines.chunks(known.most_lines()) {
-            let start = model.vocabulary().start();
-            let tokens = chunk.iter().map(|line| {
-                let rest = (0..=line.len()).map(|position| model.token_at(line, position));
-                [start].into_iter().chain(rest)
-            });
-            let slotted = match known.run(tokens) {
-                Ok(slotted) => slotted,
-                Err(error) => {
-                    device.failed(&error);
-                    self.gpu = None;
-                    return coded;
-                }
-            };
-            for (group, lines) in chunk.chunks(GROUP).enumerate() {
-                let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
-                for position in 0..=longest {
-                    for (index, line) in lines
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, line)| position <= line.len())
-                    {
-                        let (line_number, token) = (group * GROUP + index, model.token_at(line, position));
-                        let [left, width] = slotted.get(line_number, position);
-                        observer.token(coded + line_number, position, token, width);
-                        let coded = encoder.encode_symbol(token, Slots::new(left, width));
-                        coded.expect("every symbol has a slot and memory does not fail");
-                    }
-                }
-            }
-            coded += chunk.len();
-        }
-        coded
-    }
-
     /// Decodes `count` lines and calls `line_done` with each, `terminator` behind it.
     ///
     /// # Errors
@@ -281,60 +195,30 @@ impl<'a> LineCoder<'a> {
         count: usize,
         terminator: &[u8],
         limit: usize,
+        line_done: impl FnMut(&[u8]),
+    ) -> Result<(), Undecodable> {
+        let text = TextLimits {
+            count,
+            terminator,
+            bytes: limit,
+        };
+        self.decode_rest(&mut LineDecoder::new(words, self.model, text), line_done)
+    }
+
+    /// Decodes the lines that are still to come, from wherever the decoder stands.
+    pub(crate) fn decode_rest<W: AsRef<[u32]>>(
+        &mut self,
+        lines: &mut LineDecoder<'_, W>,
         mut line_done: impl FnMut(&[u8]),
     ) -> Result<(), Undecodable> {
-        let Ok(mut decoder) = DefaultRangeDecoder::for_compressed(&words);
-        let mut lines = vec![Vec::new(); GROUP.min(count)];
-        let (mut left, mut total) = (count, 0);
-        while left > 0 {
-            lines.truncate(left);
-            self.decode_group(&mut decoder, &mut lines)?;
-            for line in &mut lines {
-                line.extend_from_slice(terminator);
-                total += line.len();
-                if total > limit {
-                    return Err(Undecodable);
-                }
-                line_done(line);
+        lines.replay(self.model, &mut self.group);
+        while let Some((position, tokens)) = lines.next() {
+            if position == 0 {
+                self.group.start(tokens.len());
             }
-            left -= lines.len();
+            let cdfs = self.group.step(tokens);
+            lines.take(self.model, |line| cdfs.row(line), &mut line_done)?;
         }
-        if decoder.maybe_exhausted() {
-            Ok(())
-        } else {
-            Err(Undecodable)
-        }
-    }
-
-    /// Decodes the characters of a group of lines into `lines`.
-    fn decode_group(&mut self, decoder: &mut Decoder, lines: &mut [Vec<u8>]) -> Result<(), Undecodable> {
-        let vocabulary = self.model.vocabulary();
-        let (start, end) = (vocabulary.start(), vocabulary.end());
-        let mut tokens = vec![start; lines.len()];
-        lines.iter_mut().for_each(Vec::clear);
-        self.group.start(lines.len());
-        let mut going = lines.len();
-        for _ in 0..=self.model.max_line_len() {
-            let cdfs = self.group.step(&tokens);
-            for (index, (token, line)) in tokens.iter_mut().zip(&mut *lines).enumerate() {
-                if *token == end {
-                    continue;
-                }
-                *token = decoder
-                    .decode_symbol(Row(cdfs.row(index)))
-                    .map_err(|_| Undecodable)?;
-                if *token == end {
-                    going -= 1;
-                } else {
-                    line.push(vocabulary.character(*token).ok_or(Undecodable)?);
-                }
-            }
-            if going == 0 {
-                return Ok(());
-            }
-        }
-        Err(Undecodable)
+        lines.finish()
     }
 }
-
-type Decoder<'a> = DefaultRangeDecoder<constriction::backends::Cursor<u32, &'a [u32]>>;

@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::layout::{LINES, Laid};
+use super::driver::PTX;
+use super::layout::{KERNELS, LINES, Laid};
 use crate::exact::parameters::{PRECISION, Parameters};
 use crate::exact::tests::random_checkpoint;
 use crate::exact::{quantize, scalar};
@@ -17,46 +18,60 @@ use crate::model::{Checkpoint, GptConfig, Preset, Token};
 /// Tiles of lines in a run: more than the warps that take them in `tests/cuda/harness.cpp`.
 const TILES: usize = 3;
 
+/// What the kernels are made of, in the order of `build.sh`.
+const SOURCES: [&str; 6] = [
+    include_str!("arithmetic.cuh"),
+    include_str!("model.cuh"),
+    include_str!("rows.cuh"),
+    include_str!("attention.cuh"),
+    include_str!("layers.cuh"),
+    include_str!("kernels.cu"),
+];
+
 #[test]
-fn the_ptx_belongs_to_the_source() {
-    let hash = blake3::hash(include_bytes!("kernels.cu")).to_hex();
-    let first = include_str!("kernels.ptx").lines().next().unwrap();
-    assert_eq!(
-        first,
-        format!("// BLAKE3 of kernels.cu: {hash}"),
-        "run src/exact/cuda/build.sh"
-    );
+fn the_ptx_belongs_to_the_sources() {
+    let hash = blake3::hash(SOURCES.concat().as_bytes()).to_hex();
+    for (name, ptx) in PTX {
+        assert_eq!(
+            ptx.lines().next().unwrap(),
+            format!("// BLAKE3 of the sources: {hash}"),
+            "{name}: run src/exact/cuda/build.sh"
+        );
+    }
+    // No source is left out.
+    let included = SOURCES.concat().matches("#include \"").count();
+    let of_the_cpu = 1;
+    assert_eq!(included, SOURCES.len() - 1 + of_the_cpu);
 }
 
-/// Nothing in it is fused, flushed to zero or approximate, and each preset has both kernels.
+/// Nothing in it is fused, flushed to zero or approximate, each preset has both kernels, and old drivers take it.
 #[test]
 fn the_ptx_is_strict() {
-    let ptx = include_str!("kernels.ptx");
-    let instructions = ptx.lines().map(str::trim).filter(|line| !line.starts_with("//"));
-    let mut products = 0;
-    for line in instructions {
-        let name = line.split_whitespace().next().unwrap_or_default();
-        let is_strict = !["fma", "mad.f32", "ex2", "rsqrt", "rcp"]
-            .iter()
-            .any(|bad| name.starts_with(bad));
-        assert!(
-            is_strict && !name.contains(".ftz") && !name.contains(".approx") && !name.contains(".full"),
-            "{line}"
-        );
-        for operation in ["add", "sub", "mul", "div", "sqrt"] {
-            let is_float = name.starts_with(operation) && name.ends_with(".f32");
-            assert!(!is_float || name == format!("{operation}.rn.f32"), "{line}");
-        }
-        products += usize::from(name.starts_with("mma.sync"));
-    }
-    assert!(products > 0);
-    for (name, ..) in super::layout::KERNELS {
-        for kernel in ["step", "known"] {
+    assert_eq!(PTX.map(|(name, _)| name), KERNELS.map(|(name, ..)| name));
+    for (preset, ptx) in PTX {
+        let instructions = ptx.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        let mut products = 0;
+        for line in instructions {
+            let name = line.split_whitespace().next().unwrap_or_default();
+            let is_strict = !["fma", "mad.f32", "ex2", "rsqrt", "rcp"]
+                .iter()
+                .any(|bad| name.starts_with(bad));
             assert!(
-                ptx.contains(&format!(".entry {name}_{kernel}(")),
-                "{name}_{kernel}"
+                is_strict && !name.contains(".ftz") && !name.contains(".approx") && !name.contains(".full"),
+                "{line}"
             );
+            for operation in ["add", "sub", "mul", "div", "sqrt"] {
+                let is_float = name.starts_with(operation) && name.ends_with(".f32");
+                assert!(!is_float || name == format!("{operation}.rn.f32"), "{line}");
+            }
+            products += usize::from(name.starts_with("mma.sync"));
         }
+        assert!(products > 0);
+        for kernel in ["step", "known"] {
+            let entry = format!(".entry {preset}_{kernel}(");
+            assert!(ptx.contains(&entry), "{preset}_{kernel}");
+        }
+        assert!(ptx.contains("\n.version 7.0\n.target sm_80\n"), "{preset}");
     }
 }
 
@@ -109,6 +124,16 @@ fn harness() -> Option<&'static Path> {
         Some(program)
     };
     BUILT.get_or_init(build).as_deref()
+}
+
+/// The stand-in's tensor cores have the fragments that CUTLASS says the real ones have.
+#[test]
+fn fragments_are_as_cutlass_has_them() {
+    let Some(program) = harness() else {
+        println!("NOT TESTED: no C++ compiler, so nothing stands in for tensor cores");
+        return;
+    };
+    assert!(Command::new(program).arg("mma").status().unwrap().success());
 }
 
 /// What the kernels give for `tokens` (tiles, block + 1, 16): all words of both.
