@@ -54,7 +54,7 @@ Result cuDeviceGetAttribute(int* value, int attribute, int) {
     switch (attribute) {
         case 16: *value = 2; return OK;      // multiprocessors
         case 75: *value = 8; return OK;      // compute capability
-        case 97: *value = 100000; return OK; // shared memory of a block
+        case 97: *value = 232448; return OK; // shared memory of a block
         default: return INVALID;
     }
 }
@@ -69,7 +69,7 @@ Result cuModuleGetFunction(void** function, void*, const char* name) {
         if (!strcmp(f.name, name)) return *function = &f, OK;
     return INVALID;
 }
-Result cuFuncSetAttribute(void*, int, int value) { return value <= 100000 ? OK : INVALID; }
+Result cuFuncSetAttribute(void*, int, int value) { return value <= 232448 ? OK : INVALID; }
 Result cuMemAlloc_v2(uint64_t* pointer, size_t bytes) {
     void* p = nullptr;
     if (is("memory", 0) || posix_memalign(&p, 256, bytes)) return NO_MEMORY;

@@ -10,20 +10,20 @@ use crate::model::Token;
 /// Tiles that go to the device at a time.
 const TILES: usize = 1024;
 /// The most warps of a block: of the wide networks a thread needs all its registers.
-const WARPS: usize = 8;
+pub(super) const WARPS: usize = 8;
 /// Blocks for each multiprocessor, so that one waits for memory while others compute.
-const BLOCKS: usize = 2;
+pub(super) const BLOCKS: usize = 2;
 
 /// As the kernels' `Known`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct KnownArgument {
-    cache: u64,
-    tokens: u64,
-    lengths: u64,
-    slots: u64,
-    cache_bytes: u64,
-    tiles: u32,
+pub(super) struct KnownArgument {
+    pub cache: u64,
+    pub tokens: u64,
+    pub lengths: u64,
+    pub slots: u64,
+    pub cache_bytes: u64,
+    pub tiles: u32,
 }
 
 /// A model on a device, and room for lines. Memory is bounded by [`TILES`] and the device's size.

@@ -11,6 +11,8 @@ mod driver;
 mod known;
 mod layout;
 mod placed;
+#[cfg(test)]
+mod speed;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -8,21 +8,21 @@ use crate::exact::ExactModel;
 use crate::model::Token;
 
 /// The most warps of a block: few, so that few tiles spread over many multiprocessors.
-const WARPS: usize = 4;
+pub(super) const WARPS: usize = 4;
 /// The position of a tile that has none.
 const IDLE: u32 = u32::MAX;
 
 /// As the kernels' `Steps`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct StepsArgument {
-    cache: u64,
-    history: u64,
-    tokens: u64,
-    positions: u64,
-    rows: u64,
-    cache_bytes: u64,
-    tiles: u32,
+pub(super) struct StepsArgument {
+    pub cache: u64,
+    pub history: u64,
+    pub tokens: u64,
+    pub positions: u64,
+    pub rows: u64,
+    pub cache_bytes: u64,
+    pub tiles: u32,
 }
 
 /// A model on a device, and places for groups of lines. The kernel reads tokens from the host's memory and writes

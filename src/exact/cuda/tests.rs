@@ -18,6 +18,14 @@ use crate::model::{Checkpoint, GptConfig, Preset, Token};
 /// Tiles of lines in a run: more than the warps that take them in `tests/cuda/harness.cpp`.
 const TILES: usize = 3;
 
+const PRESETS: [Preset; 5] = [
+    Preset::Pico,
+    Preset::Tiny,
+    Preset::Nano,
+    Preset::Micro,
+    Preset::Mini,
+];
+
 /// What the kernels are made of, in the order of `build.sh`.
 const SOURCES: [&str; 6] = [
     include_str!("arithmetic.cuh"),
@@ -107,6 +115,7 @@ fn harness() -> Option<&'static Path> {
                 "-std=c++11",
                 "-O2",
                 "-ffp-contract=off",
+                "-U_FORTIFY_SOURCE",
                 "-Wno-unknown-pragmas",
                 "-I",
             ])
@@ -208,6 +217,7 @@ fn definition(
     })
 }
 
+/// Random weights and tokens, all positions of a line of addition.
 #[test]
 fn small_presets_agree() {
     for preset in [Preset::Pico, Preset::Tiny, Preset::Nano] {
@@ -221,40 +231,49 @@ fn small_presets_agree() {
 
 #[test]
 fn large_presets_agree() {
-    for (preset, block) in [(Preset::Micro, 9), (Preset::Mini, 5)] {
-        assert_kernels_agree(
-            &random_checkpoint(GptConfig::addition(preset, block), 2, 0.2),
-            1,
-            6,
-        );
+    for preset in [Preset::Micro, Preset::Mini] {
+        assert_kernels_agree(&random_checkpoint(GptConfig::addition(preset, 28), 2, 0.2), 1, 6);
     }
 }
 
-/// Rows of zeros, rounded activations at their limits, one feature that dwarfs the others.
+/// Of every preset: rows of zeros, weights so small that every row is rounded by the floor of its scale, and the
+/// largest that the quantiser takes.
 #[test]
 fn extremes_agree() {
-    // The quantiser refuses tiny at 12.
-    for (preset, spreads) in [
-        (Preset::Pico, &[0.0, 1e-30, 4.0, 12.0][..]),
-        (Preset::Tiny, &[0.0, 1e-30, 4.0]),
-    ] {
-        for &spread in spreads {
-            assert_kernels_agree(
-                &random_checkpoint(GptConfig::addition(preset, 12), 3, spread),
-                1,
-                7,
-            );
+    for preset in PRESETS {
+        let checkpoint = |spread| random_checkpoint(GptConfig::addition(preset, 6), 3, spread);
+        let is_taken = |&spread: &f32| quantize::quantize(&checkpoint(spread)).is_ok();
+        let largest = [32.0, 16.0, 8.0, 4.0, 2.0, 1.0]
+            .into_iter()
+            .find(is_taken)
+            .unwrap();
+        assert!(largest < 32.0, "the quantiser refuses larger weights");
+        for spread in [0.0, 1e-30, largest] {
+            assert_kernels_agree(&checkpoint(spread), 1, 7);
         }
     }
-    let mut checkpoint = random_checkpoint(GptConfig::addition(Preset::Tiny, 12), 4, 0.3);
-    let huge = |name: &str, checkpoint: &Checkpoint| {
-        let mut tensors = checkpoint.tensors().clone();
-        tensors.get_mut(name).unwrap().values[5] = 4000.0;
-        Checkpoint::new(checkpoint.config().clone(), tensors).unwrap()
-    };
-    for name in ["transformer.wte.weight", "transformer.h.0.mlp.c_proj.bias"] {
-        checkpoint = huge(name, &checkpoint);
-        assert_kernels_agree(&checkpoint, 1, 8);
+}
+
+/// Of every preset: one feature that dwarfs the others, so that they are rounded to zero and it to the limit; once
+/// of the first layer's input, once of what is added to it.
+#[test]
+fn one_huge_feature_agrees() {
+    for preset in [
+        Preset::Pico,
+        Preset::Tiny,
+        Preset::Nano,
+        Preset::Micro,
+        Preset::Mini,
+    ] {
+        let checkpoint = random_checkpoint(GptConfig::addition(preset, 6), 4, 0.3);
+        for name in ["transformer.wte.weight", "transformer.h.0.mlp.c_proj.bias"] {
+            let mut tensors = checkpoint.tensors().clone();
+            for (at, sign) in [(5, 4000.0), (6, -4000.0)] {
+                tensors.get_mut(name).unwrap().values[at] = sign;
+            }
+            let huge = Checkpoint::new(checkpoint.config().clone(), tensors).unwrap();
+            assert_kernels_agree(&huge, 1, 8);
+        }
     }
 }
 
