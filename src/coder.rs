@@ -195,23 +195,14 @@ impl<'a> LineCoder<'a> {
         count: usize,
         terminator: &[u8],
         limit: usize,
-        line_done: impl FnMut(&[u8]),
+        mut line_done: impl FnMut(&[u8]),
     ) -> Result<(), Undecodable> {
         let text = TextLimits {
             count,
             terminator,
             bytes: limit,
         };
-        self.decode_rest(&mut LineDecoder::new(words, self.model, text), line_done)
-    }
-
-    /// Decodes the lines that are still to come, from wherever the decoder stands.
-    pub(crate) fn decode_rest<W: AsRef<[u32]>>(
-        &mut self,
-        lines: &mut LineDecoder<'_, W>,
-        mut line_done: impl FnMut(&[u8]),
-    ) -> Result<(), Undecodable> {
-        lines.replay(self.model, &mut self.group);
+        let mut lines = LineDecoder::new(words, self.model, text);
         while let Some((position, tokens)) = lines.next() {
             if position == 0 {
                 self.group.start(tokens.len());

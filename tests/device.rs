@@ -108,6 +108,8 @@ fn inputs() -> Vec<(&'static str, Vec<u8>)> {
         .split(|&b| b == b'\n')
         .collect::<Vec<_>>()
         .join(&b"\r\n"[..]);
+    let args = ["corpus", "--operands", "natural", "--lines", "17", "-q"];
+    let natural = surprisal(&args, None, "").stdout;
     let noise = (0u32..900).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
     vec![
         ("tiny-uniform", Vec::new()),
@@ -118,7 +120,7 @@ fn inputs() -> Vec<(&'static str, Vec<u8>)> {
         ("tiny-uniform", exceptions),
         ("tiny-uniform", crlf),
         ("tiny-uniform", noise.collect()),
-        ("tiny-natural", b"17282456+79546852=96829308\n".repeat(17)),
+        ("tiny-natural", natural),
         ("tiny-uniform", sums(16)),
     ]
 }

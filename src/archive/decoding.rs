@@ -206,24 +206,12 @@ impl<'a, 'm> OnGpu<'a, 'm> {
         *place.expect("there is room in the half") = Some(held);
     }
 
-    /// Decodes what is left of all blocks on the CPU, each from where it stands.
+    /// Decodes all blocks on the CPU instead, from their beginning.
     fn finish_on_cpu(&mut self) {
-        for half in &mut self.halves {
-            for Held {
-                piece: (job, reply),
-                mut joining,
-                mut lines,
-            } in half.held.iter_mut().filter_map(Option::take)
-            {
-                let decoded = self.coder.decode_rest(&mut lines, |line| joining.line(line));
-                let whole = decoded.map_err(|_| BAD_WORDS).and_then(|()| joining.finish());
-                let whole = whole.and_then(|whole| block::check(&job.header, whole));
-                reply.give(match whole {
-                    Ok(whole) => job.content(Ok(whole)),
-                    // The device may have been wrong before it failed.
-                    Err(_) => job.decode(self.coder),
-                });
-            }
+        let held = self.halves.iter_mut().flat_map(|half| &mut half.held);
+        for Held { piece, .. } in held.filter_map(Option::take) {
+            let (job, reply) = piece;
+            reply.give(job.decode(self.coder));
         }
     }
 }

@@ -6,7 +6,7 @@ use constriction::stream::Decode;
 use constriction::stream::queue::DefaultRangeDecoder;
 
 use super::{GROUP, Row, Undecodable};
-use crate::exact::{ExactModel, Group};
+use crate::exact::ExactModel;
 use crate::model::Token;
 
 /// What text is to be decoded.
@@ -111,20 +111,6 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
             return Err(Undecodable);
         }
         Ok(())
-    }
-
-    /// Brings a group of the CPU's to where this one stands.
-    pub fn replay(&self, model: &ExactModel, group: &mut Group) {
-        if self.position > 0 {
-            group.start(self.lines.len());
-        }
-        for position in 0..self.position {
-            let token = |line: &Vec<u8>| match position {
-                0 => self.start,
-                _ => model.token_at(line, position - 1),
-            };
-            group.step(&self.lines.iter().map(token).collect::<Vec<_>>());
-        }
     }
 
     /// Behind the last group: whether the words end there too, as far as that shows.
