@@ -26,7 +26,7 @@ program=target/release/surprisal
 if [ -n "${STAND_IN:-}" ]; then
     c++ -std=c++11 -O2 -ffp-contract=off -U_FORTIFY_SOURCE -w -fPIC -shared -Itests/cuda -Isrc/exact/cuda \
         -o "$scratch/libcuda.so" tests/cuda/libcuda.cpp
-    export LD_LIBRARY_PATH=$scratch SURPRISAL_TILES=${SURPRISAL_TILES:-1}
+    export LD_LIBRARY_PATH=$scratch SURPRISAL_TILES=1 SURPRISAL_LAUNCHES=1
 fi
 printf '1+1=2\n' >"$scratch/probe"
 if ! "$program" compress -q --device cuda -c "$scratch/probe" >/dev/null; then

@@ -4,7 +4,7 @@
 //! cargo test --release --lib exact::cuda::speed -- --ignored --nocapture
 //! ```
 //!
-//! `SURPRISAL_TILES` is the number of tiles of 16 lines in a launch.
+//! `SURPRISAL_TILES` is the number of tiles of 16 lines in a launch, `SURPRISAL_LAUNCHES` that of launches in a row.
 
 use std::time::Instant;
 
@@ -21,7 +21,12 @@ use crate::model::{GptConfig, Preset};
 /// Tiles of a launch: enough for a large device.
 const TILES: usize = 8192;
 /// Launches in a row, after one that is not counted.
-const LAUNCHES: u32 = 10;
+const LAUNCHES: usize = 10;
+
+/// A number that the environment may change.
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |number| number.parse().unwrap())
+}
 
 /// Prints a table of tokens a second; the slots of known lines stay on the device, rows of probabilities once stay
 /// there and once go to the host's memory, as they do when lines are decoded.
@@ -32,7 +37,7 @@ fn kernels_alone() {
         Ok(driver) => driver,
         Err(error) => return println!("NOT MEASURED: {error}"),
     };
-    let tiles = std::env::var("SURPRISAL_TILES").map_or(TILES, |tiles| tiles.parse().unwrap());
+    let tiles = setting("SURPRISAL_TILES", TILES);
     println!("kernels alone on {}, {tiles} tiles of {LINES} lines", driver.name);
     println!("| model | known, tokens/s | step, rows on the device | step, rows to the host |");
     println!("|---|---|---|---|");
@@ -54,12 +59,13 @@ fn kernels_alone() {
 fn time(stream: &Stream, tokens: usize, mut launch: impl FnMut()) -> f64 {
     launch();
     stream.wait().unwrap();
+    let launches = setting("SURPRISAL_LAUNCHES", LAUNCHES);
     let started = Instant::now();
-    for _ in 0..LAUNCHES {
+    for _ in 0..launches {
         launch();
     }
     stream.wait().unwrap();
-    f64::from(LAUNCHES) * tokens as f64 / started.elapsed().as_secs_f64()
+    (launches * tokens) as f64 / started.elapsed().as_secs_f64()
 }
 
 /// Memory with such bytes in it.
