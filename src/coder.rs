@@ -51,7 +51,8 @@ impl EncoderModel<PRECISION> for Row<'_> {
 }
 
 impl DecoderModel<PRECISION> for Row<'_> {
-    /// The last symbol whose slots begin at or before the quantile: as many as do, less one.
+    /// The last symbol whose slots begin at or before the quantile: as many as do, less one. A row that is none, by a
+    /// broken device, gives some symbol and slots around the quantile: checksums tell.
     #[inline]
     fn quantile_function(&self, quantile: u32) -> (Token, u32, NonZeroU32) {
         let begun: usize = self
@@ -62,9 +63,13 @@ impl DecoderModel<PRECISION> for Row<'_> {
                 eight.iter().map(|&left| u32::from(left <= quantile)).sum::<u32>() as usize
             })
             .sum();
-        let symbol = begun - 1;
-        let (left, probability) = self.slots(symbol);
-        (symbol as Token, left, probability)
+        let symbol = begun.saturating_sub(1);
+        let left = self.0[symbol];
+        let right = self.0.get(begun).copied().unwrap_or(1 << PRECISION);
+        match right.checked_sub(left).and_then(NonZeroU32::new) {
+            Some(width) if left <= quantile && quantile < right => (symbol as Token, left, width),
+            _ => (symbol as Token, quantile, NonZeroU32::MIN),
+        }
     }
 }
 
@@ -211,5 +216,37 @@ impl<'a> LineCoder<'a> {
             lines.take(self.model, |line| cdfs.row(line), &mut line_done)?;
         }
         lines.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every quantile finds the symbol whose slots it is in. What is no row gives slots around the quantile all the
+    /// same, so a decoder goes on without a panic.
+    #[test]
+    fn any_numbers_make_a_decoder_model() {
+        let all = 1 << PRECISION;
+        let row = [0, 1, 500, 501, all - 2, all, all, all];
+        for (quantile, symbol) in [
+            (0, 0),
+            (1, 1),
+            (499, 1),
+            (500, 2),
+            (501, 3),
+            (all - 3, 3),
+            (all - 1, 4),
+        ] {
+            let (found, left, width) = Row(&row).quantile_function(quantile);
+            assert_eq!((found, left), (symbol, row[usize::from(symbol)]));
+            assert_eq!(left + width.get(), row[usize::from(symbol) + 1]);
+        }
+        for bad in [[0; 8], [all; 8], [u32::MAX; 8], [7, 6, 5, 4, 3, 2, 1, 0]] {
+            for quantile in [0, 3, 4, all - 1] {
+                let (_, left, width) = Row(&bad).quantile_function(quantile);
+                assert!(left <= quantile && quantile - left < width.get(), "{bad:?}");
+            }
+        }
     }
 }

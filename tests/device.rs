@@ -303,6 +303,7 @@ fn a_bad_device_decodes_nothing_wrong() {
         ("wrong 1", "does not compute"),
         ("wrong 40", "does not compute"),
         ("wrong 70", "decoded a block to other bytes"),
+        ("garbage 70", "decoded a block to other bytes"),
         ("fails 1", "the GPU failed"),
         ("fails 57", "the GPU failed"),
         ("fails 70", "the GPU failed"),

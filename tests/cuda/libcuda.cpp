@@ -6,15 +6,18 @@
 
 typedef int Result;
 enum { OK = 0, INVALID = 1, NO_MEMORY = 2, LAUNCH_FAILED = 719 };
-static std::mutex running;
 
-// SURPRISAL_TEST_GPU: "wrong N", a device that computes something else from launch N on (from 1); "fails N", one that
-// does not run from there on; "memory", one without any.
+// SURPRISAL_TEST_GPU: "wrong N", a device that computes something else from launch N on (from 1); "garbage N", one whose
+// rows are none from there on; "fails N", one that does not run; "memory", one without any.
 static bool is(const char* how, long launch) {
     const char* said = getenv("SURPRISAL_TEST_GPU");
     size_t len = strlen(how);
     return said && !strncmp(said, how, len) && launch >= atol(said + len);
 }
+
+static std::mutex running;
+static long launches;
+static bool garbage() { return is("garbage", launches); }
 
 struct Stream { std::vector<std::function<Result()>> work; };
 struct Function {
@@ -29,6 +32,7 @@ template <class N> static std::function<void(bool)> step(u32 blocks, u32 threads
     return [=](bool wrong) {
         on_cpu::launch(blocks, threads, shared, [&] { step_kernel<N>(m, s); });
         for (u32 tile = 0; wrong && tile < s.tiles; tile++) s.rows[tile * LINES * m.stride + 1] += 5;
+        if (garbage()) for (u32 i = 0; i < s.tiles * LINES * m.stride; i++) s.rows[i] = i * 2654435761u >> (i % 32);
     };
 }
 template <class N> static std::function<void(bool)> known(u32 blocks, u32 threads, size_t shared, void** a) {
@@ -98,7 +102,6 @@ Result cuLaunchKernel(Function* f, u32 blocks, u32, u32, u32 threads, u32, u32, 
     auto kernel = f->prepare(blocks, threads, shared, arguments);
     stream->work.push_back([=] {
         std::lock_guard<std::mutex> one(running);
-        static long launches;
         if (is("fails", ++launches)) return LAUNCH_FAILED;
         return kernel(is("wrong", launches)), OK;
     });
