@@ -5,16 +5,19 @@
 //! run the network on a whole group at once. The coder itself is constriction's range coder with
 //! 32-bit words.
 
+mod decoder;
+mod device;
+
 use std::borrow::Borrow;
 use std::num::NonZeroU32;
 
+use constriction::stream::Encode;
 use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
-use constriction::stream::queue::{DefaultRangeDecoder, DefaultRangeEncoder};
-use constriction::stream::{Decode, Encode};
+use constriction::stream::queue::DefaultRangeEncoder;
 
-use crate::Result as LibraryResult;
 use crate::exact::{Device, ExactModel, Group, KnownLines, PRECISION};
 use crate::model::Token;
+pub(crate) use decoder::{LineDecoder, TextLimits};
 
 /// Lines that are coded in lockstep: a constant of the archive format.
 pub const GROUP: usize = 64;
@@ -48,7 +51,8 @@ impl EncoderModel<PRECISION> for Row<'_> {
 }
 
 impl DecoderModel<PRECISION> for Row<'_> {
-    /// The last symbol whose slots begin at or before the quantile: as many as do, less one.
+    /// The last symbol whose slots begin at or before the quantile: as many as do, less one. A row that is none, by a
+    /// broken device, gives some symbol and slots around the quantile: checksums tell.
     #[inline]
     fn quantile_function(&self, quantile: u32) -> (Token, u32, NonZeroU32) {
         let begun: usize = self
@@ -59,9 +63,13 @@ impl DecoderModel<PRECISION> for Row<'_> {
                 eight.iter().map(|&left| u32::from(left <= quantile)).sum::<u32>() as usize
             })
             .sum();
-        let symbol = begun - 1;
-        let (left, probability) = self.slots(symbol);
-        (symbol as Token, left, probability)
+        let symbol = begun.saturating_sub(1);
+        let left = self.0[symbol];
+        let right = self.0.get(begun).copied().unwrap_or(1 << PRECISION);
+        match right.checked_sub(left).and_then(NonZeroU32::new) {
+            Some(width) if left <= quantile && quantile < right => (symbol as Token, left, width),
+            _ => (symbol as Token, quantile, NonZeroU32::MIN),
+        }
     }
 }
 
@@ -124,48 +132,6 @@ impl<'a> LineCoder<'a> {
         }
     }
 
-    /// A coder with this model that codes on this device. It decodes on the CPU.
-    ///
-    /// # Errors
-    /// [`crate::Error::Device`] or [`crate::Error::Model`] if the device does not serve the model, or
-    /// does not compute what the CPU computes.
-    pub fn on(device: &Device, model: &'a ExactModel) -> LibraryResult<Self> {
-        let mut coder = Self::new(model);
-        if let Some(mut known) = device.known_lines(model)? {
-            coder.compare(&mut known)?;
-            coder.gpu = Some((device.clone(), known));
-        }
-        Ok(coder)
-    }
-
-    /// Holds some lines' slots by the GPU against those by the CPU: an archive that only a broken device
-    /// can decode is worse than none.
-    fn compare(&mut self, known: &mut KnownLines) -> LibraryResult<()> {
-        const LINES: usize = 16;
-        let vocabulary = self.model.vocabulary();
-        let (start, len) = (vocabulary.start(), self.model.max_line_len());
-        let token = |line: usize, position: usize| match position {
-            0 => start,
-            _ => ((7 * line + 5 * position + line * position % 11) % vocabulary.len()) as Token,
-        };
-        let lines = (0..LINES).map(|line| (0..len + 2).map(move |position| token(line, position)));
-        let slotted = known.run(lines)?;
-        self.group.start(LINES);
-        for position in 0..=len {
-            let tokens: Vec<Token> = (0..LINES).map(|line| token(line, position)).collect();
-            let cdfs = self.group.step(&tokens);
-            let same = (0..LINES).all(|line| {
-                let (left, width) = Row(cdfs.row(line)).slots(usize::from(token(line, position + 1)));
-                slotted.get(line, position) == [left, width.get()]
-            });
-            if !same {
-                let what = "the GPU does not compute what the CPU computes: use --device cpu, and please report this";
-                return Err(crate::Error::Device(what.into()));
-            }
-        }
-        Ok(())
-    }
-
     /// Whether a line (without its newline) fits the model's grammar: its characters are in the
     /// vocabulary and they are no more than it has positions for.
     pub fn fits(&self, line: &[u8]) -> bool {
@@ -223,53 +189,6 @@ impl<'a> LineCoder<'a> {
         }
     }
 
-    /// Codes the first lines on the GPU, whole groups or all of them, and returns how many: none if there is no
-    /// GPU, and less than all if it fails. The bytes are the same.
-    fn encode_on_gpu(
-        &mut self,
-        lines: &[&[u8]],
-        encoder: &mut DefaultRangeEncoder,
-        observer: &mut impl TokenObserver,
-    ) -> usize {
-        let (model, mut coded) = (self.model, 0);
-        let Some((device, known)) = &mut self.gpu else {
-            return 0;
-        };
-        for chunk in lines.chunks(known.most_lines()) {
-            let start = model.vocabulary().start();
-            let tokens = chunk.iter().map(|line| {
-                let rest = (0..=line.len()).map(|position| model.token_at(line, position));
-                [start].into_iter().chain(rest)
-            });
-            let slotted = match known.run(tokens) {
-                Ok(slotted) => slotted,
-                Err(error) => {
-                    device.failed(&error);
-                    self.gpu = None;
-                    return coded;
-                }
-            };
-            for (group, lines) in chunk.chunks(GROUP).enumerate() {
-                let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
-                for position in 0..=longest {
-                    for (index, line) in lines
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, line)| position <= line.len())
-                    {
-                        let (line_number, token) = (group * GROUP + index, model.token_at(line, position));
-                        let [left, width] = slotted.get(line_number, position);
-                        observer.token(coded + line_number, position, token, width);
-                        let coded = encoder.encode_symbol(token, Slots::new(left, width));
-                        coded.expect("every symbol has a slot and memory does not fail");
-                    }
-                }
-            }
-            coded += chunk.len();
-        }
-        coded
-    }
-
     /// Decodes `count` lines and calls `line_done` with each, `terminator` behind it.
     ///
     /// # Errors
@@ -283,58 +202,51 @@ impl<'a> LineCoder<'a> {
         limit: usize,
         mut line_done: impl FnMut(&[u8]),
     ) -> Result<(), Undecodable> {
-        let Ok(mut decoder) = DefaultRangeDecoder::for_compressed(&words);
-        let mut lines = vec![Vec::new(); GROUP.min(count)];
-        let (mut left, mut total) = (count, 0);
-        while left > 0 {
-            lines.truncate(left);
-            self.decode_group(&mut decoder, &mut lines)?;
-            for line in &mut lines {
-                line.extend_from_slice(terminator);
-                total += line.len();
-                if total > limit {
-                    return Err(Undecodable);
-                }
-                line_done(line);
+        let text = TextLimits {
+            count,
+            terminator,
+            bytes: limit,
+        };
+        let mut lines = LineDecoder::new(words, self.model, text);
+        while let Some((position, tokens)) = lines.next() {
+            if position == 0 {
+                self.group.start(tokens.len());
             }
-            left -= lines.len();
+            let cdfs = self.group.step(tokens);
+            lines.take(self.model, |line| cdfs.row(line), &mut line_done)?;
         }
-        if decoder.maybe_exhausted() {
-            Ok(())
-        } else {
-            Err(Undecodable)
-        }
-    }
-
-    /// Decodes the characters of a group of lines into `lines`.
-    fn decode_group(&mut self, decoder: &mut Decoder, lines: &mut [Vec<u8>]) -> Result<(), Undecodable> {
-        let vocabulary = self.model.vocabulary();
-        let (start, end) = (vocabulary.start(), vocabulary.end());
-        let mut tokens = vec![start; lines.len()];
-        lines.iter_mut().for_each(Vec::clear);
-        self.group.start(lines.len());
-        let mut going = lines.len();
-        for _ in 0..=self.model.max_line_len() {
-            let cdfs = self.group.step(&tokens);
-            for (index, (token, line)) in tokens.iter_mut().zip(&mut *lines).enumerate() {
-                if *token == end {
-                    continue;
-                }
-                *token = decoder
-                    .decode_symbol(Row(cdfs.row(index)))
-                    .map_err(|_| Undecodable)?;
-                if *token == end {
-                    going -= 1;
-                } else {
-                    line.push(vocabulary.character(*token).ok_or(Undecodable)?);
-                }
-            }
-            if going == 0 {
-                return Ok(());
-            }
-        }
-        Err(Undecodable)
+        lines.finish()
     }
 }
 
-type Decoder<'a> = DefaultRangeDecoder<constriction::backends::Cursor<u32, &'a [u32]>>;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every quantile finds the symbol whose slots it is in. What is no row gives slots around the quantile all the
+    /// same, so a decoder goes on without a panic.
+    #[test]
+    fn any_numbers_make_a_decoder_model() {
+        let all = 1 << PRECISION;
+        let row = [0, 1, 500, 501, all - 2, all, all, all];
+        for (quantile, symbol) in [
+            (0, 0),
+            (1, 1),
+            (499, 1),
+            (500, 2),
+            (501, 3),
+            (all - 3, 3),
+            (all - 1, 4),
+        ] {
+            let (found, left, width) = Row(&row).quantile_function(quantile);
+            assert_eq!((found, left), (symbol, row[usize::from(symbol)]));
+            assert_eq!(left + width.get(), row[usize::from(symbol) + 1]);
+        }
+        for bad in [[0; 8], [all; 8], [u32::MAX; 8], [7, 6, 5, 4, 3, 2, 1, 0]] {
+            for quantile in [0, 3, 4, all - 1] {
+                let (_, left, width) = Row(&bad).quantile_function(quantile);
+                assert!(left <= quantile && quantile - left < width.get(), "{bad:?}");
+            }
+        }
+    }
+}

@@ -45,7 +45,8 @@ pub mod train;
 pub mod training_log;
 
 pub use archive::{
-    CompressOptions, Compressor, Decompressor, LearnOptions, LearningCompressor, compress, decompress,
+    CompressOptions, Compressor, DecompressOptions, Decompressor, LearnOptions, LearningCompressor, compress,
+    decompress,
 };
 pub use bundle::{Model, Models};
 pub use error::{Error, Result};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use surprisal::archive::{BLOCK_LINES, Index, LineRange, MAX_BLOCK_BYTES, Summary};
 use surprisal::corpus::{Additions, Distribution, Operands};
-use surprisal::{CompressOptions, Compressor, Decompressor, Error, Model, Models};
+use surprisal::{CompressOptions, Compressor, DecompressOptions, Decompressor, Error, Model, Models};
 
 fn corpus(operands: Operands, lines: usize) -> Vec<u8> {
     let mut additions = Additions::new(Distribution::new(8, operands).unwrap(), 3);
@@ -212,7 +212,12 @@ fn ranges_of_lines() {
             .unwrap();
         assert!(found == expected, "lines {from}..{to} by the index");
         let mut found = Vec::new();
-        let mut reader = Decompressor::with_lines(&archive[..], Models::bundled(), 2, range).unwrap();
+        let options = DecompressOptions {
+            threads: 2,
+            lines: range,
+            ..DecompressOptions::default()
+        };
+        let mut reader = Decompressor::with_options(&archive[..], Models::bundled(), options).unwrap();
         reader.read_to_end(&mut found).unwrap();
         assert!(found == expected, "lines {from}..{to} from a stream");
     }

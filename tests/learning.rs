@@ -7,7 +7,7 @@ use surprisal::archive::{Index, LineRange, Summary};
 use surprisal::corpus::{Additions, Distribution, Operands};
 use surprisal::learn::Survey;
 use surprisal::model::Preset;
-use surprisal::{Decompressor, Error, LearnOptions, LearningCompressor, Models};
+use surprisal::{DecompressOptions, Decompressor, Error, LearnOptions, LearningCompressor, Models};
 
 fn options(threads: usize) -> LearnOptions {
     LearnOptions {
@@ -239,7 +239,12 @@ fn ranges_and_concatenations() {
         index.write_lines(file, &models, range, 1, &mut found).unwrap();
         assert!(found == expected, "lines {from}..{to} by the index");
         let mut found = Vec::new();
-        let mut reader = Decompressor::with_lines(&archive[..], models.clone(), 2, range).unwrap();
+        let options = DecompressOptions {
+            threads: 2,
+            lines: range,
+            ..DecompressOptions::default()
+        };
+        let mut reader = Decompressor::with_options(&archive[..], models.clone(), options).unwrap();
         reader.read_to_end(&mut found).unwrap();
         assert!(found == expected, "lines {from}..{to} from a stream");
     }

@@ -7,11 +7,12 @@
 //! it since the last one and of its length; then all of their bytes. They stand packed by zstd where
 //! that makes them shorter.
 
+use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
 use super::observe::BlockObserver;
-use crate::coder::{LineCoder, Undecodable};
+use crate::coder::{LineCoder, TextLimits, Undecodable};
 
 /// The most lines of a block.
 pub const BLOCK_LINES: usize = 65_536;
@@ -219,12 +220,9 @@ pub(super) fn decode(
     let content = match header.kind {
         BlockKind::Raw => payload.to_vec(),
         BlockKind::Zstd => unpack(payload, limit)?,
-        BlockKind::Modelled => {
-            let decode = |words: &[u32], count, terminator: &[u8], line_done: &mut dyn FnMut(&[u8])| {
-                coder.decode(words, count, terminator, limit, line_done)
-            };
-            join(payload, limit, decode)?
-        }
+        BlockKind::Modelled => join(payload, limit, |text, words, line_done| {
+            coder.decode(words, text.count, text.terminator, text.bytes, line_done)
+        })?,
         BlockKind::Learned | BlockKind::ZstdLearned => return Err("it is of another kind of archive"),
     };
     check(header, content)
@@ -290,83 +288,124 @@ pub(super) fn payload_parts(kind: BlockKind, payload_len: u32, start: &[u8]) -> 
     parts.unwrap_or_default()
 }
 
-/// Puts a modelled block together again. `decode` takes words, the number of lines, what ends each
-/// and whom to hand them to.
-pub(super) fn join(
-    mut payload: &[u8],
-    limit: usize,
-    decode: impl FnOnce(&[u32], usize, &[u8], &mut dyn FnMut(&[u8])) -> Result<(), Undecodable>,
-) -> Result<Vec<u8>, &'static str> {
-    const BAD: &str = "its inner sizes make no sense";
-    let InnerSizes {
-        crlf,
-        lines,
-        count,
-        plain_len,
-        section_len,
-    } = InnerSizes::take(&mut payload).ok_or(BAD)?;
-    // Every line takes at least its newline, every exception a byte and two varints of five.
-    if crlf > 1 || lines > limit || count > limit || plain_len > limit + 10 * count {
-        return Err(BAD);
-    }
-    let (section, words) = payload.split_at_checked(section_len).ok_or(BAD)?;
-    let unpacked;
-    let mut plain = section;
-    if section_len < plain_len {
-        unpacked = zstd::bulk::decompress(section, plain_len).map_err(|_| BAD)?;
-        plain = &unpacked;
-    }
-    let mut places = Vec::new();
-    for _ in 0..count {
-        let mut number = || {
-            get_varint(&mut plain)
-                .and_then(|n| usize::try_from(n).ok())
-                .ok_or(BAD)
+const BAD_SIZES: &str = "its inner sizes make no sense";
+
+/// A modelled block that is being put together again.
+pub(super) struct Joining {
+    /// What its words decode to.
+    pub text: TextLimits<'static>,
+    exceptions: Exceptions,
+    content: Vec<u8>,
+    misplaced: bool,
+}
+
+impl Joining {
+    /// Takes a payload apart: what is known before its words are decoded, and the words.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn new(mut payload: &[u8], limit: usize) -> Result<(Self, Vec<u32>), &'static str> {
+        let InnerSizes {
+            crlf,
+            lines,
+            count,
+            plain_len,
+            section_len,
+        } = InnerSizes::take(&mut payload).ok_or(BAD_SIZES)?;
+        // Every line takes at least its newline, every exception a byte and two varints of five.
+        if crlf > 1 || lines > limit || count > limit || plain_len > limit + 10 * count {
+            return Err(BAD_SIZES);
+        }
+        let (section, words) = payload.split_at_checked(section_len).ok_or(BAD_SIZES)?;
+        let plain = match section_len < plain_len {
+            true => zstd::bulk::decompress(section, plain_len).map_err(|_| BAD_SIZES)?,
+            false => section.to_vec(),
         };
-        places.push((number()?, number()?));
+        let words = match words.as_chunks() {
+            (words, []) => words.iter().map(|&word| u32::from_le_bytes(word)).collect(),
+            _ => return Err(BAD_SIZES),
+        };
+        let mut joining = Self {
+            text: TextLimits {
+                count: lines,
+                terminator: terminator(crlf == 1),
+                bytes: limit,
+            },
+            exceptions: Exceptions::new(plain, count).ok_or(BAD_SIZES)?,
+            content: Vec::new(),
+            misplaced: false,
+        };
+        joining.exceptions.put(&mut joining.content)?;
+        Ok((joining, words))
     }
-    let mut exceptions = Exceptions {
-        places: places.into_iter().peekable(),
-        bytes: plain,
-        since: 0,
-    };
-    let words: Vec<u32> = match words.as_chunks() {
-        (words, []) => words.iter().map(|&word| u32::from_le_bytes(word)).collect(),
-        _ => return Err(BAD),
-    };
-    let mut content = Vec::new();
-    exceptions.put(&mut content)?;
-    let mut misplaced = false;
-    let decoded = decode(&words, lines, terminator(crlf == 1), &mut |line| {
-        content.extend_from_slice(line);
-        exceptions.since += 1;
-        misplaced |= exceptions.put(&mut content).is_err();
-    });
-    decoded.map_err(|_| "its coded lines do not decode")?;
-    if misplaced || exceptions.places.next().is_some() || !exceptions.bytes.is_empty() {
-        return Err(BAD);
+
+    /// The next line, with what ends it.
+    pub fn line(&mut self, line: &[u8]) {
+        self.content.extend_from_slice(line);
+        self.exceptions.since += 1;
+        self.misplaced |= self.exceptions.put(&mut self.content).is_err();
     }
-    Ok(content)
+
+    /// The content, once all lines came.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn finish(mut self) -> Result<Vec<u8>, &'static str> {
+        let is_whole = self.exceptions.places.next().is_none() && self.exceptions.bytes.is_empty();
+        match is_whole && !self.misplaced {
+            true => Ok(self.content),
+            false => Err(BAD_SIZES),
+        }
+    }
+}
+
+/// What is wrong with words that do not decode.
+pub(super) const BAD_WORDS: &str = "its coded lines do not decode";
+
+/// Puts a modelled block together again. `decode` takes what text there is, its words, and whom to hand lines to.
+pub(super) fn join(
+    payload: &[u8],
+    limit: usize,
+    decode: impl FnOnce(TextLimits, &[u32], &mut dyn FnMut(&[u8])) -> Result<(), Undecodable>,
+) -> Result<Vec<u8>, &'static str> {
+    let (mut joining, words) = Joining::new(payload, limit)?;
+    let decoded = decode(joining.text, &words, &mut |line| joining.line(line));
+    decoded.map_err(|_| BAD_WORDS)?;
+    joining.finish()
 }
 
 /// The exceptions that are still to come.
-struct Exceptions<'a> {
+struct Exceptions {
     places: std::iter::Peekable<std::vec::IntoIter<(usize, usize)>>,
-    bytes: &'a [u8],
+    bytes: Bytes,
     /// Modelled lines since the last one.
     since: usize,
 }
 
-impl Exceptions<'_> {
+impl Exceptions {
+    /// So many of them, unpacked.
+    fn new(plain: Vec<u8>, count: usize) -> Option<Self> {
+        let mut rest = &plain[..];
+        let mut number = || get_varint(&mut rest).and_then(|n| usize::try_from(n).ok());
+        let mut places = Vec::new();
+        for _ in 0..count {
+            places.push((number()?, number()?));
+        }
+        let read = plain.len() - rest.len();
+        Some(Self {
+            places: places.into_iter().peekable(),
+            bytes: Bytes::from(plain).slice(read..),
+            since: 0,
+        })
+    }
+
     /// Appends those that stand here.
     fn put(&mut self, content: &mut Vec<u8>) -> Result<(), &'static str> {
         while let Some((_, len)) = self.places.next_if(|&(since, _)| since == self.since) {
-            let (line, rest) = self
-                .bytes
-                .split_at_checked(len)
-                .ok_or("its inner sizes make no sense")?;
-            content.extend_from_slice(line);
-            self.bytes = rest;
+            if len > self.bytes.len() {
+                return Err(BAD_SIZES);
+            }
+            content.extend_from_slice(&self.bytes.split_to(len));
             self.since = 0;
         }
         Ok(())

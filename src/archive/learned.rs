@@ -241,12 +241,9 @@ pub(super) fn decode(
     let content = match header.kind {
         BlockKind::Raw => payload.to_vec(),
         BlockKind::Zstd | BlockKind::ZstdLearned => block::unpack(payload, limit)?,
-        BlockKind::Learned => {
-            let decode = |words: &[u32], count, terminator: &[u8], line_done: &mut dyn FnMut(&[u8])| {
-                coder.decode(words, count, terminator, limit, line_done)
-            };
-            block::join(payload, limit, decode)?
-        }
+        BlockKind::Learned => block::join(payload, limit, |text, words, line_done| {
+            coder.decode(words, text.count, text.terminator, text.bytes, line_done)
+        })?,
         BlockKind::Modelled => return Err("it is of another kind of archive"),
     };
     let content = block::check(header, content)?;

@@ -9,6 +9,7 @@
 //! reads a stream from front to back, [`Index`] finds blocks in a file.
 
 mod block;
+mod decoding;
 mod embedded;
 mod format;
 mod frames;
@@ -27,7 +28,7 @@ pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
 pub use learned::{LearnOptions, LearningCompressor};
 pub use observe::{BlockObserver, BlockParts, Observer};
 pub(crate) use reader::hex;
-pub use reader::{Decompressor, Verified};
+pub use reader::{DecompressOptions, Decompressor, Verified};
 pub use writer::{CompressOptions, Compressor, Summary};
 
 use bytes::Bytes;

@@ -1,54 +1,91 @@
 //! Work on many threads, results in order.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// Threads that turn `In` into `Out`, and what they have been given so far, in order. At most two
-/// pieces of work a thread are under way, so memory is bounded.
+/// Threads that turn `In` into `Out`, and what they have been given so far, in order. What is under way is
+/// bounded, and so is memory.
 pub(super) struct Pipeline<In, Out> {
-    jobs: Option<Sender<(In, SyncSender<Out>)>>,
+    jobs: Option<Sender<(In, Reply<Out>)>>,
+    queue: Arc<Queue<In, Out>>,
     pending: VecDeque<Receiver<Out>>,
+    most: usize,
     workers: Vec<JoinHandle<()>>,
 }
 
-/// A worker's function, and what it keeps between two calls, live on its own thread.
+/// A worker's function. What it keeps between two pieces of work lives on its own thread.
 pub(super) trait Work<In, Out>: Send + Sync + 'static {
-    /// Handles pieces of work as `next` gives them until it gives no more.
-    fn run(&self, next: &mut dyn FnMut() -> Option<In>, done: &mut dyn FnMut(Out));
+    /// Handles pieces of work until the queue gives no more.
+    fn run(&self, queue: &Queue<In, Out>);
+}
+
+/// The pieces of work that nobody has taken yet.
+pub(super) struct Queue<In, Out> {
+    jobs: Mutex<Receiver<(In, Reply<Out>)>>,
+    abandoned: AtomicBool,
+}
+
+impl<In, Out> Queue<In, Out> {
+    /// Waits for the next piece; none if no more will come.
+    pub fn next(&self) -> Option<(In, Reply<Out>)> {
+        let jobs = self.jobs.lock().ok()?;
+        jobs.recv().ok().filter(|_| !self.is_abandoned())
+    }
+
+    /// The next piece, if one is there that no idle worker waits for.
+    pub fn try_next(&self) -> Option<(In, Reply<Out>)> {
+        // Who waits for a piece holds the lock.
+        let jobs = self.jobs.try_lock().ok()?;
+        jobs.try_recv().ok().filter(|_| !self.is_abandoned())
+    }
+
+    /// Whether nobody waits for results any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+}
+
+/// Where the result of a piece of work goes.
+pub(super) struct Reply<Out>(SyncSender<Out>);
+
+impl<Out> Reply<Out> {
+    /// Hands it on.
+    pub fn give(self, out: Out) {
+        // Nobody waits for it if the pipeline was dropped.
+        let _ = self.0.send(out);
+    }
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
-    /// Starts `threads` threads (at least one).
-    pub fn new(threads: usize, work: impl Work<In, Out>) -> Self {
-        let (jobs, queue) = channel::<(In, SyncSender<Out>)>();
-        let (queue, work) = (Arc::new(Mutex::new(queue)), Arc::new(work));
+    /// Starts `threads` threads (at least one), each of which holds so many pieces of work at a time; one
+    /// more for each thread may wait.
+    pub fn new(threads: usize, held: usize, work: impl Work<In, Out>) -> Self {
+        let threads = threads.max(1);
+        let (jobs, queue) = channel();
+        let queue = Arc::new(Queue {
+            jobs: Mutex::new(queue),
+            abandoned: AtomicBool::new(false),
+        });
+        let work = Arc::new(work);
         let worker = |_| {
             let (queue, work) = (Arc::clone(&queue), Arc::clone(&work));
-            std::thread::spawn(move || {
-                let reply = std::cell::RefCell::new(None::<SyncSender<Out>>);
-                let mut next = || {
-                    let (job, to) = queue.lock().ok()?.recv().ok()?;
-                    *reply.borrow_mut() = Some(to);
-                    Some(job)
-                };
-                // Nobody waits for the result if the pipeline was dropped.
-                let mut done = |out| drop(reply.take().map(|to| to.send(out)));
-                work.run(&mut next, &mut done);
-            })
+            std::thread::spawn(move || work.run(&queue))
         };
-        let workers = (0..threads.max(1)).map(worker).collect();
         Self {
+            workers: (0..threads).map(worker).collect(),
             jobs: Some(jobs),
+            queue,
             pending: VecDeque::new(),
-            workers,
+            most: threads * (held + 1),
         }
     }
 
     /// Whether as much work is under way as there may be.
     pub fn is_full(&self) -> bool {
-        self.pending.len() >= 2 * self.workers.len()
+        self.pending.len() >= self.most
     }
 
     /// Whether something is under way.
@@ -61,7 +98,7 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
         let (reply, result) = sync_channel(1);
         let jobs = self.jobs.as_ref().expect("open until dropped");
         // A worker that died shows when its result is taken.
-        let _ = jobs.send((job, reply));
+        let _ = jobs.send((job, Reply(reply)));
         self.pending.push_back(result);
     }
 
@@ -84,6 +121,7 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
 
 impl<In, Out> Drop for Pipeline<In, Out> {
     fn drop(&mut self) {
+        self.queue.abandoned.store(true, Ordering::Relaxed);
         self.jobs = None;
         for worker in self.workers.drain(..) {
             // A panic was reported when its result was taken.

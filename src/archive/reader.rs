@@ -3,14 +3,14 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::block;
+use super::decoding::{Content, Decoding, Job};
 use super::format::BlockHeader;
 use super::frames::{self, Frame, Frames};
 use super::index::LineRange;
 use super::learned;
-use super::pipeline::{Pipeline, Work};
+use super::pipeline::Pipeline;
 use crate::bundle::{Model, Models};
-use crate::coder::LineCoder;
+use crate::exact::Device;
 use crate::learn::{LearningCoder, Settings};
 use crate::{Error, Result};
 
@@ -78,52 +78,23 @@ pub struct Verified {
     pub newlines: u64,
 }
 
-struct Job {
-    model: Arc<Model>,
-    number: u64,
-    header: BlockHeader,
-    payload: Vec<u8>,
-    wanted: LineRange,
-    /// Newlines before the block.
-    before: u64,
+/// How to decompress. What comes out does not depend on threads and device.
+#[derive(Clone, Debug)]
+pub struct DecompressOptions {
+    /// Threads that decode blocks; at least one.
+    pub threads: usize,
+    /// Lines that are wanted: blocks without any of them are read past and not decoded.
+    pub lines: LineRange,
+    /// Where the network runs.
+    pub device: Device,
 }
 
-/// A decoded block: all of it is checked, a part may be wanted.
-struct Content {
-    whole: Vec<u8>,
-    wanted: std::ops::Range<usize>,
-}
-
-struct Decoding;
-
-impl Work<Job, Result<Content>> for Decoding {
-    fn run(&self, next: &mut dyn FnMut() -> Option<Job>, done: &mut dyn FnMut(Result<Content>)) {
-        let mut waiting = next();
-        // A coder lives as long as the model stays the same.
-        while let Some(first) = waiting.take() {
-            let model = Arc::clone(&first.model);
-            let mut coder = LineCoder::new(model.exact());
-            let mut job = Some(first);
-            while let Some(Job {
-                number,
-                header,
-                payload,
-                wanted,
-                before,
-                ..
-            }) = job.take()
-            {
-                let content = block::decode(&header, &payload, &mut coder);
-                let content = content.map_err(|what| frames::undecodable(number, what));
-                done(content.map(|whole| Content {
-                    wanted: wanted.cut(&whole, before),
-                    whole,
-                }));
-                match next() {
-                    Some(next) if Arc::ptr_eq(&next.model, &model) => job = Some(next),
-                    other => waiting = other,
-                }
-            }
+impl Default for DecompressOptions {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            lines: LineRange::ALL,
+            device: Device::CPU,
         }
     }
 }
@@ -136,26 +107,32 @@ impl<R: Read> Decompressor<R> {
     /// [`Error::NotAnArchive`], [`Error::Version`], [`Error::WrongModel`], [`Error::Damaged`] or
     /// [`Error::Io`].
     pub fn new(input: R, models: Models, threads: usize) -> Result<Self> {
-        Self::with_lines(input, models, threads, LineRange::ALL)
+        let options = DecompressOptions {
+            threads,
+            ..DecompressOptions::default()
+        };
+        Self::with_options(input, models, options)
     }
 
-    /// As [`Decompressor::new`], for a range of lines: blocks without any of them are read past
-    /// and not decoded.
+    /// As [`Decompressor::new`], with options.
     ///
     /// # Errors
     /// As there.
-    pub fn with_lines(input: R, models: Models, threads: usize, wanted: LineRange) -> Result<Self> {
+    pub fn with_options(input: R, models: Models, options: DecompressOptions) -> Result<Self> {
+        let DecompressOptions {
+            threads,
+            lines,
+            device,
+        } = options;
+        let decoding = Decoding::new(device, threads);
         let mut reader = Self {
             frames: Frames::new(input),
             models,
-            pipeline: Pipeline::new(threads, Decoding),
+            pipeline: Pipeline::new(threads, decoding.held(), decoding),
             coding: Coding::Unknown,
             threads,
-            content: Content {
-                whole: Vec::new(),
-                wanted: 0..0,
-            },
-            wanted,
+            content: Content::default(),
+            wanted: lines,
             newlines: 0,
             verified: Verified::default(),
             state: State::Reading,

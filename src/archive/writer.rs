@@ -7,7 +7,7 @@ use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES};
 use super::embedded;
 use super::format::Header;
 use super::observe::{BlockObserver, BlockParts, Observer};
-use super::pipeline::{Pipeline, Work};
+use super::pipeline::{Pipeline, Queue, Work};
 use super::sink::Sink;
 use crate::Result;
 use crate::bundle::Model;
@@ -78,14 +78,26 @@ pub struct Compressor<W: Write, O: Observer = ()> {
 struct Encoding(Arc<Model>, Device);
 
 impl<B: BlockObserver> Work<Vec<u8>, Coded<B>> for Encoding {
-    fn run(&self, next: &mut dyn FnMut() -> Option<Vec<u8>>, done: &mut dyn FnMut(Coded<B>)) {
-        let model = self.0.exact();
-        let mut coder = LineCoder::on(&self.1, model).unwrap_or_else(|error| {
-            self.1.failed(&error);
-            LineCoder::new(model)
+    fn run(&self, queue: &Queue<Vec<u8>, Coded<B>>) {
+        let Self(model, device) = self;
+        let Some(mut piece) = queue.next() else {
+            return;
+        };
+        let coder = match device.failure() {
+            None => LineCoder::on(device, model.exact()),
+            Some(_) => Ok(LineCoder::new(model.exact())),
+        };
+        let mut coder = coder.unwrap_or_else(|error| {
+            device.failed(&error);
+            LineCoder::new(model.exact())
         });
-        while let Some(content) = next() {
-            done(block::encode(&content, &mut coder));
+        loop {
+            let (content, reply) = piece;
+            reply.give(block::encode(&content, &mut coder));
+            match queue.next() {
+                Some(next) => piece = next,
+                None => return,
+            }
         }
     }
 }
@@ -132,7 +144,7 @@ impl<W: Write, O: Observer> Compressor<W, O> {
         sink.begin(&header, &model_bytes)?;
         Ok(Self {
             sink,
-            pipeline: Pipeline::new(options.threads, Encoding(Arc::clone(model), options.device)),
+            pipeline: Pipeline::new(options.threads, 1, Encoding(Arc::clone(model), options.device)),
             waiting: Vec::new(),
             observer,
         })

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::archive::Summary;
+use surprisal::exact::Device;
 use surprisal::model::Preset;
 use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Models};
 
@@ -18,7 +19,7 @@ use super::model::ModelOption;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
 use super::text::{count, decimal, grouped, ratio};
-use super::{Running, for_each, model_text, say, usage};
+use super::{Running, for_each, model_on_device, say, usage};
 
 /// What is appended to names.
 pub const SUFFIX: &str = ".sur";
@@ -125,9 +126,14 @@ impl Args {
             }
         }
         let models = self.model.models()?;
+        let device = match self.learning.learn {
+            Some(_) => Device::CPU,
+            None => self.device.open()?,
+        };
         let jobs: Vec<_> = files.iter().zip(&targets).collect();
         for_each(&jobs, |(file, target)| {
-            self.one(file, target, &models).with_context(|| input::name(file))
+            let done = self.one(file, target, &models, &device);
+            done.with_context(|| input::name(file))
         })
     }
 
@@ -143,7 +149,7 @@ impl Args {
         }
     }
 
-    fn one(&self, file: &Path, target: &Target, models: &Models) -> Result<()> {
+    fn one(&self, file: &Path, target: &Target, models: &Models, device: &Device) -> Result<()> {
         let source = Source::open(file)?;
         let metadata = source.metadata().cloned();
         let overwrite = Overwrite::from_force(self.force);
@@ -151,7 +157,7 @@ impl Args {
         let started = Instant::now();
         let pumped = match self.learning.learn {
             Some(preset) => self.learn(preset, file, source, output)?,
-            None => self.model(models, file, source, output)?,
+            None => self.model(models, device, file, source, output)?,
         };
         let Pumped {
             coder,
@@ -161,7 +167,7 @@ impl Args {
         } = pumped;
         let seconds = started.elapsed().as_secs_f64();
         if self.verify {
-            self.check(&mut output, digest, models)?;
+            self.check(&mut output, digest, models, device)?;
         }
         output.finish(metadata.as_ref())?;
         if self.rm && metadata.is_some() {
@@ -185,12 +191,17 @@ impl Args {
     }
 
     /// Compresses with a model.
-    fn model(&self, models: &Models, file: &Path, source: Source, output: Output) -> Result<Pumped> {
+    fn model(
+        &self,
+        models: &Models,
+        device: &Device,
+        file: &Path,
+        source: Source,
+        output: Output,
+    ) -> Result<Pumped> {
         let length = source.len();
         let (model, source) = self.model.choose_and_read(models, source)?;
-        let device = self.device.open()?;
-        self.running
-            .announce(file, &format!("{}, device {device}", model_text(&model)))?;
+        self.running.announce(file, &model_on_device(&model, device))?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions {
             threads: self.running.threads(),
@@ -204,7 +215,7 @@ impl Args {
             Ok(())
         })?;
         let (output, summary) = compressor.finish().context(WRITING)?;
-        super::tell_failure(&device);
+        super::tell_failure(device);
         let coder = CoderName {
             name: model.name().to_owned(),
             identity: Some(model.identity()),
@@ -265,7 +276,7 @@ impl Args {
     }
 
     /// Decodes what was written and compares it with what was read.
-    fn check(&self, output: &mut Output, expected: Digest, models: &Models) -> Result<()> {
+    fn check(&self, output: &mut Output, expected: Digest, models: &Models, device: &Device) -> Result<()> {
         let Some(written) = output.reopen()? else {
             bail!("--verify can read only a file again, and the output is none");
         };
@@ -273,7 +284,8 @@ impl Args {
         let progress = Progress::new("verifying", length, self.running.progress());
         let input = progress.watch(std::io::BufReader::with_capacity(BUFFER, written));
         let failed = "verification failed, nothing was kept";
-        let mut decoder = Decompressor::new(input, models.clone(), self.running.threads()).context(failed)?;
+        let options = self.running.decompress_options(device);
+        let mut decoder = Decompressor::with_options(input, models.clone(), options).context(failed)?;
         let mut digester = Digester::new();
         let mut buffer = vec![0; BUFFER];
         loop {

@@ -7,14 +7,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use surprisal::archive::{Index, LineRange};
-use surprisal::{Decompressor, Error, Models};
+use surprisal::exact::Device;
+use surprisal::{DecompressOptions, Decompressor, Error, Models};
 
 use super::compress::SUFFIX;
 use super::input::{self, Source};
 use super::model::ModelOption;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
-use super::{Running, coder_text, for_each, usage};
+use super::{DeviceOption, Running, coder_text, for_each, tell_failure, usage};
 
 const BUFFER: usize = 1 << 20;
 
@@ -52,9 +53,11 @@ pub struct Args {
     model: ModelOption,
     /// Only these lines, to stdout unless -o is given: both ends count from 1 and are included;
     /// 7.. is all from line 7 on, ..7 the first seven, 7 just one. Of a file only the blocks that
-    /// hold them are read
+    /// hold them are read, on the CPU
     #[arg(long, value_name = "FROM..TO", value_parser = parse_lines)]
     lines: Option<LineRange>,
+    #[command(flatten)]
+    device: DeviceOption,
     #[command(flatten)]
     running: Running,
 }
@@ -82,8 +85,10 @@ impl Args {
             return Err(usage("--rm needs a file to write to: name one with -o"));
         }
         let models = self.model.models()?;
+        let device = self.device.open()?;
         for_each(&files, |file| {
-            self.one(file, &models).with_context(|| input::name(file))
+            let done = self.one(file, &models, &device);
+            done.with_context(|| input::name(file))
         })
     }
 
@@ -101,7 +106,7 @@ impl Args {
         }
     }
 
-    fn one(&self, file: &Path, models: &Models) -> Result<()> {
+    fn one(&self, file: &Path, models: &Models, device: &Device) -> Result<()> {
         let source = Source::open(file)?;
         let target = self.target(file)?;
         let metadata = source.metadata().cloned();
@@ -114,16 +119,18 @@ impl Args {
             }
             (lines, source) => {
                 let input = progress.watch(BufReader::with_capacity(BUFFER, source));
-                let wanted = lines.unwrap_or(LineRange::ALL);
-                Decompressor::with_lines(input, models.clone(), self.running.threads(), wanted).and_then(
-                    |mut decoder| {
-                        self.running.announce(file, &coder_text(&decoder))?;
-                        io::copy(&mut decoder, &mut output).map_err(Error::from_io)?;
-                        Ok(())
-                    },
-                )
+                let options = DecompressOptions {
+                    lines: lines.unwrap_or(LineRange::ALL),
+                    ..self.running.decompress_options(device)
+                };
+                Decompressor::with_options(input, models.clone(), options).and_then(|mut decoder| {
+                    self.running.announce(file, &coder_text(&decoder, device))?;
+                    io::copy(&mut decoder, &mut output).map_err(Error::from_io)?;
+                    Ok(())
+                })
             }
         };
+        tell_failure(device);
         written.or_else(|error| explain(error, &mut output))?;
         drop(progress);
         let metadata = metadata.filter(|_| self.lines.is_none());

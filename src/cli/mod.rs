@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use surprisal::exact::{Device, DeviceChoice, Isa};
-use surprisal::{Decompressor, Model};
+use surprisal::{DecompressOptions, Decompressor, Model};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -169,12 +169,21 @@ impl Running {
         }
     }
 
+    /// How to decompress all lines.
+    fn decompress_options(&self, device: &Device) -> DecompressOptions {
+        DecompressOptions {
+            threads: self.threads(),
+            device: device.clone(),
+            ..DecompressOptions::default()
+        }
+    }
+
     /// Whether a progress bar may show, if stderr is a terminal.
     fn progress(&self) -> bool {
         !self.quiet && !self.no_progress
     }
 
-    /// With `-v`, says what runs on a file; `coder` is what codes it.
+    /// With `-v`, says what runs on a file; `coder` is what codes it, and where.
     fn announce(&self, file: &Path, coder: &str) -> surprisal::Result<()> {
         if self.verbose {
             let (file, isa, threads) = (input::name(file), Isa::chosen()?, self.threads());
@@ -213,15 +222,15 @@ fn tell_failure(device: &Device) {
     }
 }
 
-/// A model, as `-v` names it.
-fn model_text(model: &Model) -> String {
-    format!("model {} ({})", model.name(), model.identity())
+/// A model on a device, as `-v` names them.
+fn model_on_device(model: &Model, device: &Device) -> String {
+    format!("model {} ({}), device {device}", model.name(), model.identity())
 }
 
-/// What codes the archive that is being read, as `-v` names it.
-fn coder_text<R: std::io::Read>(decoder: &Decompressor<R>) -> String {
+/// What decodes the archive that is being read, as `-v` names it.
+fn coder_text<R: std::io::Read>(decoder: &Decompressor<R>, device: &Device) -> String {
     match (decoder.model(), decoder.learner()) {
-        (Some(model), _) => model_text(model),
+        (Some(model), _) => model_on_device(model, device),
         (_, Some(settings)) => format!("learning, {}", learning::shape_text(&settings.config)),
         (None, None) => String::new(),
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use surprisal::exact::Device;
 use surprisal::{Decompressor, Models};
 
 use super::hash::{Digest, Digester};
@@ -13,7 +14,7 @@ use super::input::{self, Source};
 use super::model::ModelOption;
 use super::progress::Progress;
 use super::text::count;
-use super::{Running, coder_text, for_each, usage};
+use super::{DeviceOption, Running, coder_text, for_each, tell_failure, usage};
 
 const BUFFER: usize = 1 << 20;
 
@@ -42,6 +43,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    device: DeviceOption,
+    #[command(flatten)]
     running: Running,
 }
 
@@ -55,9 +58,12 @@ impl Args {
             ));
         }
         let models = self.model.models()?;
+        let device = self.device.open()?;
         let mut found = Vec::new();
         let code = for_each(&files, |file| {
-            let result = self.one(file, &models).with_context(|| input::name(file));
+            let result = self.one(file, &models, &device);
+            let result = result.with_context(|| input::name(file));
+            tell_failure(&device);
             if self.json {
                 found.push(to_json(file, result.as_ref()));
             } else if let (Ok((verified, digest)), false) = (&result, self.running.quiet) {
@@ -81,12 +87,18 @@ impl Args {
         code
     }
 
-    fn one(&self, file: &Path, models: &Models) -> Result<(surprisal::archive::Verified, Digest)> {
+    fn one(
+        &self,
+        file: &Path,
+        models: &Models,
+        device: &Device,
+    ) -> Result<(surprisal::archive::Verified, Digest)> {
         let source = Source::open(file)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let input = progress.watch(BufReader::with_capacity(BUFFER, source));
-        let mut decoder = Decompressor::new(input, models.clone(), self.running.threads())?;
-        self.running.announce(file, &coder_text(&decoder))?;
+        let options = self.running.decompress_options(device);
+        let mut decoder = Decompressor::with_options(input, models.clone(), options)?;
+        self.running.announce(file, &coder_text(&decoder, device))?;
         let mut other = match &self.against {
             Some(path) => Some(Comparison::open(path, file)?),
             None => None,

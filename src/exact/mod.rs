@@ -30,7 +30,7 @@ pub use parameters::PRECISION;
 
 use crate::Result;
 use crate::model::{Checkpoint, Token, Vocabulary};
-pub(crate) use cuda::KnownLines;
+pub(crate) use cuda::{KnownLines, Steps};
 pub(crate) use lanes::{LANES, Lanes, Vector, portable};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use lanes::{avx2, avx512};

@@ -3,7 +3,7 @@
 use candle_core::Device;
 use candle_core::utils::cuda_is_available;
 
-use crate::training_log::DeviceChoice;
+use crate::exact::DeviceChoice;
 use crate::{Error, Result};
 
 /// Opens the device of a choice.
@@ -11,11 +11,14 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Training`] if that is CUDA and this build or machine has none.
 pub(super) fn open(choice: DeviceChoice) -> Result<Device> {
-    let cuda = || Device::new_cuda(0).map_err(|e| Error::Training(format!("the CUDA device: {e}")));
+    let cuda = |ordinal| {
+        Device::new_cuda(ordinal).map_err(|e| Error::Training(format!("the CUDA device {ordinal}: {e}")))
+    };
     match (choice, cuda_is_available()) {
         (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, false) => Ok(Device::Cpu),
-        (DeviceChoice::Auto | DeviceChoice::Cuda, true) => cuda(),
-        (DeviceChoice::Cuda, false) => Err(Error::Training(
+        (DeviceChoice::Auto, true) => cuda(0),
+        (DeviceChoice::Cuda(ordinal), true) => cuda(ordinal),
+        (DeviceChoice::Cuda(_), false) => Err(Error::Training(
             "this build of the program has no CUDA: train on the CPU, or build it with --features cuda (docs/gpu.md)"
                 .into(),
         )),

@@ -13,7 +13,7 @@ mod settings;
 
 pub use emergence::EmergenceDetector;
 pub use schedule::{Schedule, Shape};
-pub use settings::{CorpusFile, DeviceChoice, Settings};
+pub use settings::{CorpusFile, Settings};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Schedule, Shape};
 use crate::corpus::{Distribution, Operands};
+use crate::exact::DeviceChoice;
 use crate::model::Preset;
 use crate::{Error, Result};
 
@@ -79,34 +80,6 @@ pub struct CorpusFile {
     pub lines: u64,
     /// BLAKE3 of its bytes, hexadecimal: a run goes on with the same bytes only.
     pub blake3: String,
-}
-
-/// Where the network computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeviceChoice {
-    /// A CUDA device if this build and machine have one, otherwise the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// The first CUDA device.
-    Cuda,
-}
-
-impl std::str::FromStr for DeviceChoice {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda),
-            _ => Err(Error::invalid(format!(
-                "unknown device '{name}': use auto, cpu or cuda"
-            ))),
-        }
-    }
 }
 
 /// What `surprisal train` does unless told otherwise.

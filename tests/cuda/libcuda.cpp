@@ -1,19 +1,47 @@
 // A CUDA driver whose one device is the CPU: as much of libcuda as the program calls. It runs the kernels of
-// kernels.cu, so a test can run the whole program with --device cuda where there is no GPU.
+// kernels.cu, so a test can run the whole program with --device cuda where there is no GPU. A stream's work is
+// done when somebody waits for it and not before, so that who does not wait reads nonsense.
 #include <mutex>
 #include "kernels.cu"
 
 typedef int Result;
-enum { OK = 0, INVALID = 1 };
-static std::mutex running;
+enum { OK = 0, INVALID = 1, NO_MEMORY = 2, LAUNCH_FAILED = 719 };
 
-struct Function { const char* name; void (*launch)(u32, u32, size_t, void**); };
-
-template <class N> static void step(u32 blocks, u32 threads, size_t shared, void** a) {
-    on_cpu::launch(blocks, threads, shared, [&] { step_kernel<N>(*(Model*)a[0], *(Steps*)a[1]); });
+// SURPRISAL_TEST_GPU: "wrong N", a device that computes something else from launch N on (from 1); "garbage N", one whose
+// rows are none from there on; "fails N", one that does not run; "memory", one without any.
+static bool is(const char* how, long launch) {
+    const char* said = getenv("SURPRISAL_TEST_GPU");
+    size_t len = strlen(how);
+    return said && !strncmp(said, how, len) && launch >= atol(said + len);
 }
-template <class N> static void known(u32 blocks, u32 threads, size_t shared, void** a) {
-    on_cpu::launch(blocks, threads, shared, [&] { known_kernel<N>(*(Model*)a[0], *(Known*)a[1]); });
+
+static std::mutex running;
+static long launches;
+static bool garbage() { return is("garbage", launches); }
+
+struct Stream { std::vector<std::function<Result()>> work; };
+struct Function {
+    const char* name;
+    std::function<void(bool)> (*prepare)(u32, u32, size_t, void**); // copies the arguments
+};
+
+// A kernel and how it goes wrong.
+template <class N> static std::function<void(bool)> step(u32 blocks, u32 threads, size_t shared, void** a) {
+    Model m = *(Model*)a[0];
+    Steps s = *(Steps*)a[1];
+    return [=](bool wrong) {
+        on_cpu::launch(blocks, threads, shared, [&] { step_kernel<N>(m, s); });
+        for (u32 tile = 0; wrong && tile < s.tiles; tile++) s.rows[tile * LINES * m.stride + 1] += 5;
+        if (garbage()) for (u32 i = 0; i < s.tiles * LINES * m.stride; i++) s.rows[i] = i * 2654435761u >> (i % 32);
+    };
+}
+template <class N> static std::function<void(bool)> known(u32 blocks, u32 threads, size_t shared, void** a) {
+    Model m = *(Model*)a[0];
+    Known k = *(Known*)a[1];
+    return [=](bool wrong) {
+        on_cpu::launch(blocks, threads, shared, [&] { known_kernel<N>(m, k); });
+        if (wrong) k.slots[40].y++;
+    };
 }
 
 #define BOTH(name, w, h) {#name "_step", step<Net<w, h> >}, {#name "_known", known<Net<w, h> >}
@@ -30,7 +58,7 @@ Result cuDeviceGetAttribute(int* value, int attribute, int) {
     switch (attribute) {
         case 16: *value = 2; return OK;      // multiprocessors
         case 75: *value = 8; return OK;      // compute capability
-        case 97: *value = 100000; return OK; // shared memory of a block
+        case 97: *value = 232448; return OK; // shared memory of a block
         default: return INVALID;
     }
 }
@@ -38,35 +66,45 @@ Result cuDevicePrimaryCtxRetain(void** context, int) { return *context = &functi
 Result cuCtxSetCurrent(void*) { return OK; }
 Result cuModuleLoadData(void** module, const void* ptx) {
     *module = &functions;
-    return strstr((const char*)ptx, ".entry tiny_known(") ? OK : INVALID;
+    return strstr((const char*)ptx, "_known(") ? OK : INVALID;
 }
 Result cuModuleGetFunction(void** function, void*, const char* name) {
     for (Function& f : functions)
         if (!strcmp(f.name, name)) return *function = &f, OK;
     return INVALID;
 }
-Result cuFuncSetAttribute(void*, int, int value) { return value <= 100000 ? OK : INVALID; }
+Result cuFuncSetAttribute(void*, int, int value) { return value <= 232448 ? OK : INVALID; }
 Result cuMemAlloc_v2(uint64_t* pointer, size_t bytes) {
     void* p = nullptr;
-    if (posix_memalign(&p, 256, bytes)) return INVALID;
+    if (is("memory", 0) || posix_memalign(&p, 256, bytes)) return NO_MEMORY;
     return memset(p, 0x5a, bytes), *pointer = (uint64_t)p, OK;
 }
 Result cuMemFree_v2(uint64_t pointer) { return free((void*)pointer), OK; }
-Result cuMemHostAlloc(void** pointer, size_t bytes, u32) { return *pointer = malloc(bytes), *pointer ? OK : INVALID; }
+Result cuMemHostAlloc(void** pointer, size_t bytes, u32 flags) {
+    if (flags != 3) return INVALID; // portable, mapped
+    return *pointer = malloc(bytes), *pointer ? OK : NO_MEMORY;
+}
 Result cuMemFreeHost(void* pointer) { return free(pointer), OK; }
-Result cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void*) { return memcpy((void*)to, from, bytes), OK; }
-Result cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void*) { return memcpy(to, (void*)from, bytes), OK; }
-Result cuStreamCreate(void** stream, u32) { return *stream = &functions, OK; }
-Result cuStreamDestroy_v2(void*) { return OK; }
-Result cuStreamSynchronize(void*) { return OK; }
-// SURPRISAL_TEST_GPU=wrong: a device that computes something else; =fails: one that does not run.
-Result cuLaunchKernel(Function* f, u32 blocks, u32, u32, u32 threads, u32, u32, u32 shared, void*, void** arguments, void**) {
-    std::lock_guard<std::mutex> one(running);
-    static int launches;
-    const char* how = getenv("SURPRISAL_TEST_GPU");
-    if (how && !strcmp(how, "fails") && ++launches > 1) return INVALID;
-    f->launch(blocks, threads, shared, arguments);
-    if (how && !strcmp(how, "wrong")) ((Known*)arguments[1])->slots[40].y++;
+static Result copy(void* to, const void* from, size_t bytes, Stream* stream) {
+    return stream->work.push_back([=] { return memcpy(to, from, bytes), OK; }), OK;
+}
+Result cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, Stream* s) { return copy((void*)to, from, bytes, s); }
+Result cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, Stream* s) { return copy(to, (void*)from, bytes, s); }
+Result cuStreamCreate(Stream** stream, u32) { return *stream = new Stream, OK; }
+Result cuStreamDestroy_v2(Stream* stream) { return delete stream, OK; }
+Result cuStreamSynchronize(Stream* stream) {
+    Result result = OK;
+    for (auto& work : stream->work)
+        if (result == OK) result = work();
+    return stream->work.clear(), result;
+}
+Result cuLaunchKernel(Function* f, u32 blocks, u32, u32, u32 threads, u32, u32, u32 shared, Stream* stream, void** arguments, void**) {
+    auto kernel = f->prepare(blocks, threads, shared, arguments);
+    stream->work.push_back([=] {
+        std::lock_guard<std::mutex> one(running);
+        if (is("fails", ++launches)) return LAUNCH_FAILED;
+        return kernel(is("wrong", launches)), OK;
+    });
     return OK;
 }
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <vector>
+#include <setjmp.h>
 #include <ucontext.h>
 
 typedef unsigned char u8;
@@ -32,13 +33,15 @@ namespace on_cpu {
 static u8* shared;
 enum Kind { RUNNING, SHUFFLE, PRODUCT, WARP, BLOCK, DONE };
 struct Lane {
-    ucontext_t context;
+    ucontext_t context; // to begin with
+    jmp_buf stopped;    // to go on from: faster, since it leaves signals alone
+    bool begun;
     std::vector<char> stack;
     Kind kind;
     u32 sent[2][6]; // what it sends in even and odd exchanges
     u32 exchanges;
 };
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static std::vector<Lane> lanes;
 static std::function<void()> kernel;
 
@@ -48,12 +51,18 @@ inline void fail(const char* what) {
 }
 
 // Stops this lane until all lanes of its warp (or block) are here.
-inline void meet(Kind kind) {
+static __attribute__((noinline)) void meet(Kind kind) {
     Lane& me = lanes[threadIdx.x];
-    u32 index = threadIdx.x;
     me.kind = kind;
-    swapcontext(&me.context, &scheduler);
-    threadIdx.x = index;
+    if (!_setjmp(me.stopped)) _longjmp(scheduler, 1);
+}
+
+// Lets a lane go on until it stops.
+static __attribute__((noinline)) void resume(Lane& lane) {
+    if (_setjmp(scheduler)) return;
+    if (lane.begun) _longjmp(lane.stopped, 1);
+    lane.begun = true;
+    setcontext(&lane.context);
 }
 
 // Sends six words and gives those of the warp's 32 lanes.
@@ -70,7 +79,7 @@ inline const u32* exchange(Kind kind, const u32 (&words)[6], u32 from, bool send
 inline void entry() {
     kernel();
     lanes[threadIdx.x].kind = DONE;
-    setcontext(&scheduler);
+    _longjmp(scheduler, 1);
 }
 
 inline void run_block(u32 threads) {
@@ -78,7 +87,7 @@ inline void run_block(u32 threads) {
     for (u32 i = 0; i < threads; i++) {
         Lane& lane = lanes[i];
         lane.stack.resize(1 << 17);
-        lane.kind = RUNNING, lane.exchanges = 0;
+        lane.kind = RUNNING, lane.exchanges = 0, lane.begun = false;
         getcontext(&lane.context);
         lane.context.uc_stack.ss_sp = lane.stack.data();
         lane.context.uc_stack.ss_size = lane.stack.size();
@@ -91,7 +100,7 @@ inline void run_block(u32 threads) {
                 for (u32 i = warp; i < warp + 32; i++) {
                     threadIdx.x = i;
                     lanes[i].kind = RUNNING;
-                    swapcontext(&scheduler, &lanes[i].context);
+                    resume(lanes[i]);
                 }
                 for (u32 i = warp; i < warp + 32; i++)
                     if (lanes[i].kind != lanes[warp].kind) fail("the lanes of a warp diverge at an exchange");
@@ -124,9 +133,9 @@ template <class T> T __shfl_xor_sync(u32, T value, int mask) {
     return value;
 }
 
-// As the PTX manual's figures of m16n8k32 have the fragments: a register of A is four k of row lane / 4 (+ 8 for
-// the second and fourth) from k = 4 * (lane % 4) (+ 16 for the third and fourth); of B four k of column
-// lane / 4; C is row lane / 4 (+ 8), columns 2 * (lane % 4) and the next.
+// The fragments of m16n8k32: a register of A is four k of row lane / 4 (+ 8 for the second and fourth) from k =
+// 4 * (lane % 4) (+ 16 for the third and fourth); of B four k of column lane / 4; C is row lane / 4 (+ 8), columns
+// 2 * (lane % 4) and the next. `harness mma` holds this against CUTLASS's description of the instruction.
 inline void mma(int (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, uint2 b) {
     using namespace on_cpu;
     u32 words[6] = {a0, a1, a2, a3, b.x, b.y};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use surprisal::archive::MAGIC;
-use surprisal::{Decompressor, Model};
+use surprisal::{DecompressOptions, Decompressor, Model};
 use tempfile::NamedTempFile;
 
 use crate::cli::input::{self, Source};
@@ -47,7 +47,7 @@ impl Corpus {
     pub fn open(
         path: &Path,
         model: &ModelOption,
-        threads: usize,
+        decoding: DecompressOptions,
         is_read_again: bool,
         progress_shown: bool,
     ) -> Result<Self> {
@@ -64,7 +64,7 @@ impl Corpus {
         let models = model.models()?;
         let (chosen, content): (_, Box<dyn Read>) = if is_archive {
             let input = io::BufReader::with_capacity(super::BUFFER, input);
-            let decoder = Decompressor::new(input, models.clone(), threads)?;
+            let decoder = Decompressor::with_options(input, models.clone(), decoding)?;
             // What was coded while learning has no model.
             let of_archive = decoder.model().filter(|_| !model.is_given());
             let chosen = of_archive.unwrap_or(models.default_model());

@@ -14,7 +14,7 @@ use surprisal::report::{Account, Peer, PeerResult, Reporter};
 use super::model::ModelOption;
 use super::output::Overwrite;
 use super::progress::Progress;
-use super::{Running, model_text};
+use super::{Running, model_on_device};
 use files::Files;
 use input::{Again, Corpus};
 
@@ -96,9 +96,10 @@ impl Args {
         let peers = self.peers || !self.no_peers && (self.html.is_some() || self.svg.is_some());
         let threads = self.running.threads();
         let progress_shown = self.running.progress();
-        let mut corpus = Corpus::open(file, &self.model, threads, peers, progress_shown)?;
         let device = self.device.open()?;
-        let coder = format!("{}, device {device}", model_text(corpus.model()));
+        let decoding = self.running.decompress_options(&device);
+        let mut corpus = Corpus::open(file, &self.model, decoding, peers, progress_shown)?;
+        let coder = model_on_device(corpus.model(), &device);
         self.running.announce(file, &coder)?;
         let mut reporter = Reporter::on(device.clone(), corpus.model(), threads)?;
         let mut buffer = vec![0; BUFFER];

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use surprisal::corpus::{Distribution, MAX_DIGITS, Operands};
+use surprisal::exact::DeviceChoice;
 use surprisal::model::Preset;
 use surprisal::train::learn_from_file;
-use surprisal::training_log::{DeviceChoice, Settings, Shape};
+use surprisal::training_log::{Settings, Shape};
 
 use super::super::usage;
 
@@ -95,7 +96,7 @@ pub struct RunOptions {
     /// lines, or the last tenth of a text file [default: 4096]
     #[arg(long, value_name = "N")]
     validation_lines: Option<usize>,
-    /// Where to compute: auto, cpu or cuda [default: auto]
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: auto]
     #[arg(long)]
     device: Option<DeviceChoice>,
 }

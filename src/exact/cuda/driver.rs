@@ -3,7 +3,7 @@
 //! The driver's library is loaded at run time, when a device is first asked for.
 
 use std::ffi::{CString, c_void};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use cudarc::driver::{DriverError, result, sys};
 
@@ -11,7 +11,14 @@ use crate::{Error, Result};
 
 /// The oldest compute capability that the PTX is for.
 const LEAST_CAPABILITY: i32 = 8;
-const PTX: &str = concat!(include_str!("kernels.ptx"), "\0");
+/// The kernels of each preset. The driver compiles what it loads, so it loads what is needed.
+pub(super) const PTX: [(&str, &str); 5] = [
+    ("pico", concat!(include_str!("ptx/pico.ptx"), "\0")),
+    ("tiny", concat!(include_str!("ptx/tiny.ptx"), "\0")),
+    ("nano", concat!(include_str!("ptx/nano.ptx"), "\0")),
+    ("micro", concat!(include_str!("ptx/micro.ptx"), "\0")),
+    ("mini", concat!(include_str!("ptx/mini.ptx"), "\0")),
+];
 
 /// Says what failed.
 fn failed(what: &str) -> impl Fn(DriverError) -> Error + '_ {
@@ -35,7 +42,8 @@ pub(super) struct Driver {
     /// Shared memory that a block may have, bytes.
     pub shared_bytes: usize,
     context: sys::CUcontext,
-    module: sys::CUmodule,
+    /// Of the presets whose kernels were needed so far.
+    modules: Mutex<Vec<(&'static str, sys::CUmodule)>>,
 }
 
 // SAFETY: contexts and modules are the driver's handles, which any thread may use; a thread makes the context its own
@@ -45,7 +53,7 @@ unsafe impl Send for Driver {}
 unsafe impl Sync for Driver {}
 
 impl Driver {
-    /// Opens a device and loads the kernels into it.
+    /// Opens a device.
     ///
     /// # Errors
     /// [`Error::Device`] if there is no driver, no such device, or it is too old.
@@ -55,17 +63,17 @@ impl Driver {
         let _one = OPENING.lock();
         if !library_is_there() {
             return Err(Error::Device(
-                "there is no CUDA driver on this machine (libcuda was not found): use --device cpu".into(),
+                "there is no CUDA driver on this machine: libcuda was not found".into(),
             ));
         }
         result::init().map_err(failed("the CUDA driver does not start"))?;
         let count = result::device::get_count().map_err(failed("cannot count CUDA devices"))?;
         if ordinal >= usize::try_from(count).unwrap_or(0) {
             return Err(Error::Device(format!(
-                "there is no CUDA device {ordinal} (the driver has {count}): use another number or --device cpu"
+                "there is no CUDA device {ordinal}: the driver has {count}"
             )));
         }
-        let open = || -> Result<Self, DriverError> {
+        let open = || -> Result<(Self, i32), DriverError> {
             let device = result::device::get(ordinal as i32)?;
             // SAFETY: the device is one of the driver's.
             let attribute = |which| unsafe { result::device::get_attribute(device, which) };
@@ -73,26 +81,21 @@ impl Driver {
             let capability = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
             let multiprocessors = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
             let shared = attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
-            // SAFETY: as above.
-            let context = unsafe { result::primary_ctx::retain(device)? };
-            let mut driver = Self {
+            let driver = Self {
                 name: result::device::get_name(device)?,
                 multiprocessors: multiprocessors as usize,
                 shared_bytes: shared as usize,
-                context,
-                module: std::ptr::null_mut(),
+                // SAFETY: as above.
+                context: unsafe { result::primary_ctx::retain(device)? },
+                modules: Mutex::default(),
             };
             driver.enter()?;
-            if capability >= LEAST_CAPABILITY {
-                // SAFETY: the PTX is text that ends in a zero.
-                driver.module = unsafe { result::module::load_data(PTX.as_ptr().cast())? };
-            }
-            Ok(driver)
+            Ok((driver, capability))
         };
-        let driver = open().map_err(failed(&format!("cannot open CUDA device {ordinal}")))?;
-        if driver.module.is_null() {
+        let (driver, capability) = open().map_err(failed(&format!("cannot open CUDA device {ordinal}")))?;
+        if capability < LEAST_CAPABILITY {
             return Err(Error::Device(format!(
-                "CUDA device {ordinal} ({}) is older than compute capability 8.0: use --device cpu",
+                "CUDA device {ordinal} ({}) is older than compute capability {LEAST_CAPABILITY}.0",
                 driver.name
             )));
         }
@@ -114,15 +117,17 @@ impl Driver {
         create().map(Stream).map_err(failed("cannot make a CUDA stream"))
     }
 
-    /// A kernel that takes so much shared memory.
-    pub fn kernel(&self, name: &str, shared_bytes: usize) -> Result<Kernel> {
-        let name_of = CString::new(name).expect("names of kernels have no zeros");
+    /// A preset's kernel of a kind, which takes so much shared memory.
+    pub fn kernel(&self, preset: &'static str, kind: &str, shared_bytes: usize) -> Result<Kernel> {
+        let name = format!("{preset}_{kind}");
+        let name_of = CString::new(name.clone()).expect("names of kernels have no zeros");
         let get = || {
             self.enter()?;
+            let module = self.module(preset)?;
             use sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the module is loaded, and the function its own.
             unsafe {
-                let function = result::module::get_function(self.module, name_of.clone())?;
+                let function = result::module::get_function(module, name_of)?;
                 let attribute = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
                 result::function::set_function_attribute(function, attribute, shared_bytes as i32)?;
                 Ok(function)
@@ -133,6 +138,21 @@ impl Driver {
             function,
             shared_bytes,
         })
+    }
+
+    /// A preset's kernels, loaded by whoever needs them first; the context is this thread's.
+    fn module(&self, preset: &'static str) -> Result<sys::CUmodule, DriverError> {
+        // Who panicked with it had changed nothing.
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&(_, module)) = modules.iter().find(|(name, _)| *name == preset) {
+            return Ok(module);
+        }
+        let ptx = PTX.iter().find(|(name, _)| *name == preset);
+        let (_, ptx) = ptx.expect("every preset with a kernel has its PTX");
+        // SAFETY: the PTX is text that ends in a zero.
+        let module = unsafe { result::module::load_data(ptx.as_ptr().cast())? };
+        modules.push((preset, module));
+        Ok(module)
     }
 
     /// Memory of the device, of so many bytes.
@@ -146,9 +166,10 @@ impl Driver {
     /// Pinned memory of the host: zeros.
     pub fn pinned<T: Plain>(&self, len: usize) -> Result<Pinned<T>> {
         let bytes = (len * size_of::<T>()).max(16);
+        let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
         // SAFETY: the memory is filled with zeros, which are a value of `T`, before anybody sees it.
         let pointer = unsafe {
-            result::malloc_host(bytes, 0).inspect(|&pointer| pointer.cast::<u8>().write_bytes(0, bytes))
+            result::malloc_host(bytes, flags).inspect(|&pointer| pointer.cast::<u8>().write_bytes(0, bytes))
         };
         let pointer = pointer.map_err(failed(&format!("cannot pin {bytes} bytes of memory")))?;
         Ok(Pinned {
@@ -186,6 +207,14 @@ pub(super) struct Pinned<T> {
     len: usize,
 }
 
+impl<T> Pinned<T> {
+    /// Where it is for the device: with unified addressing, which every device of our capability has, where it is
+    /// for the host.
+    pub fn address(&self) -> u64 {
+        self.pointer as u64
+    }
+}
+
 impl<T> std::ops::Deref for Pinned<T> {
     type Target = [T];
 
@@ -209,56 +238,72 @@ impl<T> Drop for Pinned<T> {
     }
 }
 
-/// Work that the device does in order. [`Stream::run`] does all of it at once: what it uses cannot go away before.
+/// Work that the device does in order. Dropping it waits.
 pub(super) struct Stream(sys::CUstream);
 
 impl Stream {
     /// Copies to the device and waits.
     pub fn upload(&self, to: &Memory, from: &[u8]) -> Result<()> {
         // SAFETY: `to` has room, as its owner knows, and the copy has ended before `from` can change.
-        let copied = unsafe {
-            result::memcpy_htod_async(to.0, from, self.0).and_then(|()| result::stream::synchronize(self.0))
-        };
+        let copied = unsafe { self.copy_in(to, from) };
+        copied.and(self.wait())
+    }
+
+    /// Queues a copy to the device.
+    ///
+    /// # Safety
+    /// There is room, and both stay as they are until the stream was waited for.
+    pub unsafe fn copy_in<T: Plain>(&self, to: &Memory, from: &[T]) -> Result<()> {
+        // SAFETY: as promised by the caller.
+        let copied = unsafe { result::memcpy_htod_async(to.0, from, self.0) };
         copied.map_err(failed("cannot copy to the GPU"))
     }
 
-    /// Copies in, runs a kernel of `blocks` × `threads` with two arguments, copies out, and waits.
+    /// Queues a copy from the device.
     ///
     /// # Safety
-    /// The kernel takes these types, and what they point to has the sizes that it expects.
-    pub unsafe fn run<A, B, T, U>(
+    /// As [`Stream::copy_in`].
+    pub unsafe fn copy_out<T: Plain>(&self, to: &mut [T], from: &Memory) -> Result<()> {
+        // SAFETY: as promised by the caller.
+        let copied = unsafe { result::memcpy_dtoh_async(to, from.0, self.0) };
+        copied.map_err(failed("cannot copy from the GPU"))
+    }
+
+    /// Queues a kernel of `blocks` × `threads` with two arguments.
+    ///
+    /// # Safety
+    /// The kernel takes these types. What they point to has the sizes that it expects and is left alone until the
+    /// stream was waited for.
+    pub unsafe fn launch<A: Copy, B: Copy>(
         &self,
         (kernel, blocks, threads): (&Kernel, usize, usize),
         (mut first, mut second): (A, B),
-        inputs: &[(&Memory, &[T])],
-        (from, output): (&Memory, &mut [U]),
     ) -> Result<()> {
         let mut arguments = [
             (&raw mut first).cast::<c_void>(),
             (&raw mut second).cast::<c_void>(),
         ];
-        let mut run = || {
-            // SAFETY: as promised by the caller; nothing goes away before the stream has been waited for.
-            unsafe {
-                for (to, input) in inputs {
-                    result::memcpy_htod_async(to.0, input, self.0)?;
-                }
-                let (grid, block) = ((blocks as u32, 1, 1), (threads as u32, 1, 1));
-                let shared = kernel.shared_bytes as u32;
-                result::launch_kernel(kernel.function, grid, block, shared, self.0, &mut arguments)?;
-                result::memcpy_dtoh_async(output, from.0, self.0)
-            }
-        };
-        let done = run();
-        // SAFETY: the stream is ours. It is waited for whatever happened, so that the buffers are at rest.
+        let (grid, block) = ((blocks as u32, 1, 1), (threads as u32, 1, 1));
+        let shared = kernel.shared_bytes as u32;
+        // SAFETY: as promised by the caller; the driver copies the arguments themselves at once.
+        let launched =
+            unsafe { result::launch_kernel(kernel.function, grid, block, shared, self.0, &mut arguments) };
+        launched.map_err(failed("the GPU does not run"))
+    }
+
+    /// Waits until all of it is done.
+    pub fn wait(&self) -> Result<()> {
+        // SAFETY: the stream is ours.
         let waited = unsafe { result::stream::synchronize(self.0) };
-        done.and(waited).map_err(failed("the GPU failed"))
+        waited.map_err(failed("the GPU failed"))
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // SAFETY: the stream is ours, and nothing runs on it between two calls.
+        // What fails now was told before, or nobody waits for it.
+        let _ = self.wait();
+        // SAFETY: the stream is ours, and nothing runs on it any more.
         let _ = unsafe { result::stream::destroy(self.0) };
     }
 }

@@ -1,7 +1,8 @@
 //! Known lines: all positions of many lines in one launch, from tokens to the slots of each.
 
-use super::driver::{Driver, Kernel, Memory, Pinned, Stream};
-use super::layout::{Header, LINES, Laid};
+use super::driver::{Driver, Memory, Pinned, Stream};
+use super::layout::LINES;
+use super::placed::Placed;
 use crate::Result;
 use crate::exact::ExactModel;
 use crate::model::Token;
@@ -9,37 +10,27 @@ use crate::model::Token;
 /// Tiles that go to the device at a time.
 const TILES: usize = 1024;
 /// The most warps of a block: of the wide networks a thread needs all its registers.
-const WARPS: usize = 8;
+pub(super) const WARPS: usize = 8;
 /// Blocks for each multiprocessor, so that one waits for memory while others compute.
-const BLOCKS: usize = 2;
-
-/// As the kernels' `Model`.
-#[repr(C)]
-struct ModelArgument {
-    bytes: u64,
-    header: Header,
-}
+pub(super) const BLOCKS: usize = 2;
 
 /// As the kernels' `Known`.
 #[repr(C)]
-struct KnownArgument {
-    cache: u64,
-    tokens: u64,
-    lengths: u64,
-    slots: u64,
-    cache_bytes: u64,
-    tiles: u32,
+#[derive(Clone, Copy)]
+pub(super) struct KnownArgument {
+    pub cache: u64,
+    pub tokens: u64,
+    pub lengths: u64,
+    pub slots: u64,
+    pub cache_bytes: u64,
+    pub tiles: u32,
 }
 
 /// A model on a device, and room for lines. Memory is bounded by [`TILES`] and the device's size.
 pub(crate) struct KnownLines {
     stream: Stream,
-    kernel: Kernel,
-    header: Header,
-    bytes: Memory,
+    placed: Placed,
     cache: Memory,
-    cache_bytes: usize,
-    warps: usize,
     most_blocks: usize,
     /// (tiles, block + 1, 16) tokens, then (tiles) lengths as u32.
     tokens: Pinned<u8>,
@@ -52,44 +43,20 @@ pub(crate) struct KnownLines {
 impl KnownLines {
     /// Puts a model on a device.
     pub(super) fn new(driver: &Driver, model: &ExactModel) -> Result<Self> {
-        let laid = Laid::new(&model.parameters)?;
-        let (header, shape) = (laid.header, &model.parameters.shape);
-        let staged = if shape.width <= 48 {
-            header.staged as usize
-        } else {
-            0
-        };
-        let room = driver.shared_bytes.saturating_sub(staged) / header.warp_bytes as usize;
-        let warps = room.min(WARPS);
-        if warps == 0 {
-            return Err(crate::Error::Device(format!(
-                "the model needs more shared memory than {} has: use --device cpu",
-                driver.name
-            )));
-        }
         let stream = driver.stream()?;
-        let shared = staged + warps * header.warp_bytes as usize;
-        let kernel = driver.kernel(&format!("{}_known", laid.kernel), shared)?;
-        let block = shape.block_size;
-        let position = LINES * (2 * shape.width + 8 * shape.heads);
-        let cache_bytes = (shape.layers - 1) * block * position;
+        let placed = Placed::new(driver, &stream, model, "known", WARPS)?;
+        let (block, warps) = (placed.header.block as usize, placed.warps);
         let most_blocks = (driver.multiprocessors * BLOCKS).min(TILES.div_ceil(warps));
         let tokens_bytes = TILES * ((block + 1) * LINES + 4);
-        let bytes = driver.memory(laid.bytes.len())?;
-        stream.upload(&bytes, &laid.bytes)?;
         Ok(Self {
-            kernel,
-            header,
-            bytes,
-            cache: driver.memory(most_blocks * warps * cache_bytes)?,
-            cache_bytes,
-            warps,
+            cache: driver.memory(most_blocks * warps * placed.cache_bytes)?,
             most_blocks,
             tokens: driver.pinned(tokens_bytes)?,
             device_tokens: driver.memory(tokens_bytes)?,
             slots: driver.pinned(TILES * block * LINES)?,
             device_slots: driver.memory(TILES * block * LINES * 8)?,
             stream,
+            placed,
         })
     }
 
@@ -109,7 +76,7 @@ impl KnownLines {
         &mut self,
         lines: impl ExactSizeIterator<Item = I>,
     ) -> Result<Slotted<'_>> {
-        let block = self.header.block as usize;
+        let block = self.placed.header.block as usize;
         let tiles = lines.len().div_ceil(LINES);
         assert!(tiles <= TILES, "more lines than there is room for");
         let of_tile = (block + 1) * LINES;
@@ -128,30 +95,29 @@ impl KnownLines {
         for (room, len) in self.tokens[lengths_at..].chunks_exact_mut(4).zip(&lengths) {
             room.copy_from_slice(&len.to_ne_bytes());
         }
-        let blocks = tiles.div_ceil(self.warps).min(self.most_blocks);
-        let model = ModelArgument {
-            bytes: self.bytes.0,
-            header: self.header,
-        };
         let known = KnownArgument {
             cache: self.cache.0,
             tokens: self.device_tokens.0,
             lengths: self.device_tokens.0 + lengths_at as u64,
             slots: self.device_slots.0,
-            cache_bytes: self.cache_bytes as u64,
+            cache_bytes: self.placed.cache_bytes as u64,
             tiles: tiles as u32,
         };
-        let inputs = [(&self.device_tokens, &self.tokens[..lengths_at + 4 * tiles])];
+        let Placed { kernel, warps, .. } = &self.placed;
+        let shape = (kernel, tiles.div_ceil(*warps).min(self.most_blocks), 32 * warps);
+        let tokens = &self.tokens[..lengths_at + 4 * tiles];
         let slots = &mut self.slots[..tiles * block * LINES];
+        let stream = &self.stream;
         // SAFETY: the arguments are the kernel's, and all buffers have room for `TILES` tiles, of which these are some.
-        unsafe {
-            self.stream.run(
-                (&self.kernel, blocks, 32 * self.warps),
-                (model, known),
-                &inputs,
-                (&self.device_slots, slots),
-            )?;
-        }
+        // Nobody touches them before the stream was waited for.
+        let queued = unsafe {
+            let copied = stream.copy_in(&self.device_tokens, tokens);
+            let launched = copied.and_then(|()| stream.launch(shape, (self.placed.argument(), known)));
+            launched.and_then(|()| stream.copy_out(slots, &self.device_slots))
+        };
+        // Waited for whatever happened, so that the buffers are at rest.
+        let waited = stream.wait();
+        queued.and(waited)?;
         Ok(Slotted {
             slots: &self.slots,
             block,

@@ -1,0 +1,154 @@
+// What is behind attention: the hidden layer, the head, and the way from logits to integers.
+#pragma once
+#include "attention.cuh"
+
+// GELU(x) + 0.1875 in 16-bit fixed point; no step leaves 16 bits but the last, which saturates.
+__device__ __forceinline__ int gelu_shifted(float y, const Layer& l) {
+    int x = (int)(rounded(y) - MAGIC_BITS);
+    x = min(max(x, -32768), 32767);
+    int v = min(abs(x), l.clamp) << l.shift;
+    int h = l.c[0];
+#pragma unroll
+    for (int i = 1; i < 5; i++) h = (h * v + l.c[i]) >> 15;
+    return min(max(x, 0) + h, 32767);
+}
+
+// The hidden layer: h = GELU(product(norm(x))), x += product(h). `hidden` is (tiles, 2 lines, 32 lanes).
+template <class N>
+__device__ __forceinline__ void feed_forward(const u8* bytes, const Layer& l, int lane, u32* hidden, float (&x)[2][N::F]) {
+    hidden += lane;
+    int most[2] = {0, 0};
+    {
+        Inputs<N> in;
+        in.norm(x);
+        for (u32 tile = 0; tile < l.tiles; tile++) {
+            float y[2][2];
+            in.product(bytes + l.expand, bytes + l.expand_outputs, tile, lane, y);
+            bool whole = 8 * tile + 4 < l.hidden;
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                int g0 = gelu_shifted(y[r][0], l), g1 = gelu_shifted(y[r][1], l);
+                most[r] = max(most[r], max(g0, whole ? g1 : 0));
+                hidden[(2 * tile + r) * 32] = __byte_perm(g0, g1, 0x5410);
+            }
+        }
+    }
+    float scale[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        most[r] = max(most[r], __shfl_xor_sync(ALL, most[r], 1));
+        most[r] = max(most[r], __shfl_xor_sync(ALL, most[r], 2));
+        int factor = min(__float2int_rz(__fdiv_rn(127.0f * 32768.0f, (float)most[r])), 32767);
+        scale[r] = __fdiv_rn(l.unit, (float)factor);
+        for (u32 w = 0; w < 2 * l.chunks; w++) {
+            u32 a = hidden[(4 * w + r) * 32], b = hidden[(4 * w + 2 + r) * 32], byte[4];
+            int g[4] = {(int)(a & 0x7fff), (int)(a >> 16), (int)(b & 0x7fff), (int)(b >> 16)};
+#pragma unroll
+            for (int i = 0; i < 4; i++) byte[i] = (u32)(g[i] * factor + 16384) >> 15;
+            hidden[(2 * w + r) * 32] = pack(byte[0], byte[1], byte[2], byte[3]);
+        }
+    }
+#pragma unroll
+    for (int first = 0; first < N::W / 8; first += N::BLOCKED) {
+        int c[N::BLOCKED][4];
+#pragma unroll
+        for (int i = 0; i < N::BLOCKED; i++) c[i][0] = c[i][1] = c[i][2] = c[i][3] = (int)MAGIC_BITS;
+        const uint2* b = (const uint2*)(bytes + l.contract) + first * l.chunks * 32 + lane;
+        for (u32 k = 0; k < l.chunks; k++) {
+            const u32* a = hidden + 128 * k;
+#pragma unroll
+            for (int i = 0; i < N::BLOCKED; i++)
+                mma(c[i], a[0], a[32], a[64], a[96], b[(i * l.chunks + k) * 32]);
+        }
+#pragma unroll
+        for (int i = 0; i < N::BLOCKED; i++) {
+            Outputs o = ((const Outputs*)(bytes + l.contract_outputs))[4 * (first + i) + lane % 4];
+            float y[2][2];
+            Inputs<N>::finish(o, c[i], scale, y);
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                int j = 2 * (first + i);
+                x[r][j] = add(x[r][j], y[r][0]);
+                x[r][j + 1] = add(x[r][j + 1], y[r][1]);
+            }
+        }
+    }
+}
+
+// From the residual stream to the row of cumulative probabilities of each line: rows(r, s) as words
+// r * (8 * stride + 8) + 8 * s + g, for the lane's quad g.
+template <class N>
+__device__ __forceinline__ void distribution(const Model& m, const u8* bytes, int lane, float* rows,
+                                             const float (&x)[2][N::F]) {
+    int g = lane / 4, t = lane % 4;
+    u32 line_words = 8 * m.stride + 8;
+    u32 high[2][2 * N::CHUNKS], low[2][2 * N::CHUNKS];
+    float scale[2], top[2] = {LOWEST, LOWEST};
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        Centred c = {};
+        c.measure(x[r]);
+        float factor = __fdiv_rn(1023.0f, c.max);
+#pragma unroll
+        for (int w = 0; w < 2 * N::CHUNKS; w++) {
+            high[r][w] = low[r][w] = 0;
+            if (4 * w < N::F) {
+                u32 hi[4], lo[4];
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    u32 a = rounded(mul(sub(x[r][4 * w + i], c.mean), factor)) - MAGIC_BITS;
+                    hi[i] = a >> 5, lo[i] = a & 31;
+                }
+                high[r][w] = pack(hi[0], hi[1], hi[2], hi[3]);
+                low[r][w] = pack(lo[0], lo[1], lo[2], lo[3]);
+            }
+        }
+        scale[r] = mul(__fdiv_rn(c.max, 1023.0f), c.rstd);
+    }
+    for (u32 tile = 0; tile < m.stride / 8; tile++) {
+        int hh[4] = {0, 0, 0, 0}, hl[4] = {0, 0, 0, 0}, ll[4] = {0, 0, 0, 0};
+        const uint2* b = (const uint2*)(bytes + m.head) + tile * N::CHUNKS * 64 + lane;
+#pragma unroll
+        for (int k = 0; k < N::CHUNKS; k++) {
+            uint2 wh = b[64 * k], wl = b[64 * k + 32];
+            u32 h0 = high[0][2 * k], h1 = high[1][2 * k], h2 = high[0][2 * k + 1], h3 = high[1][2 * k + 1];
+            u32 l0 = low[0][2 * k], l1 = low[1][2 * k], l2 = low[0][2 * k + 1], l3 = low[1][2 * k + 1];
+            mma(hh, h0, h1, h2, h3, wh);
+            mma(hl, h0, h1, h2, h3, wl);
+            mma(hl, l0, l1, l2, l3, wh);
+            mma(ll, l0, l1, l2, l3, wl);
+        }
+        Outputs o = ((const Outputs*)(bytes + m.head_outputs))[4 * tile + t];
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int r = i / 2, e = i % 2;
+            u32 symbol = 8 * tile + 4 * e + t;
+            float sum = __int2float_rn(hh[i] * 1024 + hl[i] * 32 + ll[i]);
+            float logit = add(mul(mul(sum, e ? o.scale.y : o.scale.x), scale[r]), e ? o.bias.y : o.bias.x);
+            rows[r * line_words + 8 * symbol + g] = logit;
+            if (symbol < m.vocab) top[r] = larger(top[r], logit);
+        }
+    }
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        top[r] = quad_max(top[r]);
+        for (u32 symbol = t; symbol < m.vocab; symbol += 4) {
+            float* at = rows + r * line_words + 8 * symbol + g;
+            *at = exp2_fine(sub(*at, top[r]));
+        }
+    }
+    __syncwarp();
+    if (t < 2) {
+        float* row = rows + t * line_words + g;
+        float total = 0.0f, left = 0.0f;
+        for (u32 s = 0; s < m.vocab; s++) total = add(total, row[8 * s]);
+        float factor = __fdiv_rn((float)(SLOTS - m.vocab), total);
+        for (u32 s = 0; s < m.vocab; s++) {
+            float weight = row[8 * s];
+            row[8 * s] = __uint_as_float(__float2uint_rz(mul(left, factor)) + s);
+            left = add(left, weight);
+        }
+        for (u32 s = m.vocab; s < m.stride; s++) row[8 * s] = __uint_as_float(SLOTS);
+    }
+    __syncwarp();
+}

@@ -1,0 +1,53 @@
+// A model as src/exact/cuda/layout.rs lays it out, and the sizes that are known when a kernel is compiled.
+#pragma once
+#include "arithmetic.cuh"
+
+// How four lanes' sums become outputs: two outputs of each. The sums start at 1.5 * 2^23 as bits, less what
+// the activations' zero adds.
+struct Outputs { int2 start; float2 scale; float2 bias; };
+
+// Where a layer's products are in the model's bytes: fragments of weights, then Outputs.
+struct Layer {
+    u32 qkv, qkv_outputs, projection, projection_outputs, expand, expand_outputs, contract, contract_outputs;
+    u32 hidden;      // hidden units, a multiple of 4
+    u32 tiles;       // tiles of 8 of them
+    u32 chunks;      // chunks of 32 of them
+    int clamp, shift;
+    int c[5];        // GELU's coefficients; from the second on times 2^15, and 2^14 more
+    float unit;      // 32768 / 2^places
+    u32 unused;
+};
+
+// A model's bytes and where things are in them.
+struct Model {
+    const u8* bytes;
+    u32 staged;      // bytes in front that go to shared memory, where they fit
+    u32 warp_bytes;  // shared memory of a warp
+    u32 layers, block, vocab, stride;
+    u32 head, head_outputs;
+    u32 streams, queries, seen; // tables by position and token
+    float softmax;
+};
+
+// What the layers behind the first remember of a tile, and the tokens, which are what the first remembers.
+struct Memory {
+    u8* cache;       // (layers - 1, block) of Net::POSITION bytes
+    const u8* tokens; // (block, 16)
+};
+
+// A shape of networks.
+template <int W_, int H_> struct Net {
+    static const int W = W_;               // features
+    static const int H = H_;               // heads
+    static const int F = W / 4;            // features of a lane
+    static const int D = W / H;            // features of a head
+    static const int Q = D / 4;            // of them a lane's
+    static const int CHUNKS = (W + 31) / 32;
+    static const bool STAGED = W <= 48;    // weights in shared memory
+    static const int GROUP = D < 8 ? 8 : D; // features that are rounded at a time, whole heads
+    static const int MIXED = 8 * D + 8;    // floats of a head's mixed values, all quads
+    static const int POSITION = LINES * (2 * W + 8 * H); // bytes of the cache
+    static const int SEEN = (2 * W + 8 * H + 15) / 16 * 16; // bytes of a row of the tables
+    static const int QUERY = (W + 4 * H + 15) / 16 * 16;
+    static const int BLOCKED = W / 8 <= 6 ? W / 8 : 4; // output tiles that share their inputs
+};

@@ -1,0 +1,82 @@
+// Rows of features on their way into a product and out of it.
+#pragma once
+#include "model.cuh"
+
+// A row of the residual stream without its mean, and 1 / sqrt(variance + epsilon).
+struct Centred {
+    float mean, rstd, max;
+
+    template <int F> __device__ __forceinline__ void measure(const float (&x)[F]) {
+        float sum = 0.0f;
+#pragma unroll
+        for (int j = 0; j < F; j++) sum = add(sum, x[j]);
+        mean = __fdiv_rn(quad_sum(sum), 4.0f * F);
+        float squares = 0.0f;
+        max = SCALE_FLOOR;
+#pragma unroll
+        for (int j = 0; j < F; j++) {
+            float d = sub(x[j], mean);
+            squares = add(squares, mul(d, d));
+            max = larger(max, fabsf(d));
+        }
+        float variance = __fdiv_rn(quad_sum(squares), 4.0f * F);
+        rstd = __fdiv_rn(1.0f, __fsqrt_rn(add(variance, 1e-5f)));
+        max = quad_max(max);
+    }
+};
+
+// A lane's rounded inputs of a product, of its two lines, and their scales.
+template <class N> struct Inputs {
+    u32 a[2][2 * N::CHUNKS];
+    float scale[2];
+
+    // 64 + x * (63 / max), rounded, of what `x` gives.
+    template <class X> __device__ __forceinline__ void round_row(int r, float max, X x) {
+        float factor = __fdiv_rn(63.0f, max);
+#pragma unroll
+        for (int w = 0; w < 2 * N::CHUNKS; w++) {
+            a[r][w] = 0;
+            if (4 * w < N::F) {
+                u32 b[4];
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    b[i] = __float_as_uint(add(mul(x(4 * w + i), factor), MAGIC + 64.0f));
+                a[r][w] = pack(b[0], b[1], b[2], b[3]);
+            }
+        }
+        scale[r] = __fdiv_rn(max, 63.0f);
+    }
+
+    __device__ __forceinline__ void norm(const float (&x)[2][N::F]) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            Centred c;
+            c.measure(x[r]);
+            round_row(r, c.max, [&](int j) { return sub(x[r][j], c.mean); });
+            scale[r] = mul(scale[r], c.rstd);
+        }
+    }
+
+    // A tile of 8 outputs: y[r][e] is output 8 * tile + 4e + t of line r.
+    __device__ __forceinline__ void product(const u8* weights, const u8* outputs, int tile, int lane,
+                                            float (&y)[2][2]) const {
+        Outputs o = ((const Outputs*)outputs)[4 * tile + lane % 4];
+        int c[4] = {o.start.x, o.start.y, o.start.x, o.start.y};
+        const uint2* b = (const uint2*)weights + tile * N::CHUNKS * 32 + lane;
+#pragma unroll
+        for (int k = 0; k < N::CHUNKS; k++)
+            mma(c, a[0][2 * k], a[1][2 * k], a[0][2 * k + 1], a[1][2 * k + 1], b[32 * k]);
+        finish(o, c, scale, y);
+    }
+
+    static __device__ __forceinline__ void finish(const Outputs& o, const int (&c)[4], const float (&scale)[2],
+                                                  float (&y)[2][2]) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            float s0 = sub(__uint_as_float((u32)c[2 * r]), MAGIC);
+            float s1 = sub(__uint_as_float((u32)c[2 * r + 1]), MAGIC);
+            y[r][0] = add(mul(mul(s0, o.scale.x), scale[r]), o.bias.x);
+            y[r][1] = add(mul(mul(s1, o.scale.y), scale[r]), o.bias.y);
+        }
+    }
+};
