@@ -65,7 +65,8 @@ impl Args {
             (None, Some(learned)) => vec![learned.watch.finish(learned.bytes, &facts)],
             (presets, _) => {
                 let presets = presets.iter().flat_map(|presets| &presets.0);
-                let runs = presets.map(|&preset| self.learn_with(preset, file, survey.clone(), &again, &facts));
+                let runs =
+                    presets.map(|&preset| self.learn_with(preset, file, survey.clone(), &again, &facts));
                 runs.collect::<Result<_>>()?
             }
         };

@@ -102,7 +102,10 @@ mod tests {
     fn pieces_do_not_matter() {
         let text = include_bytes!("../../../corpora/uniform-8-10k.txt");
         let whole = read(text, text.len());
-        assert_eq!((whole.bytes, whole.lines, whole.digits), (280_000, 10_000, Some(8)));
+        assert_eq!(
+            (whole.bytes, whole.lines, whole.digits),
+            (280_000, 10_000, Some(8))
+        );
         assert!((whole.floor_bytes().unwrap() - 10_000.0 * 2.0 * 10f64.log2()).abs() < 1e-6);
         for piece in [7, 4096] {
             assert_eq!(read(text, piece).floor, whole.floor);

@@ -139,7 +139,10 @@ mod tests {
         go(BlockKind::Raw, 10_240);
         let record = shared.take();
         assert_eq!(told, 12);
-        assert_eq!((record.lines, record.tokens, record.learned_lines), (1024, 1024, 2048));
+        assert_eq!(
+            (record.lines, record.tokens, record.learned_lines),
+            (1024, 1024, 2048)
+        );
         assert!((record.loss_bits - 1024.0).abs() < 1e-9);
         assert_eq!(record.slot_bits, 4.0 * 257.0);
         assert_eq!((record.parts.coded, record.parts.fallback), (129, 10_290));

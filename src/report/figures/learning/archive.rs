@@ -126,7 +126,11 @@ fn rest(canvas: &mut Canvas, x: &Scale, account: &LearningAccount, floor: f64) {
     let all = all.map(|point| above(point, floor));
     let (least, most) = all.fold((0.0f64, 0.0f64), |(l, m), a| (l.min(a), m.max(a)));
     let y = Scale::linear((least, most + 0.08 * (most - least)), (REST.1, REST.0));
-    canvas.y_axis(&y, (LEFT, RIGHT), "bytes above the floor so far: what learning cost");
+    canvas.y_axis(
+        &y,
+        (LEFT, RIGHT),
+        "bytes above the floor so far: what learning cost",
+    );
     canvas.line("dash", (LEFT, y.at(0.0)), (RIGHT, y.at(0.0)));
     let mut ends = Vec::new();
     for (index, run) in account.runs.iter().enumerate() {

@@ -39,7 +39,11 @@ pub fn figure(account: &LearningAccount) -> Option<Figure> {
         let place = |&(lines, bits): &(f64, f64)| (x.at(lines), y.at(bits));
         canvas.path(colour(index).1, &curve.iter().map(place).collect::<Vec<_>>());
         let Some(&(_, end)) = curve.last() else { continue };
-        labels.push((y.at(end), Some(colour(index).0), format!("{} {end:.2}", run.preset)));
+        labels.push((
+            y.at(end),
+            Some(colour(index).0),
+            format!("{} {end:.2}", run.preset),
+        ));
     }
     if let Some(floor) = floor {
         canvas.line("dash", (LEFT, y.at(floor)), (RIGHT, y.at(floor)));
@@ -70,7 +74,10 @@ fn points(run: &LearningRun, most: usize) -> Vec<(f64, f64)> {
     let point = |windows: &[crate::report::learning::LearningWindow]| {
         let lines: u64 = windows.iter().map(|window| window.window_lines).sum();
         let bits: f64 = windows.iter().map(|window| window.bits).sum();
-        (windows[windows.len() - 1].lines as f64, bits / lines.max(1) as f64)
+        (
+            windows[windows.len() - 1].lines as f64,
+            bits / lines.max(1) as f64,
+        )
     };
     groups(&run.windows, most).map(point).collect()
 }

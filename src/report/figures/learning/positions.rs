@@ -112,7 +112,11 @@ fn shades(run: &LearningRun, position: &LearningPosition) -> Vec<(u64, u8)> {
                 tokens += count;
             }
         }
-        let above = if tokens > 0 { bits / tokens as f64 - aleatoric } else { 0.0 };
+        let above = if tokens > 0 {
+            bits / tokens as f64 - aleatoric
+        } else {
+            0.0
+        };
         (windows[windows.len() - 1].lines, shade(above))
     };
     groups(&run.windows, COLUMNS).map(shade_of).collect()
@@ -141,7 +145,10 @@ fn describe(runs: &[LearningRun]) -> String {
             emerged.count(),
             run.positions.len()
         );
-        let last = run.positions.iter().filter_map(|p| Some((p.emerges_at?, &p.label)));
+        let last = run
+            .positions
+            .iter()
+            .filter_map(|p| Some((p.emerges_at?, &p.label)));
         match last.max_by_key(|(line, _)| *line) {
             Some((line, label)) => {
                 text += &format!(", the last of them, {label}, at line {}.", grouped(line));
