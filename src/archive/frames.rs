@@ -39,6 +39,11 @@ impl<R: Read> Frames<R> {
         }
     }
 
+    /// Bytes read so far, a payload that is still to be read or passed over among them.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Number of the block that the last header belongs to, from 0 in each archive.
     pub fn block_number(&self) -> u64 {
         self.archive

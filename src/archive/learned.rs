@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::block::{self, BLOCK_LINES, Coded, MAX_BLOCK_BYTES, Modelled, Split};
 use super::format::{BlockHeader, BlockKind, Header};
+use super::observe::{BlockParts, BlockWatch};
 use super::sink::Sink;
 use super::writer::Summary;
 use crate::Result;
@@ -36,6 +37,8 @@ pub struct LearnOptions {
     pub survey: Option<Survey>,
     /// Is told of every batch.
     pub observer: Option<Observer>,
+    /// Is told of every block, behind its batches.
+    pub blocks: Option<BlockWatch>,
 }
 
 impl Default for LearnOptions {
@@ -49,6 +52,7 @@ impl Default for LearnOptions {
             threads: 1,
             survey: None,
             observer: None,
+            blocks: None,
         }
     }
 }
@@ -113,7 +117,7 @@ impl<W: Write> LearningCompressor<W> {
             let rest = self.waiting.split_off(len);
             let content = std::mem::replace(&mut self.waiting, rest);
             let coded = encode(&content, &mut coder, self.waiting.is_empty());
-            self.sink.put_block(&coded)?;
+            self.put(&coded)?;
         }
         let (output, summary) = self.sink.end()?;
         Ok((output, summary, coder))
@@ -154,6 +158,14 @@ impl<W: Write> LearningCompressor<W> {
         Ok(coder)
     }
 
+    fn put(&mut self, coded: &Coded<()>) -> io::Result<()> {
+        self.sink.put_block(coded)?;
+        if let Some(blocks) = &mut self.options.blocks {
+            blocks(&BlockParts::new(&coded.header, &coded.payload, coded.modelled));
+        }
+        Ok(())
+    }
+
     /// The most lines of the next block.
     fn block_lines(&self) -> usize {
         let doublings = self.sink.blocks().len().min(BLOCK_LINES.ilog2() as usize) as u32;
@@ -175,7 +187,7 @@ impl<W: Write> LearningCompressor<W> {
             let mut coder = self.coder(false)?;
             let coded = encode(&self.waiting[from..from + len], &mut coder, false);
             self.coder = Some(coder);
-            self.sink.put_block(&coded)?;
+            self.put(&coded)?;
             from += len;
         }
         self.waiting.drain(..from);
@@ -252,4 +264,18 @@ pub(super) fn decode(
         coder.absorb(&split.lines);
     }
     Ok(content)
+}
+
+/// What a block that was decoded is made of.
+pub(super) fn parts(
+    header: &BlockHeader,
+    payload: &[u8],
+    content: &[u8],
+    coder: &LearningCoder,
+) -> BlockParts {
+    let modelled = match header.kind {
+        BlockKind::Learned => Split::new(content, |line| coder.fits(line)).modelled(),
+        _ => Modelled::default(),
+    };
+    BlockParts::new(header, payload, modelled)
 }

@@ -26,7 +26,7 @@ pub(crate) use embedded::{model_from_bytes, model_to_bytes};
 pub use format::{BlockKind, LEARNED_VERSION, MAGIC, VERSION};
 pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
 pub use learned::{LearnOptions, LearningCompressor};
-pub use observe::{BlockObserver, BlockParts, Observer};
+pub use observe::{BlockObserver, BlockParts, BlockWatch, Observer};
 pub(crate) use reader::hex;
 pub use reader::{DecompressOptions, Decompressor, Verified};
 pub use writer::{CompressOptions, Compressor, Summary};

@@ -1,7 +1,8 @@
 //! Looking on while an archive is written: how the report learns what each bit went to, in the same
 //! pass that codes. Nothing of the bytes depends on it.
 
-use super::format::BlockKind;
+use super::block::{self, Modelled};
+use super::format::{BlockHeader, BlockKind};
 use crate::coder::TokenObserver;
 
 /// Looks on while the blocks of an archive are made. `()` does not look.
@@ -36,6 +37,9 @@ impl BlockObserver for () {
     fn end(&mut self, _content: &[u8], _lines: &[&[u8]], _kind: BlockKind) {}
 }
 
+/// Is told of every block of an archive that is coded while learning, behind its batches.
+pub type BlockWatch = Box<dyn FnMut(&BlockParts) + Send>;
+
 /// What a block's payload is made of, in bytes. The rest of it is framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockParts {
@@ -55,4 +59,20 @@ pub struct BlockParts {
     pub modelled_lines: u64,
     /// Tokens of those lines: their characters and their ends.
     pub tokens: u64,
+}
+
+impl BlockParts {
+    pub(super) fn new(header: &BlockHeader, payload: &[u8], modelled: Modelled) -> Self {
+        let (coded, beside) = block::payload_parts(header.kind, header.payload_len, payload);
+        Self {
+            kind: header.kind,
+            newlines: u64::from(header.newlines),
+            content_len: u64::from(header.content_len),
+            payload_len: u64::from(header.payload_len),
+            coded_len: u64::from(coded),
+            beside_len: u64::from(beside),
+            modelled_lines: modelled.lines,
+            tokens: modelled.tokens,
+        }
+    }
 }

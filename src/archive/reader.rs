@@ -8,10 +8,11 @@ use super::format::BlockHeader;
 use super::frames::{self, Frame, Frames};
 use super::index::LineRange;
 use super::learned;
+use super::observe::BlockWatch;
 use super::pipeline::Pipeline;
 use crate::bundle::{Model, Models};
 use crate::exact::Device;
-use crate::learn::{LearningCoder, Settings};
+use crate::learn::{self, LearningCoder, Settings};
 use crate::{Error, Result};
 
 /// Restores the content of an archive, or of several one after another, as it is read from.
@@ -38,6 +39,8 @@ pub struct Decompressor<R: Read> {
     /// What codes the present archive.
     coding: Coding,
     threads: usize,
+    /// Is told of every block that a learner decodes.
+    watch: Option<BlockWatch>,
     /// The content of a block, and what of it is still to be read.
     content: Content,
     /// Lines that are wanted, and newlines before the next block.
@@ -131,6 +134,7 @@ impl<R: Read> Decompressor<R> {
             pipeline: Pipeline::new(threads, decoding.held(), decoding),
             coding: Coding::Unknown,
             threads,
+            watch: None,
             content: Content::default(),
             wanted: lines,
             newlines: 0,
@@ -155,6 +159,20 @@ impl<R: Read> Decompressor<R> {
             Coding::Learner(coder) => Some(coder.learner().settings()),
             _ => None,
         }
+    }
+
+    /// Has every batch of the archive that is being read told to `batches`, and every block to
+    /// `blocks`, if it was coded while learning: as [`crate::LearnOptions`] has when it is written.
+    pub fn watch(&mut self, batches: learn::Observer, blocks: BlockWatch) {
+        if let Coding::Learner(coder) = &mut self.coding {
+            coder.observe(batches);
+            self.watch = Some(blocks);
+        }
+    }
+
+    /// Bytes of archives that were read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.frames.offset()
     }
 
     /// How much was read and found right so far.
@@ -207,6 +225,9 @@ impl<R: Read> Decompressor<R> {
             Coding::Learner(coder) => {
                 let whole = learned::decode(&header, &payload, coder)
                     .map_err(|what| frames::undecodable(number, what))?;
+                if let Some(watch) = &mut self.watch {
+                    watch(&learned::parts(&header, &payload, &whole, coder));
+                }
                 if touches {
                     let wanted = wanted.cut(&whole, before);
                     self.pipeline.give_done(Ok(Content { whole, wanted }));

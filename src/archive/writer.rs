@@ -191,17 +191,7 @@ impl<W: Write, O: Observer> Compressor<W, O> {
             modelled,
             observer,
         } = coded;
-        let (coded, beside) = block::payload_parts(header.kind, header.payload_len, &payload);
-        let parts = BlockParts {
-            kind: header.kind,
-            newlines: u64::from(header.newlines),
-            content_len: u64::from(header.content_len),
-            payload_len: u64::from(header.payload_len),
-            coded_len: u64::from(coded),
-            beside_len: u64::from(beside),
-            modelled_lines: modelled.lines,
-            tokens: modelled.tokens,
-        };
+        let parts = BlockParts::new(&header, &payload, modelled);
         self.observer.block(observer, parts);
         Ok(true)
     }

@@ -1,4 +1,5 @@
-//! `surprisal compress --learn`: what belongs to it alone.
+//! Coding while learning: the options that `compress` and `report` share, and what belongs to
+//! `compress --learn` alone.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 use serde_json::json;
 use surprisal::LearnOptions;
-use surprisal::learn::{BatchRecord, LearningCoder, Settings, Survey};
+use surprisal::learn::{BatchRecord, LearningCoder, Observer, Settings, Survey};
 use surprisal::model::{GptConfig, Preset};
 
 use super::input::Source;
@@ -17,13 +18,10 @@ use super::progress::Progress;
 /// Lines of a record of the log.
 const WINDOW: usize = 1024;
 
-/// Options of coding while learning.
+/// How a learner learns: with the same options `report --learn` tells of the archive that
+/// `compress --learn` writes.
 #[derive(clap::Args)]
-pub struct LearnArgs {
-    /// Begin with a network that knows nothing and learn from every batch of lines behind it: the
-    /// archive needs no model. Presets: pico, tiny, nano, micro, mini
-    #[arg(long, value_name = "PRESET", num_args = 0..=1, require_equals = true, default_missing_value = "nano", conflicts_with_all = ["model", "embed_model"])]
-    pub learn: Option<Preset>,
+pub struct LearnerOptions {
     /// Lines of a batch, after each of which a step is taken
     #[arg(long, value_name = "N", requires = "learn", value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch_lines: Option<u16>,
@@ -36,6 +34,40 @@ pub struct LearnArgs {
     /// Further steps for each batch, on lines drawn from those before: costs time, not bytes
     #[arg(long, value_name = "STEPS", requires = "learn", default_value_t = 0)]
     replay: u8,
+}
+
+impl LearnerOptions {
+    /// The library's options.
+    pub fn options(
+        &self,
+        preset: Preset,
+        survey: Option<Survey>,
+        threads: usize,
+        observer: Observer,
+    ) -> LearnOptions {
+        LearnOptions {
+            preset,
+            batch_lines: self.batch_lines.map(usize::from),
+            rate: self.lr,
+            seed: self.seed,
+            replay: self.replay,
+            threads,
+            survey,
+            observer: Some(observer),
+            blocks: None,
+        }
+    }
+}
+
+/// Options of `compress --learn`.
+#[derive(clap::Args)]
+pub struct LearnArgs {
+    /// Begin with a network that knows nothing and learn from every batch of lines behind it: the
+    /// archive needs no model. Presets: pico, tiny, nano, micro, mini
+    #[arg(long, value_name = "PRESET", num_args = 0..=1, require_equals = true, default_missing_value = "nano", conflicts_with_all = ["model", "embed_model"])]
+    pub learn: Option<Preset>,
+    #[command(flatten)]
+    learner: LearnerOptions,
     /// Keep what was learned as a model folder
     #[arg(long, value_name = "FOLDER", requires = "learn")]
     save_model: Option<PathBuf>,
@@ -84,16 +116,7 @@ impl LearnArgs {
                 log.lock().expect("nobody panicked with it").batch(record);
             }
         };
-        Ok(LearnOptions {
-            preset,
-            batch_lines: self.batch_lines.map(usize::from),
-            rate: self.lr,
-            seed: self.seed,
-            replay: self.replay,
-            threads,
-            survey,
-            observer: Some(Box::new(observer)),
-        })
+        Ok(self.learner.options(preset, survey, threads, Box::new(observer)))
     }
 
     /// Keeps what was learned, where that was asked for.

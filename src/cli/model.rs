@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use surprisal::{Model, Models};
 
 /// Bytes of a content that the choice of its model looks at.
-const LOOK_AT: u64 = 1 << 16;
+pub const LOOK_AT: u64 = 1 << 16;
 
 /// The option that names a model.
 #[derive(clap::Args)]

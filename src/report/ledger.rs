@@ -1,6 +1,8 @@
 //! What is noted while a corpus is coded, token by token, on the threads that code, and added up in
 //! order. Memory is bounded: a block's notes, and what is kept of all blocks together.
 
+use super::ArchiveFacts;
+use super::curve::Curve;
 use super::recognise::Recogniser;
 use crate::archive::{BlockKind, BlockObserver, BlockParts, Observer};
 use crate::coder::TokenObserver;
@@ -15,8 +17,6 @@ pub(super) const SAMPLE_LINES: usize = 8192;
 const BLOCK_CANDIDATES: usize = 4096;
 /// Modelled lines between two points of the code length.
 const CURVE_STRIDE: usize = 256;
-/// The most points of the code length that are kept.
-const CURVE_POINTS: usize = 512;
 
 /// Bits that a symbol costs with a row of cumulative probabilities.
 #[inline]
@@ -202,10 +202,7 @@ pub(super) struct Ledger {
     /// Every `stride`-th modelled line of each block.
     pub sample: Vec<Noted>,
     stride: usize,
-    /// Lines so far, and bits of the payloads of all that came before them.
-    pub curve: Vec<(u64, f64)>,
-    curve_stride: usize,
-    curve_skipped: usize,
+    pub curve: Curve,
     pub recogniser: Recogniser,
     /// Newlines so far.
     newlines: u64,
@@ -227,6 +224,35 @@ pub(super) struct Parts {
     pub raw_blocks: u64,
 }
 
+impl Parts {
+    /// Adds a block.
+    pub fn add(&mut self, block: &BlockParts) {
+        self.payload += block.payload_len;
+        self.beside += block.beside_len;
+        let (sum, count) = match block.kind {
+            BlockKind::Modelled | BlockKind::Learned => (&mut self.coded, &mut self.modelled_blocks),
+            BlockKind::Zstd | BlockKind::ZstdLearned => (&mut self.fallback, &mut self.zstd_blocks),
+            BlockKind::Raw => (&mut self.fallback, &mut self.raw_blocks),
+        };
+        *sum += block.coded_len;
+        *count += 1;
+    }
+
+    /// What an archive of so many bytes is made of.
+    pub fn of_archive(&self, bytes: u64) -> ArchiveFacts {
+        ArchiveFacts {
+            bytes,
+            coded_bytes: self.coded,
+            beside_bytes: self.beside,
+            fallback_bytes: self.fallback,
+            framing_bytes: bytes - self.coded - self.beside - self.fallback,
+            modelled_blocks: self.modelled_blocks,
+            zstd_blocks: self.zstd_blocks,
+            raw_blocks: self.raw_blocks,
+        }
+    }
+}
+
 impl Observer for Ledger {
     type Block = BlockNotes;
 
@@ -238,12 +264,12 @@ impl Observer for Ledger {
         self.add_sample(sample.collect(), block.stride);
         let payload = 8.0 * self.parts.payload as f64;
         for (lines, bits) in block.curve {
-            self.add_point(before + lines, payload + bits);
+            self.curve.add(before + lines, payload + bits);
         }
         self.recogniser.append(&block.recogniser);
         self.newlines += parts.newlines;
-        self.add_parts(parts);
-        self.add_point(self.newlines, 8.0 * self.parts.payload as f64);
+        self.parts.add(&parts);
+        self.curve.add(self.newlines, 8.0 * self.parts.payload as f64);
     }
 }
 
@@ -284,36 +310,6 @@ impl Ledger {
             thin(&mut self.sample, 2);
             self.stride *= 2;
         }
-    }
-
-    fn add_point(&mut self, lines: u64, bits: f64) {
-        self.curve_skipped += 1;
-        if self.curve_skipped < self.curve_stride.max(1) {
-            return;
-        }
-        self.curve_skipped = 0;
-        self.curve.push((lines, bits));
-        if self.curve.len() == CURVE_POINTS {
-            let mut index = 0;
-            self.curve.retain(|_| {
-                index += 1;
-                index % 2 == 0
-            });
-            self.curve_stride = 2 * self.curve_stride.max(1);
-        }
-    }
-
-    fn add_parts(&mut self, block: BlockParts) {
-        let parts = &mut self.parts;
-        parts.payload += block.payload_len;
-        parts.beside += block.beside_len;
-        let (sum, count) = match block.kind {
-            BlockKind::Modelled | BlockKind::Learned => (&mut parts.coded, &mut parts.modelled_blocks),
-            BlockKind::Zstd | BlockKind::ZstdLearned => (&mut parts.fallback, &mut parts.zstd_blocks),
-            BlockKind::Raw => (&mut parts.fallback, &mut parts.raw_blocks),
-        };
-        *sum += block.coded_len;
-        *count += 1;
     }
 
     /// Bits of all that the model coded, by its integer probabilities.
@@ -372,15 +368,5 @@ mod tests {
         }
         let worst: Vec<u64> = ledger.worst.iter().map(|w| w.line).collect();
         assert_eq!(worst, [90, 88, 77, 64, 60, 41, 33, 21, 17, 9]);
-    }
-
-    #[test]
-    fn points_stay_few_and_spread() {
-        let mut ledger = Ledger::default();
-        (1..=100_000).for_each(|i| ledger.add_point(i, i as f64));
-        let len = ledger.curve.len();
-        assert!((CURVE_POINTS / 2..=CURVE_POINTS).contains(&len), "{len}");
-        let gap = ledger.curve[1].0 - ledger.curve[0].0;
-        assert!(ledger.curve.windows(2).all(|w| w[1].0 - w[0].0 == gap));
     }
 }

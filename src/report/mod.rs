@@ -16,8 +16,10 @@
 
 mod chain;
 mod claim;
+mod curve;
 mod explain;
 pub mod figures;
+pub mod learning;
 mod ledger;
 mod numbers;
 mod page;
@@ -30,7 +32,7 @@ pub use chain::Link;
 pub use claim::Claim;
 pub use explain::{END, LineAccount, TokenAccount, explain};
 pub use numbers::{grouped, percent, signed, signed_percent};
-pub use page::page;
+pub use page::{learning_page, page};
 pub use peers::{Peer, PeerResult};
 pub use sample::{Estimate, Sample};
 pub use two_part::{TwoPart, XzPoint};
@@ -47,6 +49,7 @@ use crate::exact::Device;
 use crate::training_log::TrainingLog;
 use crate::{CompressOptions, Compressor, Model, Result};
 use ledger::{Ledger, Noted, PositionNotes};
+use recognise::Recogniser;
 
 /// Lines that are shown token by token, beside the worst.
 const SHOWN_LINES: usize = 10;
@@ -282,8 +285,8 @@ impl Coded {
             (Ok(_), false) => "its log has no record".into(),
         };
         let corpus = corpus_facts(summary);
-        let archive = archive_facts(summary, ledger);
-        let floor = floor(ledger, corpus.lines);
+        let archive = ledger.parts.of_archive(summary.bytes_out);
+        let floor = floor(&ledger.recogniser, corpus.lines);
         let sample = sample::measure(model, &ledger.sample, ledger.sample_stride(), self.threads)?;
         let two_part = TwoPart::new(
             model_bytes,
@@ -313,7 +316,7 @@ impl Coded {
             positions: positions(ledger, floor.distribution),
             worst_lines: explained(model, &ledger.worst)?,
             sample_lines: explained(model, &spread(&ledger.sample))?,
-            code_length: code_length(ledger, corpus.lines),
+            code_length: ledger.curve.until(corpus.lines, ledger.parts.payload),
             corpus,
             floor,
             links,
@@ -351,22 +354,8 @@ fn corpus_facts(summary: &Summary) -> CorpusFacts {
     }
 }
 
-fn archive_facts(summary: &Summary, ledger: &Ledger) -> ArchiveFacts {
-    let parts = ledger.parts;
-    ArchiveFacts {
-        bytes: summary.bytes_out,
-        coded_bytes: parts.coded,
-        beside_bytes: parts.beside,
-        fallback_bytes: parts.fallback,
-        framing_bytes: summary.bytes_out - parts.coded - parts.beside - parts.fallback,
-        modelled_blocks: parts.modelled_blocks,
-        zstd_blocks: parts.zstd_blocks,
-        raw_blocks: parts.raw_blocks,
-    }
-}
-
-fn floor(ledger: &Ledger, lines: u64) -> Floor {
-    match ledger.recogniser.conclude() {
+fn floor(recogniser: &Recogniser, lines: u64) -> Floor {
+    match recogniser.conclude() {
         Err(reason) => Floor {
             distribution: None,
             bits_per_line: None,
@@ -462,16 +451,4 @@ fn explained(model: &Model, lines: &[Noted]) -> Result<Vec<LineAccount>> {
         })
     };
     lines.iter().map(one).collect()
-}
-
-fn code_length(ledger: &Ledger, lines: u64) -> Vec<CodeLength> {
-    let end = (lines, 8.0 * ledger.parts.payload as f64);
-    let points = [(0, 0.0)].into_iter().chain(ledger.curve.iter().copied());
-    let mut points: Vec<CodeLength> = points
-        .filter(|point| point.0 < lines)
-        .chain([end])
-        .map(|(lines, bits)| CodeLength { lines, bits })
-        .collect();
-    points.dedup_by_key(|point| point.lines);
-    points
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::figures::{Figure, STYLE};
+use super::learning::LearningAccount;
 use super::numbers::grouped;
 use super::{Account, Floor};
 
@@ -24,28 +25,74 @@ code{font-family:ui-monospace,monospace}
 @media print{body{max-width:none}section{break-inside:avoid}.scroll{overflow:visible}.scroll svg{min-width:0}details{display:none}}
 ";
 
+/// What stands above the figures.
+struct Head {
+    title: String,
+    facts: String,
+    claims: Vec<String>,
+    floor: String,
+    /// The command that makes such a page.
+    command: &'static str,
+}
+
 /// The page of an account of a corpus called `name`.
 pub fn page(name: &str, account: &Account, figures: &[Figure]) -> String {
+    let head = Head {
+        title: format!("{name}: the account of bits"),
+        facts: facts(account),
+        claims: vec![account.claim.sentence.clone()],
+        floor: floor(&account.floor),
+        command: "surprisal report",
+    };
+    whole(&head, figures)
+}
+
+/// The page of an account of coding a corpus called `name` while learning.
+pub fn learning_page(name: &str, account: &LearningAccount, figures: &[Figure]) -> String {
+    let (lines, bytes) = (account.corpus.lines, account.corpus.bytes);
+    let presets: Vec<&str> = account.runs.iter().map(|run| run.preset.as_str()).collect();
+    let head = Head {
+        title: format!("{name}: coded while learning"),
+        facts: format!(
+            "{} lines, {} bytes; learners that begin with nothing: {}.",
+            grouped(lines),
+            grouped(bytes),
+            presets.join(", ")
+        ),
+        claims: account.runs.iter().map(|run| run.sentence()).collect(),
+        floor: floor(&account.floor),
+        command: "surprisal report --learn",
+    };
+    whole(&head, figures)
+}
+
+fn whole(head: &Head, figures: &[Figure]) -> String {
     let mut html = String::new();
-    let title = format!("{name}: the account of bits");
+    let title = text(&head.title);
     write!(
         html,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{title}</title>\n\
          <link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n<header>\n\
-         <h1>{}</h1>\n<p class=\"note\">{}</p>\n<p class=\"claim\">{}</p>\n<p>{}</p>\n</header>\n<main>\n",
-        text(&title),
-        text(&title),
-        text(&facts(account)),
-        text(&account.claim.sentence),
-        text(&floor(&account.floor)),
+         <h1>{title}</h1>\n<p class=\"note\">{}</p>\n",
+        text(&head.facts),
     )
     .expect("memory");
+    for claim in &head.claims {
+        writeln!(html, "<p class=\"claim\">{}</p>", text(claim)).expect("memory");
+    }
+    writeln!(html, "<p>{}</p>\n</header>\n<main>", text(&head.floor)).expect("memory");
     for figure in figures {
         section(&mut html, figure);
     }
-    html + "</main>\n<footer><p class=\"note\">Made by <code>surprisal report</code>. The surprisal of a token is \
-            −log₂ of the probability that the model gave it: the bits that it costs.</p></footer>\n</body>\n</html>\n"
+    write!(
+        html,
+        "</main>\n<footer><p class=\"note\">Made by <code>{}</code>. The surprisal of a token is −log₂ of the \
+         probability that the model gave it: the bits that it costs.</p></footer>\n</body>\n</html>\n",
+        head.command
+    )
+    .expect("memory");
+    html
 }
 
 fn section(html: &mut String, figure: &Figure) {

@@ -19,16 +19,21 @@ fn page(corpus: Corpus) -> (TempDir, PathBuf) {
         command.current_dir(folder.path()).args(args).assert().success();
     };
     match corpus {
-        Corpus::Sums => run(&["corpus", "--lines", "3000", "-o", "a.txt"]),
+        Corpus::Sums | Corpus::Learned => run(&["corpus", "--lines", "3000", "-o", "a.txt"]),
         Corpus::Prose => std::fs::write(&text, PROSE.repeat(50)).unwrap(),
     }
-    run(&["report", "a.txt", "--html", "a.html"]);
+    match corpus {
+        Corpus::Learned => run(&["report", "--learn=pico,tiny", "a.txt", "--html", "a.html"]),
+        _ => run(&["report", "a.txt", "--html", "a.html"]),
+    }
     (folder, page)
 }
 
 #[derive(Clone, Copy)]
 enum Corpus {
     Sums,
+    /// The account of coding the sums while learning.
+    Learned,
     Prose,
 }
 
@@ -71,8 +76,6 @@ fn every_figure_has_its_marks_and_text() {
     let mut browser = Browser::start();
     browser.resize(1000, 800, false);
     browser.open(&page);
-    let figures = browser.value(FIGURES);
-    let figures = figures.as_array().unwrap();
     let expected = [
         ("chain", 15, "7  archive"),
         ("lines", 392, "The lines that cost most"),
@@ -82,8 +85,37 @@ fn every_figure_has_its_marks_and_text() {
         ("peers", 6, "xz -9e"),
         ("two-part", 8, "weights and data"),
     ];
+    assert_figures(&mut browser, &expected);
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn learning_has_its_figures() {
+    let (_folder, page) = page(Corpus::Learned);
+    assert!(std::fs::metadata(&page).unwrap().len() < 1_000_000);
+    let mut browser = Browser::start();
+    browser.resize(1000, 800, false);
+    browser.open(&page);
+    let expected = [
+        ("learning-curve", 10, "floor 53.15"),
+        ("learning-archive", 14, "floor: "),
+        ("learning-positions", 60, "c9"),
+        ("learning-sizes", 8, "two-part code"),
+    ];
+    assert_figures(&mut browser, &expected);
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    browser.picture(&pictures.join("learning-light.png"));
+    browser.show_as("screen", "dark");
+    browser.picture(&pictures.join("learning-dark.png"));
+}
+
+/// Each figure of the page has its name, so many marks, a text that begins so, words for those who do
+/// not see it, its numbers; nothing is cut off or covered, and the page asks nobody for anything.
+fn assert_figures(browser: &mut Browser, expected: &[(&str, u64, &str)]) {
+    let figures = browser.value(FIGURES);
+    let figures = figures.as_array().unwrap();
     assert_eq!(figures.len(), expected.len());
-    for (figure, (name, marks, text)) in figures.iter().zip(expected) {
+    for (figure, &(name, marks, text)) in figures.iter().zip(expected) {
         assert_eq!((&figure["name"], &figure["role"]), (&name.into(), &"img".into()));
         assert!(
             figure["marks"].as_u64().unwrap() >= marks,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use surprisal::report::figures::{self, Figure};
-use surprisal::report::{Account, page};
 
 use crate::cli::output::{Content, Output, Overwrite, Target};
 
@@ -29,7 +28,8 @@ impl Files {
     ) -> Result<Self> {
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            let found = figures::NAMES.iter().map(|name| folder.join(file_name(name)));
+            let names = figures::NAMES.iter().chain(&figures::LEARNING_NAMES);
+            let found = names.map(|name| folder.join(file_name(name)));
             if let Some(found) = found
                 .filter(|path| path.exists())
                 .find(|_| overwrite == Overwrite::Never)
@@ -45,24 +45,19 @@ impl Files {
         })
     }
 
-    /// Writes what was asked for.
+    /// Writes what was asked for: `page` makes the page.
     ///
     /// # Errors
     /// If that fails; no file is left unfinished.
-    pub fn write(self, name: &str, account: &Account) -> Result<()> {
-        if self.page.is_none() && self.folder.is_none() {
-            return Ok(());
-        }
-        let figures = figures::all(account);
+    pub fn write(self, figures: &[Figure], page: impl FnOnce(&[Figure]) -> String) -> Result<()> {
         if let Some(mut output) = self.page {
-            let page = page(name, account, &figures);
             output
-                .write_all(page.as_bytes())
+                .write_all(page(figures).as_bytes())
                 .context("cannot write the page")?;
             output.finish(None)?;
         }
         if let Some(folder) = self.folder {
-            for figure in &figures {
+            for figure in figures {
                 write_figure(&folder, figure, self.overwrite)?;
             }
         }

@@ -5,8 +5,9 @@ use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use surprisal::archive::MAGIC;
+use surprisal::report::learning::LearningWatch;
 use surprisal::{DecompressOptions, Decompressor, Model};
 use tempfile::NamedTempFile;
 
@@ -17,11 +18,26 @@ use crate::cli::progress::Progress;
 
 /// A corpus as it is read, and where it can be read again.
 pub struct Corpus {
-    content: Box<dyn Read>,
+    content: Content,
+    /// Of an archive that was coded while learning, unless a model was named for its content.
+    watch: Option<LearningWatch>,
     model: Arc<Model>,
     again: Again,
+    is_whole: bool,
     /// Removed when the report is done.
     _progress: Progress,
+}
+
+enum Content {
+    Text(Box<dyn Read>),
+    Archive(Box<Decompressor<Box<dyn Read>>>),
+}
+
+/// What decoding an archive told that was coded while learning.
+pub struct Learned {
+    pub watch: LearningWatch,
+    /// Bytes of the archive.
+    pub bytes: u64,
 }
 
 /// Where it can be read again, and how many bytes were read the first time.
@@ -40,7 +56,8 @@ enum Place {
 
 impl Corpus {
     /// Opens a text or an archive, whichever it is. An archive's content is accounted for by the
-    /// archive's own model unless another is named.
+    /// archive's own model unless another is named; one that was coded while learning is looked at
+    /// as it is decoded.
     ///
     /// # Errors
     /// If it cannot be read, or the model is missing.
@@ -62,17 +79,22 @@ impl Corpus {
         let is_archive = start == MAGIC;
         let input = progress.watch(Cursor::new(start).chain(source));
         let models = model.models()?;
-        let (chosen, content): (_, Box<dyn Read>) = if is_archive {
-            let input = io::BufReader::with_capacity(super::BUFFER, input);
-            let decoder = Decompressor::with_options(input, models.clone(), decoding)?;
+        let mut watch = None;
+        let (chosen, content) = if is_archive {
+            let input: Box<dyn Read> = Box::new(io::BufReader::with_capacity(super::BUFFER, input));
+            let mut decoder = Decompressor::with_options(input, models.clone(), decoding)?;
+            if !model.is_given() {
+                watch = LearningWatch::on(&mut decoder);
+            }
             // What was coded while learning has no model.
             let of_archive = decoder.model().filter(|_| !model.is_given());
-            let chosen = of_archive.unwrap_or(models.default_model());
-            (Arc::clone(chosen), Box::new(decoder))
+            let chosen = Arc::clone(of_archive.unwrap_or(models.default_model()));
+            (chosen, Content::Archive(Box::new(decoder)))
         } else {
             let (chosen, input) = model.choose_and_read(&models, input)?;
-            (chosen, Box::new(input))
+            (chosen, Content::Text(Box::new(input)))
         };
+        let is_read_again = is_read_again || watch.is_some();
         let place = match (is_read_again, plain && !is_archive) {
             (false, _) => Place::Nowhere,
             (true, true) => Place::File(path.to_owned()),
@@ -80,8 +102,10 @@ impl Corpus {
         };
         Ok(Self {
             content,
+            watch,
             model: chosen,
             again: Again { place, len: 0 },
+            is_whole: plain || is_archive,
             _progress: progress,
         })
     }
@@ -91,9 +115,41 @@ impl Corpus {
         &self.model
     }
 
+    /// Whether it was coded while learning, and no model was named for it.
+    pub fn is_learned(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Whether `compress` would look at all of it beforehand: not at stdin.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// It was read; what is left is reading it again.
     pub fn into_again(self) -> Again {
         self.again
+    }
+
+    /// As [`Corpus::into_again`], with what decoding told if it was coded while learning.
+    ///
+    /// # Errors
+    /// If it is several archives.
+    pub fn into_learned(self) -> Result<(Again, Option<Learned>)> {
+        let learned = match (self.watch, &self.content) {
+            (Some(watch), Content::Archive(decoder)) => {
+                let archives = decoder.verified().archives;
+                if archives != 1 {
+                    bail!(
+                        "it is {archives} archives one behind the other, and the first was coded while learning: decompress \
+                         it and use report --learn on the text"
+                    );
+                }
+                let bytes = decoder.bytes_read();
+                Some(Learned { watch, bytes })
+            }
+            _ => None,
+        };
+        Ok((self.again, learned))
     }
 }
 
@@ -115,7 +171,10 @@ impl Again {
 
 impl Read for Corpus {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.content.read(buffer)?;
+        let len = match &mut self.content {
+            Content::Text(text) => text.read(buffer)?,
+            Content::Archive(decoder) => decoder.read(buffer)?,
+        };
         if let Place::Spool(file) = &mut self.again.place {
             file.write_all(&buffer[..len])?;
         }

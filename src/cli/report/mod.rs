@@ -2,6 +2,8 @@
 
 mod files;
 mod input;
+mod learning;
+mod learning_text;
 mod text;
 
 use std::io::{Read, Write};
@@ -9,14 +11,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use surprisal::report::{Account, Peer, PeerResult, Reporter};
+use surprisal::exact::Device;
+use surprisal::report::figures;
+use surprisal::report::learning::LearningAccount;
+use surprisal::report::{Account, Peer, PeerResult, Reporter, learning_page, page};
 
+use super::learning::LearnerOptions;
 use super::model::ModelOption;
 use super::output::Overwrite;
 use super::progress::Progress;
-use super::{Running, model_on_device};
+use super::{Running, model_on_device, usage};
 use files::Files;
 use input::{Again, Corpus};
+use learning::Presets;
 
 const BUFFER: usize = 1 << 20;
 
@@ -27,12 +34,17 @@ const BUFFER: usize = 1 << 20;
 /// point, of the exact network, of its integer probabilities, what the range coder wrote, the archive,
 /// and archive and model together. The sizes are those of what `compress` writes; nothing is
 /// written. A text is coded once; an archive is decoded and coded again.
+///
+/// With --learn it codes while learning, once with each preset, and tells how the surprisal fell, at
+/// which line each position of a line emerged, and what the archive has that compress --learn writes with
+/// the same options. Of an archive that was coded so it tells the same without --learn, by decoding it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   surprisal report sums.txt
   surprisal report sums.txt.sur --html report.html
   surprisal corpus --lines 100000 | surprisal report --json | jq .claim
+  surprisal report --learn=pico,tiny,nano sums.txt --html learning.html
 
 --json prints one object: file; model (name, identity, parameters); corpus (bytes, lines,
 modelled_lines, tokens); floor (distribution, bits_per_line, bits_by_position,
@@ -43,13 +55,27 @@ line bits, integer_bits, above_integer, standard_error; floating_missing); archi
 framing_bytes, blocks of each kind); two_part (model_bytes, bytes_per_line, xz, break_even_lines);
 positions: position, label, tokens, bits, aleatoric_bits, epistemic_bits, worst_bits, worst_line,
 worst_text; worst_lines and sample_lines: line, text, bits, tokens as `explain` has them;
-code_length (lines, bits); seconds and threads; peers (name, bytes, seconds). What is not known is null.")]
+code_length (lines, bits); seconds and threads; peers (name, bytes, seconds). What is not known is null.
+
+With --learn, or of an archive that was coded while learning, the object has: file; corpus (bytes,
+lines, digits); floor (as above) and floor_bytes; runs: preset, parameters, settings, modelled_lines, tokens, loss_bytes,
+slot_bytes, coded_above_loss_percent, holds, archive (as above), above_floor_bytes, seconds,
+megabytes_per_second, window_lines, windows (lines, window_lines, tokens, bits, slot_bits, bits_by_position),
+positions (position, label, aleatoric_bits, last_bits, emerges_at), code_length; bundled, the
+two-part code (model, model_bytes, archive_bytes, seconds); peers; recorded (name, lines, bytes, scaled_bytes);
+threads.")]
 pub struct Args {
     /// A text or an archive; none or - is stdin
     #[arg(value_name = "CORPUS")]
     corpus: Option<PathBuf>,
     #[command(flatten)]
     model: ModelOption,
+    /// Account for coding while learning, with one preset after the other: pico, tiny, nano, micro,
+    /// mini; nano if none is named
+    #[arg(long, value_name = "PRESET[,PRESET…]", num_args = 0..=1, require_equals = true, default_missing_value = "nano", conflicts_with = "model")]
+    learn: Option<Presets>,
+    #[command(flatten)]
+    learner: LearnerOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -74,6 +100,12 @@ pub struct Args {
     running: Running,
 }
 
+/// An account of either kind.
+enum Made {
+    Account(Box<Account>),
+    Learning(Box<LearningAccount>),
+}
+
 impl Args {
     /// Makes the account and prints it.
     pub fn run(&self) -> Result<()> {
@@ -81,24 +113,50 @@ impl Args {
         let name = super::input::name(&file);
         let overwrite = Overwrite::from_force(self.force);
         let files = Files::open(self.html.as_deref(), self.svg.as_deref(), &file, overwrite)?;
-        let account = self.account(&file).with_context(|| name.clone())?;
-        let text = match self.json {
-            true => to_json(&file, &account) + "\n",
-            false => text::to_text(&name, &account),
+        if self.learn.is_some() && self.device.is_cuda() {
+            return Err(usage("--learn runs on the CPU: leave --device out"));
+        }
+        let text = match self.make(&file).with_context(|| name.clone())? {
+            Made::Account(account) => {
+                let figures = figures::all(&account);
+                files.write(&figures, |figures| page(&name, &account, figures))?;
+                match self.json {
+                    true => to_json(&file, &account),
+                    false => text::to_text(&name, &account),
+                }
+            }
+            Made::Learning(account) => {
+                let figures = figures::of_learning(&account);
+                files.write(&figures, |figures| learning_page(&name, &account, figures))?;
+                match self.json {
+                    true => to_json(&file, &account),
+                    false => learning_text::to_text(&name, &account),
+                }
+            }
         };
-        files.write(&name, &account)?;
         std::io::stdout()
             .write_all(text.as_bytes())
             .context("cannot write to stdout")
     }
 
-    fn account(&self, file: &Path) -> Result<Account> {
-        let peers = self.peers || !self.no_peers && (self.html.is_some() || self.svg.is_some());
-        let threads = self.running.threads();
-        let progress_shown = self.running.progress();
+    /// Makes the account that the corpus and the options ask for.
+    fn make(&self, file: &Path) -> Result<Made> {
+        let is_read_again = self.measures_peers() || self.learn.is_some();
         let device = self.device.open()?;
         let decoding = self.running.decompress_options(&device);
-        let mut corpus = Corpus::open(file, &self.model, decoding, peers, progress_shown)?;
+        let corpus = Corpus::open(file, &self.model, decoding, is_read_again, self.running.progress())?;
+        if self.learn.is_some() || corpus.is_learned() {
+            return Ok(Made::Learning(Box::new(self.learning(file, corpus)?)));
+        }
+        Ok(Made::Account(Box::new(self.account(file, corpus, device)?)))
+    }
+
+    fn measures_peers(&self) -> bool {
+        self.peers || !self.no_peers && (self.html.is_some() || self.svg.is_some())
+    }
+
+    fn account(&self, file: &Path, mut corpus: Corpus, device: Device) -> Result<Account> {
+        let threads = self.running.threads();
         let coder = model_on_device(corpus.model(), &device);
         self.running.announce(file, &coder)?;
         let mut reporter = Reporter::on(device.clone(), corpus.model(), threads)?;
@@ -113,10 +171,15 @@ impl Args {
         let coded = reporter.finish()?;
         super::tell_failure(&device);
         let again = corpus.into_again();
-        let results = peers
-            .then(|| measure(&again, threads, progress_shown))
-            .transpose()?;
+        let results = self.peer_results(&again)?;
         Ok(coded.account(results)?)
+    }
+
+    /// What other compressors make of it, if they are to be asked.
+    fn peer_results(&self, corpus: &Again) -> Result<Option<Vec<PeerResult>>> {
+        let (threads, progress_shown) = (self.running.threads(), self.running.progress());
+        let measure = || measure(corpus, threads, progress_shown);
+        self.measures_peers().then(measure).transpose()
     }
 }
 
@@ -148,8 +211,8 @@ fn measure(corpus: &Again, threads: usize, progress_shown: bool) -> Result<Vec<P
     Ok(results)
 }
 
-fn to_json(file: &Path, account: &Account) -> String {
+fn to_json(file: &Path, account: &impl serde::Serialize) -> String {
     let mut value = serde_json::to_value(account).expect("plain data");
     value["file"] = json!(file.to_string_lossy());
-    value.to_string()
+    value.to_string() + "\n"
 }

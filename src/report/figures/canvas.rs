@@ -43,6 +43,14 @@ impl Canvas {
         ));
     }
 
+    /// A rectangle through which the paper shows.
+    pub fn shade(&mut self, class: &str, opacity: f64, (x, y): (f64, f64), (width, height): (f64, f64)) {
+        let (x, y, width, height) = (px(x), px(y), px(width.max(0.0)), px(height.max(0.0)));
+        self.put(&format!(
+            "<rect class=\"{class}\" fill-opacity=\"{opacity:.2}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
+        ));
+    }
+
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         self.path(class, &[from, to]);
     }

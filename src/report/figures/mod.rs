@@ -4,6 +4,7 @@
 mod canvas;
 mod chain;
 mod code_length;
+mod learning;
 mod lines;
 mod peers;
 mod positions;
@@ -13,6 +14,7 @@ mod two_part;
 
 use super::Account;
 pub(super) use canvas::escape;
+pub use learning::all as of_learning;
 
 /// The names of all figures, in their order; not every account has them all.
 pub const NAMES: [&str; 7] = [
@@ -25,10 +27,18 @@ pub const NAMES: [&str; 7] = [
     "two-part",
 ];
 
+/// The names of all figures of an account of learning, in their order; not every one has them all.
+pub const LEARNING_NAMES: [&str; 4] = [
+    "learning-curve",
+    "learning-archive",
+    "learning-positions",
+    "learning-sizes",
+];
+
 /// A picture.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// Its name: one of [`NAMES`].
+    /// Its name: one of [`NAMES`] or of [`LEARNING_NAMES`].
     pub name: &'static str,
     /// What it shows.
     pub title: String,

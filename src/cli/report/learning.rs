@@ -1,0 +1,112 @@
+//! `surprisal report --learn`: a corpus, coded while it is learned, once with each preset.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use surprisal::Models;
+use surprisal::learn::{BatchRecord, Survey};
+use surprisal::model::Preset;
+use surprisal::report::learning::{
+    BundledCode, Corpus as CorpusFacts, CorpusReader, LearningAccount, LearningReporter, LearningRun,
+};
+
+use super::input::{Again, Corpus};
+use super::{Args, BUFFER};
+use crate::cli::input;
+use crate::cli::model::LOOK_AT;
+use crate::cli::progress::Progress;
+
+/// Presets as they are named on the command line, with commas between them.
+#[derive(Clone)]
+pub struct Presets(Vec<Preset>);
+
+impl FromStr for Presets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut presets = Vec::new();
+        for name in text.split(',') {
+            let preset: Preset = name.trim().parse().map_err(|error| format!("{error}"))?;
+            if presets.contains(&preset) {
+                return Err(format!("{preset} is named twice", preset = preset.name()));
+            }
+            presets.push(preset);
+        }
+        Ok(Self(presets))
+    }
+}
+
+impl Args {
+    /// Reads the corpus to its end, then codes it with each preset; an archive that was coded while
+    /// learning was accounted for by reading it.
+    pub(super) fn learning(&self, file: &Path, mut corpus: Corpus) -> Result<LearningAccount> {
+        let threads = self.running.threads();
+        if self.learn.is_none() {
+            self.running
+                .announce(file, "decoding what was coded while learning")?;
+        }
+        let mut reader = CorpusReader::default();
+        let mut survey = Survey::default();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let len = corpus.read(&mut buffer).map_err(surprisal::Error::from_io)?;
+            if len == 0 {
+                break;
+            }
+            reader.write_all(&buffer[..len]).context("cannot read it")?;
+            survey.update(&buffer[..len]);
+        }
+        let facts = reader.finish();
+        let survey = corpus.is_whole().then_some(survey);
+        let (again, learned) = corpus.into_learned()?;
+        let runs = match (&self.learn, learned) {
+            (None, Some(learned)) => vec![learned.watch.finish(learned.bytes, &facts)],
+            (presets, _) => {
+                let presets = presets.iter().flat_map(|presets| &presets.0);
+                let runs =
+                    presets.map(|&preset| self.learn_with(preset, file, survey.clone(), &again, &facts));
+                runs.collect::<Result<_>>()?
+            }
+        };
+        let beginning = &facts.beginning[..facts.beginning.len().min(LOOK_AT as usize)];
+        let models = Models::bundled();
+        let bundled = BundledCode::measure(models.choose(beginning), threads, &mut again.open()?)?;
+        let peers = self.peer_results(&again)?;
+        Ok(LearningAccount::new(facts, runs, bundled, peers, threads))
+    }
+
+    /// Codes the corpus with one preset, into nothing.
+    fn learn_with(
+        &self,
+        preset: Preset,
+        file: &Path,
+        survey: Option<Survey>,
+        corpus: &Again,
+        facts: &CorpusFacts,
+    ) -> Result<LearningRun> {
+        let name = format!("learning {}", preset.name());
+        self.running.announce(file, &name)?;
+        let label = format!("{}, {}", input::name(file), preset.name());
+        let progress = Progress::new(&label, Some(corpus.len), self.running.progress());
+        let watched = progress.learning();
+        let observer = Box::new(move |record: &BatchRecord| watched.batch(record));
+        let threads = self.running.threads();
+        let options = self.learner.options(preset, survey, threads, observer);
+        let mut reporter = LearningReporter::new(io::sink(), options);
+        let mut source = corpus.open()?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let len = source.read(&mut buffer).context("cannot read it again")?;
+            if len == 0 {
+                break;
+            }
+            let written = reporter.write_all(&buffer[..len]);
+            written.map_err(surprisal::Error::from_io)?;
+            progress.at_least(reporter.bytes_coded());
+        }
+        let (_, run) = reporter.finish(facts)?;
+        Ok(run)
+    }
+}

@@ -1,0 +1,65 @@
+//! The code length as a corpus goes on: few points, whatever its size.
+
+use super::CodeLength;
+
+/// The most points that are kept.
+const MOST: usize = 512;
+
+/// Lines so far, and bits of the payloads of all that came before them.
+#[derive(Default)]
+pub(super) struct Curve {
+    points: Vec<(u64, f64)>,
+    stride: usize,
+    skipped: usize,
+}
+
+impl Curve {
+    /// Adds a point; where there are many only some are kept.
+    pub fn add(&mut self, lines: u64, bits: f64) {
+        self.skipped += 1;
+        if self.skipped < self.stride.max(1) {
+            return;
+        }
+        self.skipped = 0;
+        self.points.push((lines, bits));
+        if self.points.len() == MOST {
+            let mut index = 0;
+            self.points.retain(|_| {
+                index += 1;
+                index % 2 == 0
+            });
+            self.stride = 2 * self.stride.max(1);
+        }
+    }
+
+    /// The points, from nothing to the end: all lines, and the bytes of all payloads.
+    pub fn until(&self, lines: u64, payload: u64) -> Vec<CodeLength> {
+        let end = (lines, 8.0 * payload as f64);
+        let points = [(0, 0.0)].into_iter().chain(self.points.iter().copied());
+        let mut points: Vec<CodeLength> = points
+            .filter(|point| point.0 < lines)
+            .chain([end])
+            .map(|(lines, bits)| CodeLength { lines, bits })
+            .collect();
+        points.dedup_by_key(|point| point.lines);
+        points
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_stay_few_and_spread() {
+        let mut curve = Curve::default();
+        (1..=100_000).for_each(|i| curve.add(i, i as f64));
+        let len = curve.points.len();
+        assert!((MOST / 2..=MOST).contains(&len), "{len}");
+        let gap = curve.points[1].0 - curve.points[0].0;
+        assert!(curve.points.windows(2).all(|w| w[1].0 - w[0].0 == gap));
+        let points = curve.until(100_000, 12_500);
+        let ends = [points[0], points[points.len() - 1]].map(|point| (point.lines, point.bits));
+        assert_eq!(ends, [(0, 0.0), (100_000, 100_000.0)]);
+    }
+}

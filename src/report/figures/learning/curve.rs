@@ -1,0 +1,117 @@
+//! The learning curve: bits a line against lines.
+
+use super::super::canvas::Canvas;
+use super::super::scale::Scale;
+use super::super::{Figure, row};
+use super::{colour, groups, spread};
+use crate::report::grouped;
+use crate::report::learning::{LearningAccount, LearningRun};
+
+const WIDTH: f64 = 780.0;
+const LEFT: f64 = 62.0;
+const RIGHT: f64 = 640.0;
+const TOP: f64 = 34.0;
+const BOTTOM: f64 = 284.0;
+/// The most points of a curve, and rows of the table.
+const POINTS: usize = 200;
+const TABLE_ROWS: usize = 20;
+
+/// The figure; none if nothing was learned from.
+pub fn figure(account: &LearningAccount) -> Option<Figure> {
+    let runs = &account.runs;
+    let floor = account.floor.bits_per_line;
+    let curves: Vec<Vec<(f64, f64)>> = runs.iter().map(|run| points(run, POINTS)).collect();
+    let last = curves.iter().filter_map(|curve| curve.last());
+    let lines = last.map(|point| point.0).fold(0.0, f64::max);
+    if lines == 0.0 {
+        return None;
+    }
+    let all = curves.iter().flatten().map(|point| point.1).chain(floor);
+    let (least, most) = all.fold((f64::INFINITY, 0.0f64), |(l, m), bits| (l.min(bits), m.max(bits)));
+    let margin = 0.06 * (most - least).max(0.1);
+    let x = Scale::linear((0.0, lines), (LEFT, RIGHT));
+    let y = Scale::linear((least - margin, most + margin), (BOTTOM, TOP));
+    let mut canvas = Canvas::new();
+    canvas.y_axis(&y, (LEFT, RIGHT), "bits a line");
+    canvas.x_axis(&x, (BOTTOM - 1.0, BOTTOM), "lines learned from");
+    let mut labels = Vec::new();
+    for (index, (run, curve)) in runs.iter().zip(&curves).enumerate() {
+        let place = |&(lines, bits): &(f64, f64)| (x.at(lines), y.at(bits));
+        canvas.path(colour(index).1, &curve.iter().map(place).collect::<Vec<_>>());
+        let Some(&(_, end)) = curve.last() else { continue };
+        labels.push((
+            y.at(end),
+            Some(colour(index).0),
+            format!("{} {end:.2}", run.preset),
+        ));
+    }
+    if let Some(floor) = floor {
+        canvas.line("dash", (LEFT, y.at(floor)), (RIGHT, y.at(floor)));
+        labels.push((y.at(floor), None, format!("floor {floor:.2}")));
+    }
+    let heights: Vec<f64> = labels.iter().map(|label| label.0).collect();
+    for (y, (_, class, text)) in spread(&heights, (TOP, BOTTOM)).iter().zip(&labels) {
+        if let Some(class) = class {
+            canvas.rect(class, (RIGHT + 8.0, y - 5.0), (10.0, 10.0));
+        }
+        canvas.text("", (RIGHT + 22.0, y + 4.0), text);
+    }
+    Some(Figure {
+        name: "learning-curve",
+        title: "How the surprisal falls while the corpus is learned".into(),
+        caption: "Each line is coded before it is learned from: the curve is the loss on lines never seen before, and the \
+                  area under it is the size of the archive."
+            .into(),
+        description: describe(runs, floor),
+        table: table(runs, floor),
+        size: (WIDTH, BOTTOM + 46.0),
+        body: canvas.finish(),
+    })
+}
+
+/// Lines so far and mean bits of a line, of neighbouring windows together.
+fn points(run: &LearningRun, most: usize) -> Vec<(f64, f64)> {
+    let point = |windows: &[crate::report::learning::LearningWindow]| {
+        let lines: u64 = windows.iter().map(|window| window.window_lines).sum();
+        let bits: f64 = windows.iter().map(|window| window.bits).sum();
+        (
+            windows[windows.len() - 1].lines as f64,
+            bits / lines.max(1) as f64,
+        )
+    };
+    groups(&run.windows, most).map(point).collect()
+}
+
+fn describe(runs: &[LearningRun], floor: Option<f64>) -> String {
+    let mut text = "Lines over the number of lines.".to_owned();
+    for run in runs {
+        let (Some(first), Some(last)) = (run.windows.first(), run.windows.last()) else {
+            continue;
+        };
+        text += &format!(
+            " {}: from {:.3} bits a line in the first window to {:.3} in the last.",
+            run.preset,
+            first.bits_per_line(),
+            last.bits_per_line()
+        );
+    }
+    match floor {
+        Some(floor) => text + &format!(" The floor is {floor:.4}."),
+        None => text + " The floor is not known.",
+    }
+}
+
+fn table(runs: &[LearningRun], floor: Option<f64>) -> Vec<Vec<String>> {
+    let head = row(["preset", "to line", "bits a line", "above the floor"]);
+    let rows = runs.iter().flat_map(|run| {
+        points(run, TABLE_ROWS).into_iter().map(move |(lines, bits)| {
+            vec![
+                run.preset.clone(),
+                grouped(lines as u64),
+                format!("{bits:.4}"),
+                floor.map_or("–".into(), |floor| format!("{:+.4}", bits - floor)),
+            ]
+        })
+    });
+    std::iter::once(head).chain(rows).collect()
+}

@@ -1,0 +1,226 @@
+//! The learning curve: batches put together into windows of lines, and when a position emerges.
+
+use serde::Serialize;
+
+use crate::learn::BatchRecord;
+
+/// The fewest lines of a window.
+pub const WINDOW: u64 = 1024;
+/// A position has emerged where it costs less than this above its entropy, in bits a token.
+pub const EMERGED_BITS: f64 = 0.1;
+/// The most windows: when there are so many, neighbours become one.
+const MOST: usize = 4096;
+
+/// Some lines that followed each other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LearningWindow {
+    /// Lines that were learned from up to its end.
+    pub lines: u64,
+    /// Its own lines.
+    pub window_lines: u64,
+    /// Their tokens.
+    pub tokens: u64,
+    /// Their surprisal in bits: the loss, before probabilities are rounded.
+    pub bits: f64,
+    /// Bits of the slots of the same tokens.
+    pub slot_bits: f64,
+    /// Mean bits of a token at each position; 0 where no line has it.
+    pub bits_by_position: Vec<f64>,
+    /// Tokens at each position.
+    #[serde(skip)]
+    pub tokens_by_position: Vec<u64>,
+}
+
+impl LearningWindow {
+    /// Bits a line.
+    pub fn bits_per_line(&self) -> f64 {
+        self.bits / self.window_lines.max(1) as f64
+    }
+}
+
+/// A window that is being added up.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    lines: u64,
+    slot_bits: f64,
+    /// Bits and tokens of each position.
+    positions: Vec<(f64, u64)>,
+}
+
+impl Sums {
+    fn add(&mut self, lines: u64, slot_bits: f64, positions: impl ExactSizeIterator<Item = (f64, u64)>) {
+        self.lines += lines;
+        self.slot_bits += slot_bits;
+        let len = self.positions.len().max(positions.len());
+        self.positions.resize(len, (0.0, 0));
+        for (sum, (bits, tokens)) in self.positions.iter_mut().zip(positions) {
+            sum.0 += bits;
+            sum.1 += tokens;
+        }
+    }
+
+    fn merge(&mut self, later: &Self) {
+        self.add(later.lines, later.slot_bits, later.positions.iter().copied());
+    }
+
+    /// As plain data, behind so many lines.
+    fn window(&self, before: u64) -> LearningWindow {
+        let mean = |&(bits, tokens): &(f64, u64)| bits / tokens.max(1) as f64;
+        LearningWindow {
+            lines: before + self.lines,
+            window_lines: self.lines,
+            tokens: self.positions.iter().map(|&(_, tokens)| tokens).sum(),
+            bits: self.positions.iter().map(|&(bits, _)| bits).sum(),
+            slot_bits: self.slot_bits,
+            bits_by_position: self.positions.iter().map(mean).collect(),
+            tokens_by_position: self.positions.iter().map(|&(_, tokens)| tokens).collect(),
+        }
+    }
+}
+
+/// Puts batches together.
+pub(super) struct Windows {
+    /// Lines of a window: a batch more at most.
+    size: u64,
+    open: Sums,
+    closed: Vec<Sums>,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            size: WINDOW,
+            open: Sums::default(),
+            closed: Vec::new(),
+        }
+    }
+}
+
+impl Windows {
+    pub fn add(&mut self, batch: &BatchRecord) {
+        let bits = |&(nats, tokens): &(f64, u32)| (nats / std::f64::consts::LN_2, u64::from(tokens));
+        let positions = batch.by_position.iter().map(bits);
+        self.open.add(batch.lines as u64, batch.slot_bits, positions);
+        if self.open.lines < self.size {
+            return;
+        }
+        self.closed.push(std::mem::take(&mut self.open));
+        if self.closed.len() == MOST {
+            let pair = |pair: &[Sums]| {
+                let mut sums = pair[0].clone();
+                pair[1..].iter().for_each(|later| sums.merge(later));
+                sums
+            };
+            self.closed = self.closed.chunks(2).map(pair).collect();
+            self.size *= 2;
+        }
+    }
+
+    /// Lines of a window, and all windows. Lines that are too few for one are the last one's, too.
+    pub fn finish(mut self) -> (u64, Vec<LearningWindow>) {
+        match self.closed.last_mut() {
+            Some(last) => last.merge(&self.open),
+            None if self.open.lines > 0 => self.closed.push(self.open),
+            None => {}
+        }
+        let mut before = 0;
+        let window = |sums: &Sums| {
+            let window = sums.window(before);
+            before = window.lines;
+            window
+        };
+        (self.size, self.closed.iter().map(window).collect())
+    }
+}
+
+/// The line, from 1, at which a position emerges: the first of the first window from which on it
+/// costs less than [`EMERGED_BITS`] above its `aleatoric` bits, to the end. Windows in which no line
+/// has it say nothing. None if it still costs more in the last of the others.
+pub(super) fn emergence(windows: &[LearningWindow], position: usize, aleatoric: f64) -> Option<u64> {
+    let mut line = None;
+    for window in windows.iter().rev() {
+        if window.tokens_by_position.get(position).copied().unwrap_or(0) == 0 {
+            continue;
+        }
+        if window.bits_by_position[position] >= aleatoric + EMERGED_BITS {
+            break;
+        }
+        line = Some(window.lines - window.window_lines + 1);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows of 1,024 lines of which each has one position.
+    fn curve(bits: &[f64]) -> Vec<LearningWindow> {
+        let mut windows = Windows::default();
+        for &bits in bits {
+            for _ in 0..32 {
+                windows.add(&batch(32, bits));
+            }
+        }
+        windows.finish().1
+    }
+
+    fn batch(lines: u32, bits: f64) -> BatchRecord {
+        BatchRecord {
+            lines: lines as usize,
+            by_position: vec![(f64::from(lines) * bits * std::f64::consts::LN_2, lines)],
+            slot_bits: f64::from(lines) * bits,
+            ..BatchRecord::default()
+        }
+    }
+
+    #[test]
+    fn a_position_emerges_where_it_falls_and_stays() {
+        let at = |bits: &[f64], aleatoric| emergence(&curve(bits), 0, aleatoric);
+        assert_eq!(at(&[3.3, 2.0, 0.2, 0.05, 0.01], 0.0), Some(3 * 1024 + 1));
+        // Not where it does not stay so.
+        assert_eq!(at(&[3.3, 0.05, 0.2, 0.09, 0.01], 0.0), Some(3 * 1024 + 1));
+        assert_eq!(at(&[3.3, 0.05, 0.01, 0.11], 0.0), None);
+        // A hundredth below the limit, and a hundredth above it.
+        assert_eq!(at(&[3.5, 3.41], 3.32), Some(1024 + 1));
+        assert_eq!(at(&[3.5, 3.43], 3.32), None);
+        assert_eq!(at(&[0.0, 0.0], 0.0), Some(1));
+        assert_eq!(at(&[], 0.0), None);
+    }
+
+    #[test]
+    fn windows_without_a_position_say_nothing_of_it() {
+        let mut windows = curve(&[3.0, 0.05, 3.0, 0.05]);
+        windows[2].tokens_by_position[0] = 0;
+        assert_eq!(emergence(&windows, 0, 0.0), Some(1024 + 1));
+        assert_eq!(emergence(&windows, 1, 0.0), None);
+    }
+
+    #[test]
+    fn windows_have_whole_batches_and_the_last_takes_the_rest() {
+        let mut windows = Windows::default();
+        (0..100).for_each(|_| windows.add(&batch(24, 1.0)));
+        let (size, windows) = windows.finish();
+        let lines: Vec<_> = windows.iter().map(|w| (w.lines, w.window_lines)).collect();
+        assert_eq!((size, &lines[..]), (1024, &[(1032, 1032), (2400, 1368)][..]));
+        assert!(windows.iter().all(|w| (w.bits_per_line() - 1.0).abs() < 1e-12));
+        let (_, short) = {
+            let mut windows = Windows::default();
+            windows.add(&batch(5, 2.0));
+            windows.finish()
+        };
+        assert_eq!((short.len(), short[0].lines, short[0].tokens), (1, 5, 5));
+        assert!((short[0].bits - 10.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn windows_stay_few() {
+        let mut windows = Windows::default();
+        (0..20_000).for_each(|_| windows.add(&batch(1024, 1.0)));
+        let (size, windows) = windows.finish();
+        assert_eq!(size, 8192);
+        assert!(windows.len() < MOST, "{}", windows.len());
+        assert_eq!(windows.last().unwrap().lines, 20_000 * 1024);
+        assert_eq!(windows.iter().map(|w| w.tokens).sum::<u64>(), 20_000 * 1024);
+    }
+}

@@ -1,0 +1,298 @@
+//! `report --learn`: the account of coding while learning, as a user of the program and of the library
+//! sees it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use surprisal::LearnOptions;
+use surprisal::LearningCompressor;
+use surprisal::model::Preset;
+use surprisal::report::learning::{CorpusReader, LearningReporter};
+use tempfile::TempDir;
+
+/// A folder with a corpus `a.txt` of uniform lines.
+struct Place(TempDir);
+
+impl Place {
+    fn with_lines(lines: u32) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.ok(&["corpus", "--lines", &lines.to_string(), "-o", "a.txt"]);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("surprisal").unwrap();
+        command.current_dir(self.0.path()).args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn fails(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
+        errors
+    }
+
+    fn report(&self, args: &[&str]) -> Value {
+        let args: Vec<&str> = ["report", "--json"].iter().chain(args).copied().collect();
+        serde_json::from_str(&self.ok(&args)).unwrap()
+    }
+
+    fn len(&self, name: &str) -> u64 {
+        std::fs::metadata(self.path(name)).unwrap().len()
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value}"))
+}
+
+/// The sizes are those of what `compress` writes with the same options, and the losses add up to them.
+#[test]
+fn the_losses_add_up_to_the_archive() {
+    let place = Place::with_lines(6000);
+    let options = [
+        "--batch-lines",
+        "8",
+        "--lr",
+        "0.01",
+        "--seed",
+        "4",
+        "--replay",
+        "1",
+    ];
+    let args = |verb: &'static str| [&[verb, "--learn=pico", "a.txt"], &options[..]].concat();
+    place.ok(&[&args("compress")[..], &["-q", "-o", "a.sur"]].concat());
+    let report = place.report(&args("report")[1..]);
+    let run = &report["runs"][0];
+    let archive = &run["archive"];
+    assert_eq!(archive["bytes"], place.len("a.sur"));
+    assert_eq!(
+        (&run["preset"], &run["settings"]["replay"]),
+        (&"pico".into(), &1.into())
+    );
+    let (loss, coded) = (number(&run["loss_bytes"]), number(&archive["coded_bytes"]));
+    // A block's end takes up to 8 bytes; there are two.
+    assert!((coded - loss).abs() <= 0.0002 * loss + 16.0, "{loss} {coded}");
+    assert_eq!(run["holds"], true);
+    assert_eq!(
+        number(&archive["bytes"]),
+        coded + number(&archive["beside_bytes"]) + number(&archive["framing_bytes"])
+    );
+    let percent = number(&run["coded_above_loss_percent"]);
+    assert!((percent - 100.0 * (coded / loss - 1.0)).abs() < 1e-9);
+    let floor = 6000.0 * 2.0 * 10f64.log2();
+    assert!((number(&report["floor_bytes"]) - floor).abs() < 1e-6);
+    assert!((number(&run["above_floor_bytes"]) - number(&archive["bytes"]) + floor).abs() < 1e-6);
+
+    let windows = run["windows"].as_array().unwrap();
+    let sum = |of: &str| windows.iter().map(|window| number(&window[of])).sum::<f64>();
+    assert!((sum("bits") / 8.0 - loss).abs() < 1e-6 * loss);
+    assert_eq!((sum("window_lines"), windows.len()), (6000.0, 5));
+    assert_eq!(windows[4]["lines"], 6000);
+    let per_line = |window: &Value| number(&window["bits"]) / number(&window["window_lines"]);
+    assert!(per_line(&windows[0]) > 70.0 + per_line(&windows[4]) / 10.0);
+    let end = run["code_length"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(end["lines"], 6000);
+    assert!(number(&end["bits"]) / 8.0 >= coded);
+}
+
+/// Positions have the floor's parts, and the plus emerges at once.
+#[test]
+fn what_is_certain_emerges() {
+    let place = Place::with_lines(6000);
+    let report = place.report(&["--learn=pico", "a.txt"]);
+    let positions = report["runs"][0]["positions"].as_array().unwrap();
+    let labels: Vec<&str> = positions.iter().map(|p| p["label"].as_str().unwrap()).collect();
+    assert_eq!((labels.len(), labels[8], labels[18]), (28, "+", "c1"));
+    let at = |label: &str| &positions[labels.iter().position(|l| *l == label).unwrap()];
+    for label in ["+", "=", "end"] {
+        let line = at(label)["emerges_at"].as_u64().unwrap();
+        assert!(
+            line <= 3 * 1024 + 1 && (line - 1).is_multiple_of(1024),
+            "{label} {line}"
+        );
+        assert_eq!(number(&at(label)["aleatoric_bits"]), 0.0);
+    }
+    assert!(at("c5")["emerges_at"].is_null());
+    assert!((number(&at("a3")["aleatoric_bits"]) - 10f64.log2()).abs() < 1e-12);
+}
+
+/// Decoding takes the same steps, and so tells the same.
+#[test]
+fn an_archive_tells_what_its_text_tells() {
+    let place = Place::with_lines(5000);
+    place.ok(&["compress", "-q", "--learn=pico", "a.txt"]);
+    let mut of_text = place.report(&["--learn=pico", "a.txt"]);
+    let mut of_archive = place.report(&["a.txt.sur"]);
+    for report in [&mut of_text, &mut of_archive] {
+        for place in ["/file", "/bundled/seconds"] {
+            *report.pointer_mut(place).unwrap() = Value::Null;
+        }
+        for time in ["seconds", "megabytes_per_second"] {
+            report["runs"][0][time] = Value::Null;
+        }
+    }
+    assert_eq!(of_text, of_archive);
+    // Learned again from what it holds, and by a model that is named.
+    let again = place.report(&["--learn=pico", "a.txt.sur"]);
+    assert_eq!(again["runs"][0]["archive"], of_text["runs"][0]["archive"]);
+    let modelled = place.report(&["-m", "tiny-uniform", "a.txt.sur"]);
+    assert_eq!(modelled["model"]["name"], "tiny-uniform");
+
+    let both = [std::fs::read(place.path("a.txt.sur")).unwrap(); 1]
+        .concat()
+        .repeat(2);
+    std::fs::write(place.path("both.sur"), both).unwrap();
+    let error = place.fails(1, &["report", "both.sur"]);
+    assert!(
+        error.contains("2 archives") && error.contains("report --learn"),
+        "{error}"
+    );
+}
+
+/// From a pipe nobody knows how much is to come, for `compress` as for `report`.
+#[test]
+fn a_pipe_has_its_own_archive() {
+    let place = Place::with_lines(2000);
+    let text = std::fs::read(place.path("a.txt")).unwrap();
+    let through = |args: &[&str]| {
+        let output = place.command(args).write_stdin(text.clone()).output().unwrap();
+        assert!(output.status.success(), "{args:?}");
+        output.stdout
+    };
+    let archive = through(&["compress", "--learn=pico", "-c"]);
+    let report: Value = serde_json::from_slice(&through(&["report", "--learn=pico", "--json"])).unwrap();
+    assert_eq!(report["runs"][0]["archive"]["bytes"], archive.len());
+    assert_eq!(report["file"], "-");
+}
+
+#[test]
+fn the_librarys_reporter_writes_the_same_bytes() {
+    let text = &include_bytes!("../corpora/uniform-8-10k.txt")[..28 * 5000];
+    let options = || LearnOptions {
+        preset: Preset::Pico,
+        ..LearnOptions::default()
+    };
+    let mut compressor = LearningCompressor::new(Vec::new(), options());
+    compressor.write_all(text).unwrap();
+    let (expected, _, _) = compressor.finish().unwrap();
+    let mut corpus = CorpusReader::default();
+    corpus.write_all(text).unwrap();
+    let mut reporter = LearningReporter::new(Vec::new(), options());
+    reporter.write_all(text).unwrap();
+    let (archive, run) = reporter.finish(&corpus.finish()).unwrap();
+    assert!(archive == expected);
+    assert_eq!(run.archive.bytes, archive.len() as u64);
+}
+
+/// Several presets, others beside them, and all of it as text and files.
+#[test]
+fn several_presets_side_by_side() {
+    let place = Place::with_lines(1500);
+    let args = [
+        "report",
+        "--learn=pico,tiny",
+        "a.txt",
+        "--html",
+        "a.html",
+        "--svg",
+        "f",
+    ];
+    let text = place.ok(&args);
+    for part in [
+        "pico: to line",
+        "tiny: to line",
+        "emerges at line",
+        "two-part code",
+        "zpaq -m5, recorded",
+        "losses",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let page = std::fs::read_to_string(place.path("a.html")).unwrap();
+    for name in [
+        "learning-curve",
+        "learning-archive",
+        "learning-positions",
+        "learning-sizes",
+    ] {
+        assert!(page.contains(&format!("<section id=\"{name}\">")), "{name}");
+        assert!(place.path("f").join(format!("{name}.svg")).exists(), "{name}");
+    }
+    let again = place.fails(1, &args);
+    assert!(again.contains("-f"), "{again}");
+
+    let report = place.report(&["--learn=pico,tiny", "a.txt"]);
+    let runs = report["runs"].as_array().unwrap();
+    let presets: Vec<&str> = runs.iter().map(|run| run["preset"].as_str().unwrap()).collect();
+    assert_eq!(presets, ["pico", "tiny"]);
+    assert!(number(&runs[0]["parameters"]) < number(&runs[1]["parameters"]));
+    assert!(report["peers"].is_null());
+    assert_eq!(report["bundled"]["model"], "tiny-uniform");
+    let scaled = number(&report["recorded"]["scaled_bytes"]);
+    let of = |what: &str| number(&report["recorded"][what]);
+    assert!((scaled - 1500.0 * of("bytes") / of("lines")).abs() < 1e-6);
+}
+
+/// Lines of another kind have no floor, no recorded figure and no model; learning goes on as ever.
+#[test]
+fn other_lines_have_no_floor() {
+    let place = Place::with_lines(1);
+    let dates: String = (0..1500)
+        .map(|i| format!("2024-{:02}-{:02} ok\n", 1 + i % 12, 1 + i % 28))
+        .collect();
+    std::fs::write(place.path("dates.txt"), dates).unwrap();
+    let report = place.report(&["--learn=pico", "dates.txt"]);
+    for unknown in ["floor_bytes", "recorded", "bundled"] {
+        assert!(report[unknown].is_null(), "{unknown}");
+    }
+    let run = &report["runs"][0];
+    assert!(run["above_floor_bytes"].is_null());
+    std::fs::write(place.path("empty.txt"), "").unwrap();
+    let empty = place.report(&["--learn=pico", "empty.txt"]);
+    assert!(empty["runs"][0]["coded_above_loss_percent"].is_null());
+    assert!(
+        place
+            .ok(&["report", "--learn", "empty.txt", "--html", "e.html"])
+            .contains("nothing to weigh")
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_a_clear_error() {
+    let place = Place::with_lines(10);
+    for (args, part) in [
+        (&["--learn", "-m", "tiny-uniform"][..], "cannot be used with"),
+        (&["--learn=giant"], "giant"),
+        (&["--learn=pico,pico"], "twice"),
+        (&["--learn", "--device", "cuda"], "runs on the CPU"),
+        (&["--seed", "3"], "--learn"),
+        (&["--learn", "--batch-lines", "0"], "--batch-lines"),
+    ] {
+        let error = place.fails(2, &[&["report", "a.txt"], args].concat());
+        assert!(error.contains(part), "{args:?}: {error}");
+    }
+    let help = place.ok(&["report", "--help"]);
+    for key in ["runs", "loss_bytes", "emerges_at", "bundled", "recorded"] {
+        assert!(help.contains(key), "{key}");
+    }
+}
