@@ -47,5 +47,5 @@ pub mod training_log;
 pub use archive::{
     CompressOptions, Compressor, Decompressor, LearnOptions, LearningCompressor, compress, decompress,
 };
-pub use bundle::{Model, Models};
+pub use bundle::{Level, Model, Models};
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use surprisal::archive::MAGIC;
-use surprisal::{Decompressor, Model};
+use surprisal::{Decompressor, Level, Model};
 use tempfile::NamedTempFile;
 
 use crate::cli::input::{self, Source};
@@ -70,7 +70,7 @@ impl Corpus {
             let chosen = of_archive.unwrap_or(models.default_model());
             (Arc::clone(chosen), Box::new(decoder))
         } else {
-            let (chosen, input) = model.choose_and_read(&models, input)?;
+            let (chosen, input) = model.choose_and_read(&models, Level::default(), input)?;
             (chosen, Box::new(input))
         };
         let place = match (is_read_again, plain && !is_archive) {
