@@ -14,8 +14,11 @@ const HELP: [(u8, &str); 3] = [
     ),
 ];
 
+/// The names of the arguments, by level. There is no level 0; -0 is known so that it can be refused with
+/// a word on what there is.
+const NAMES: [&str; 10] = ["l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7", "l8", "l9"];
+
 /// The option that chooses between speed and size.
-#[derive(Default)]
 pub struct LevelOption(Level);
 
 impl LevelOption {
@@ -27,9 +30,8 @@ impl LevelOption {
 
 impl clap::Args for LevelOption {
     fn augment_args(command: Command) -> Command {
-        // -0 is known so that it can be refused with a word on what there is.
-        command.args((0..=9).map(|level| {
-            let arg = Arg::new(id(level)).action(ArgAction::SetTrue);
+        command.args((0..).zip(NAMES).map(|(level, name)| {
+            let arg = Arg::new(name).action(ArgAction::SetTrue);
             let arg = arg.short(char::from(b'0' + level));
             let arg = match level {
                 1 => arg.long("fast"),
@@ -51,14 +53,18 @@ impl clap::Args for LevelOption {
 
 impl FromArgMatches for LevelOption {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given: Vec<u8> = (0..=9).filter(|&level| matches.get_flag(&id(level))).collect();
+        let given: Vec<u8> = (0..)
+            .zip(NAMES)
+            .filter(|(_, name)| matches.get_flag(name))
+            .map(|(level, _)| level)
+            .collect();
         let level = match given[..] {
             [] => Some(Level::default()),
             [level] => Level::new(level).ok(),
             _ => None,
         };
         let wrong = || {
-            let what = "a level is one of -1 (fastest) to -9 (smallest)\n";
+            let what = "a level is one of -1 (fastest) to -9 (smallest)";
             clap::Error::raw(ErrorKind::ArgumentConflict, what)
         };
         level.map(Self).ok_or_else(wrong)
@@ -68,8 +74,4 @@ impl FromArgMatches for LevelOption {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
-}
-
-fn id(level: u8) -> String {
-    format!("level {level}")
 }
