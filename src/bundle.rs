@@ -1,8 +1,8 @@
 //! Models ready for use: those in the binary, those in folders, those in archives.
 //!
-//! The binary has two families of models, fast ones and small ones, and in each a model for every
-//! distribution of addition lines. A [`Level`] chooses the family, [`Models::choose`] the model: the
-//! one that codes the first lines in the fewest bits.
+//! The binary has a model for every distribution of addition lines, and for some of them a faster one
+//! that codes in a few more bits. A [`Level`] says which may be chosen, [`Models::choose`] takes the one
+//! that codes the first lines in the fewest bits.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -140,13 +140,12 @@ macro_rules! bundled {
 }
 
 /// The models in the binary, the default first. Where two are equally good the first is chosen.
-static BUNDLED: [BundledFiles; 6] = [
+static BUNDLED: [BundledFiles; 4] = [
     bundled!("tiny-uniform", 4..=9),
-    bundled!("tiny-leading", 4..=9),
-    bundled!("tiny-natural", 4..=9),
+    // Of these two there is no faster one.
+    bundled!("tiny-leading", 1..=9),
+    bundled!("tiny-natural", 1..=9),
     bundled!("lite-uniform", 1..=3),
-    bundled!("lite-leading", 1..=3),
-    bundled!("lite-natural", 1..=3),
 ];
 
 /// What compressing may take and give, from 1, the fastest, to 9, the smallest; 6 unless asked for.
@@ -313,8 +312,7 @@ mod tests {
         assert_eq!(quantised(), ["tiny-leading"]);
         let level = Level::new(3).unwrap();
         assert!(level.may_choose(models.choose(level, b"1+1=2\n")));
-        let lite = ["lite-uniform", "lite-leading", "lite-natural"];
-        assert_eq!(quantised()[1..], lite);
+        assert_eq!(quantised(), ["tiny-leading", "tiny-natural", "lite-uniform"]);
     }
 
     #[test]

@@ -446,8 +446,11 @@ fn bundled_models_are_listed() {
     );
     assert!(model["nonzero_parameters"].as_u64() < model["parameters"].as_u64());
     for model in models["models"].as_array().unwrap() {
-        let is_lite = model["name"].as_str().unwrap().starts_with("lite-");
-        let levels = if is_lite { vec![1, 2, 3] } else { (4..=9).collect() };
+        let levels: Vec<u8> = match model["name"].as_str().unwrap() {
+            "lite-uniform" => (1..=3).collect(),
+            "tiny-uniform" => (4..=9).collect(),
+            _ => (1..=9).collect(),
+        };
         assert_eq!(model["levels"], levels.into(), "{model}");
         assert!(model["validation_loss"].as_f64().unwrap() > 1.3, "{model}");
     }
@@ -499,12 +502,11 @@ fn compress_chooses_the_model() {
     place.write("empty.txt", b"");
     assert_eq!(model(&[], "text.txt"), "tiny-uniform");
     assert_eq!(model(&[], "empty.txt"), "tiny-uniform");
-    assert_eq!(model(&["-1"], "text.txt"), "lite-uniform");
 }
 
-/// A level chooses the family and the lines the model in it; every level comes back without being named.
+/// A level says which models the lines choose from; every level comes back without being named.
 #[test]
-fn levels_choose_the_family() {
+fn levels_choose_the_model() {
     let place = Place::new();
     let size = |args: &[&str], file: &str, expected: &str| {
         let line = json(&place.ok(&[&["c", "--json", "-f", file, "-o", "x.sur"], args].concat()));
@@ -516,14 +518,19 @@ fn levels_choose_the_family() {
         let file = format!("{operands}.txt");
         let lines = ["corpus", "-q", "--lines", "1000", "--operands", operands, "-o"];
         place.ok(&[&lines[..], &[&file]].concat());
-        let (lite, tiny) = (format!("lite-{operands}"), format!("tiny-{operands}"));
+        let tiny = format!("tiny-{operands}");
         let smallest = size(&[], &file, &tiny);
         for level in ["-4", "-5", "-6", "-7", "-8", "-9", "--best"] {
             assert_eq!(size(&[level], &file, &tiny), smallest, "{level}");
         }
         for level in ["-1", "-2", "-3", "--fast"] {
-            let fast = size(&[level], &file, &lite);
-            assert!(smallest < fast && 100 * fast < 103 * smallest, "{level}: {fast}");
+            match operands {
+                "uniform" => {
+                    let fast = size(&[level], &file, "lite-uniform");
+                    assert!(smallest < fast && 100 * fast < 103 * smallest, "{level}: {fast}");
+                }
+                _ => assert_eq!(size(&[level], &file, &tiny), smallest, "{level}"),
+            }
         }
     }
 }

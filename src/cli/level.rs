@@ -6,7 +6,10 @@ use surprisal::Level;
 
 /// The levels with a line of their own in the help.
 const HELP: [(u8, &str); 3] = [
-    (1, "Fastest: the lite models (so do -2 and -3)"),
+    (
+        1,
+        "Fastest: the lite models where there is one, for uniform lines (so do -2 and -3)",
+    ),
     (6, "The default: the tiny models (so do -4 to -9)"),
     (
         9,
