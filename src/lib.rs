@@ -48,5 +48,5 @@ pub use archive::{
     CompressOptions, Compressor, DecompressOptions, Decompressor, LearnOptions, LearningCompressor, compress,
     decompress,
 };
-pub use bundle::{Model, Models};
+pub use bundle::{Level, Model, Models};
 pub use error::{Error, Result};

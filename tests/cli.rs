@@ -446,6 +446,12 @@ fn bundled_models_are_listed() {
     );
     assert!(model["nonzero_parameters"].as_u64() < model["parameters"].as_u64());
     for model in models["models"].as_array().unwrap() {
+        let levels: Vec<u8> = match model["name"].as_str().unwrap() {
+            "lite-uniform" => (1..=3).collect(),
+            "tiny-uniform" => (4..=9).collect(),
+            _ => (1..=9).collect(),
+        };
+        assert_eq!(model["levels"], serde_json::json!(levels), "{model}");
         assert!(model["validation_loss"].as_f64().unwrap() > 1.3, "{model}");
     }
     assert!(
@@ -496,6 +502,55 @@ fn compress_chooses_the_model() {
     place.write("empty.txt", b"");
     assert_eq!(model(&[], "text.txt"), "tiny-uniform");
     assert_eq!(model(&[], "empty.txt"), "tiny-uniform");
+}
+
+/// A level says which models the lines choose from; every level comes back without being named.
+#[test]
+fn levels_choose_the_model() {
+    let place = Place::new();
+    let size = |args: &[&str], file: &str, expected: &str| {
+        let line = json(&place.ok(&[&["c", "--json", "-f", file, "-o", "x.sur"], args].concat()));
+        assert_eq!(line["model"], expected, "{args:?}");
+        assert_eq!(place.ok(&["d", "-c", "x.sur"]), place.read(file), "{args:?}");
+        line["bytes_out"].as_u64().unwrap()
+    };
+    for operands in ["uniform", "leading", "natural"] {
+        let file = format!("{operands}.txt");
+        let lines = ["corpus", "-q", "--lines", "1000", "--operands", operands, "-o"];
+        place.ok(&[&lines[..], &[&file]].concat());
+        let tiny = format!("tiny-{operands}");
+        let smallest = size(&[], &file, &tiny);
+        for level in ["-4", "-5", "-6", "-7", "-8", "-9", "--best"] {
+            assert_eq!(size(&[level], &file, &tiny), smallest, "{level}");
+        }
+        for level in ["-1", "-2", "-3", "--fast"] {
+            match operands {
+                "uniform" => {
+                    let fast = size(&[level], &file, "lite-uniform");
+                    assert!(smallest < fast && 100 * fast < 103 * smallest, "{level}: {fast}");
+                }
+                _ => assert_eq!(size(&[level], &file, &tiny), smallest, "{level}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_level_is_a_usage_error() {
+    let place = Place::new();
+    for args in [&["-0"][..], &["-1", "-9"], &["-19"], &["--fast", "--best"]] {
+        let error = place.fails(2, &[&["c"], args, &["a.txt"]].concat());
+        assert!(error.contains("-1 (fastest) to -9 (smallest)"), "{error}");
+    }
+    for args in [
+        ["-1", "-mtiny-uniform"],
+        ["-9", "--model=auto"],
+        ["--fast", "--learn"],
+    ] {
+        let error = place.fails(2, &[&["c"], &args[..], &["a.txt"]].concat());
+        assert!(error.contains("cannot be used with"), "{error}");
+    }
+    assert_eq!(place.names(), ["a.txt"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, M
 use super::hash::{Digest, Digester};
 use super::input::{self, Source};
 use super::learning::LearnArgs;
+use super::level::LevelOption;
 use super::model::ModelOption;
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;
@@ -45,8 +46,8 @@ struct Pumped {
 
 /// Compress files.
 ///
-/// FILE becomes FILE.sur and is kept. Of the models in the program the one is used that codes the
-/// first lines best. At the end a line on stderr says what became of it; bits per
+/// FILE becomes FILE.sur and is kept. Of the level's models the one is used that codes the first lines
+/// best; decompressing needs no level. At the end a line on stderr says what became of it; bits per
 /// line and per token are of the whole archive, all framing counted.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -54,6 +55,7 @@ Examples:
   surprisal compress sums.txt              sums.txt -> sums.txt.sur
   surprisal compress --verify --rm *.txt   every file, checked, its original removed
   surprisal corpus --lines 1000 | surprisal compress > sums.sur
+  surprisal compress -1 sums.txt           faster, a little larger
   surprisal compress -m runs/nano --embed-model sums.txt
   surprisal compress --learn sums.txt      no model: learn while coding, slowly
 
@@ -80,6 +82,8 @@ pub struct Args {
     /// Keep the inputs (they are kept anyway)
     #[arg(short, long)]
     keep: bool,
+    #[command(flatten)]
+    level: LevelOption,
     #[command(flatten)]
     model: ModelOption,
     /// Put the model into the archive, so that it can be read without the folder
@@ -200,7 +204,7 @@ impl Args {
         output: Output,
     ) -> Result<Pumped> {
         let length = source.len();
-        let (model, source) = self.model.choose_and_read(models, source)?;
+        let (model, source) = self.model.choose_and_read(models, self.level.level(), source)?;
         self.running.announce(file, &model_on_device(&model, device))?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions {

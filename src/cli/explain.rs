@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use surprisal::Model;
 use surprisal::report::{LineAccount, TokenAccount, explain};
+use surprisal::{Level, Model};
 
 use super::model::ModelOption;
 use super::text::table;
@@ -43,7 +43,7 @@ impl Args {
     /// Prints the tokens.
     pub fn run(&self) -> Result<()> {
         let models = self.model.models()?;
-        let model = &self.model.choose(&models, self.line.as_bytes());
+        let model = &self.model.choose(&models, Level::default(), self.line.as_bytes());
         let line = explain(model.exact(), self.line.as_bytes())
             .with_context(|| format!("{:?} cannot be explained by model {}", self.line, model.name()))?;
         let stdout = std::io::stdout();

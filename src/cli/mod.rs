@@ -12,6 +12,7 @@ mod hash;
 mod input;
 mod interrupt;
 mod learning;
+mod level;
 mod list;
 mod model;
 mod models;

@@ -1,11 +1,11 @@
-//! Which model codes: a bundled one by name, or one in a folder.
+//! Which model codes: a bundled one by name or by level, or one in a folder.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use surprisal::{Model, Models};
+use surprisal::{Level, Model, Models};
 
 /// Bytes of a content that the choice of its model looks at.
 pub const LOOK_AT: u64 = 1 << 16;
@@ -40,21 +40,22 @@ impl ModelOption {
         self.named().is_some()
     }
 
-    /// The model for a content that begins so.
-    pub fn choose(&self, models: &Models, beginning: &[u8]) -> Arc<Model> {
+    /// The model for a content that begins so: the one that was named, or the level's best for it.
+    pub fn choose(&self, models: &Models, level: Level, beginning: &[u8]) -> Arc<Model> {
         Arc::clone(match self.is_given() {
             true => models.default_model(),
-            false => models.choose(beginning),
+            false => models.choose(level, beginning),
         })
     }
 
-    /// The model for a content, and the content from its beginning.
+    /// As [`ModelOption::choose`], and the content from its beginning.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn choose_and_read<R: Read>(
         &self,
         models: &Models,
+        level: Level,
         mut content: R,
     ) -> Result<(Arc<Model>, impl Read + use<R>)> {
         let mut beginning = Vec::new();
@@ -62,7 +63,7 @@ impl ModelOption {
             let mut start = content.by_ref().take(LOOK_AT);
             start.read_to_end(&mut beginning).context("cannot read it")?;
         }
-        let model = self.choose(models, &beginning);
+        let model = self.choose(models, level, &beginning);
         Ok((model, Cursor::new(beginning).chain(content)))
     }
 

@@ -6,17 +6,19 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use surprisal::model::Checkpoint;
 use surprisal::training_log::{Settings, TrainingLog};
-use surprisal::{Model, Models};
+use surprisal::{Level, Model, Models};
 
 use super::text::{grouped, table};
 
 /// List the models in the program.
 ///
 /// A model's excess is its loss above the entropy of what it was trained on: what a token costs
-/// more than it must. `compress` takes the one that codes the first lines best.
+/// more than it must. `compress` takes, of the models of its level, the one that codes the first lines
+/// best.
 #[derive(clap::Args)]
 #[command(after_help = "\
---json prints one object: models, for each of which there are name, identity, parameters, nonzero_parameters, weights_bytes (of model.safetensors), config (as config.json has it), trained_on, steps, lines,
+--json prints one object: models, for each of which there are name, identity, levels (of
+compress), parameters, nonzero_parameters, weights_bytes (of model.safetensors), config (as config.json has it), trained_on, steps, lines,
 validation_loss and excess (nats a token). What the model's log does not tell is null.")]
 pub struct Args {
     /// Print JSON
@@ -50,6 +52,7 @@ fn to_json(model: &Model) -> Value {
     json!({
         "name": model.name(),
         "identity": model.identity(),
+        "levels": levels(model),
         "parameters": model.config().parameters(),
         "nonzero_parameters": checkpoint.nonzero_parameters(),
         "weights_bytes": model.files().1.len(),
@@ -62,14 +65,26 @@ fn to_json(model: &Model) -> Value {
     })
 }
 
+/// The levels of `compress` that may choose it.
+fn levels(model: &Model) -> Vec<u8> {
+    let chooses = |&level: &u8| Level::new(level).is_ok_and(|level| level.may_choose(model));
+    Level::ALL.filter(chooses).collect()
+}
+
 fn to_text(models: &Models) -> String {
     let number = |value: &Value| value.as_u64().map_or("-".into(), grouped);
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let nats = |value: &Value| value.as_f64().map_or("-".into(), |x| format!("{x:.6}"));
+    let range = |levels: &Value| match levels.as_array().map(Vec::as_slice) {
+        Some([first, .., last]) => format!("-{first} to -{last}"),
+        Some([only]) => format!("-{only}"),
+        _ => "-".into(),
+    };
     let rows = models.iter().map(|model| {
         let m = to_json(model);
         vec![
             text(&m["name"]),
+            range(&m["levels"]),
             number(&m["nonzero_parameters"]),
             number(&m["weights_bytes"]),
             text(&m["trained_on"]),
@@ -81,6 +96,7 @@ fn to_text(models: &Models) -> String {
     });
     let head = [
         "name",
+        "levels",
         "weights not 0",
         "bytes of weights",
         "trained on",

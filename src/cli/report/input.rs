@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use surprisal::archive::MAGIC;
 use surprisal::report::learning::LearningWatch;
-use surprisal::{DecompressOptions, Decompressor, Model};
+use surprisal::{DecompressOptions, Decompressor, Level, Model};
 use tempfile::NamedTempFile;
 
 use crate::cli::input::{self, Source};
@@ -91,7 +91,7 @@ impl Corpus {
             let chosen = Arc::clone(of_archive.unwrap_or(models.default_model()));
             (chosen, Content::Archive(Box::new(decoder)))
         } else {
-            let (chosen, input) = model.choose_and_read(&models, input)?;
+            let (chosen, input) = model.choose_and_read(&models, Level::default(), input)?;
             (chosen, Content::Text(Box::new(input)))
         };
         let is_read_again = is_read_again || watch.is_some();

@@ -144,7 +144,13 @@ impl Args {
         let is_read_again = self.measures_peers() || self.learn.is_some();
         let device = self.device.open()?;
         let decoding = self.running.decompress_options(&device);
-        let corpus = Corpus::open(file, &self.model, decoding, is_read_again, self.running.progress())?;
+        let corpus = Corpus::open(
+            file,
+            &self.model,
+            decoding,
+            is_read_again,
+            self.running.progress(),
+        )?;
         if self.learn.is_some() || corpus.is_learned() {
             return Ok(Made::Learning(Box::new(self.learning(file, corpus)?)));
         }
