@@ -158,10 +158,8 @@ fn an_archive_tells_what_its_text_tells() {
     let modelled = place.report(&["-m", "tiny-uniform", "a.txt.sur"]);
     assert_eq!(modelled["model"]["name"], "tiny-uniform");
 
-    let both = [std::fs::read(place.path("a.txt.sur")).unwrap(); 1]
-        .concat()
-        .repeat(2);
-    std::fs::write(place.path("both.sur"), both).unwrap();
+    let archive = std::fs::read(place.path("a.txt.sur")).unwrap();
+    std::fs::write(place.path("both.sur"), archive.repeat(2)).unwrap();
     let error = place.fails(1, &["report", "both.sur"]);
     assert!(
         error.contains("2 archives") && error.contains("report --learn"),
