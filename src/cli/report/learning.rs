@@ -72,7 +72,11 @@ impl Args {
         };
         let beginning = &facts.beginning[..facts.beginning.len().min(LOOK_AT as usize)];
         let models = Models::bundled();
-        let bundled = BundledCode::measure(models.choose(surprisal::Level::default(), beginning), threads, &mut again.open()?)?;
+        let bundled = BundledCode::measure(
+            models.choose(surprisal::Level::default(), beginning),
+            threads,
+            &mut again.open()?,
+        )?;
         let peers = self.peer_results(&again)?;
         Ok(LearningAccount::new(facts, runs, bundled, peers, threads))
     }
