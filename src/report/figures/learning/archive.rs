@@ -9,7 +9,7 @@ use crate::report::{CodeLength, grouped};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 66.0;
-const RIGHT: f64 = 540.0;
+const RIGHT: f64 = 490.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 304.0;
 /// The second plot: what is above the floor.
@@ -67,7 +67,7 @@ fn marks(account: &LearningAccount) -> Vec<Mark> {
     marks.extend(account.floor_bytes.map(|bytes| mark("floor".into(), bytes, None)));
     if let Some(bundled) = &account.bundled {
         let bytes = (bundled.model_bytes + bundled.archive_bytes) as f64;
-        marks.push(mark(format!("{} and its weights", bundled.model), bytes, None));
+        marks.push(mark(format!("{} + weights", bundled.model), bytes, None));
     }
     for peer in account.peers.iter().flatten() {
         marks.push(mark(peer.name.into(), peer.bytes as f64, None));
