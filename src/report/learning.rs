@@ -203,7 +203,7 @@ impl RecordedPeer {
 }
 
 impl BundledCode {
-    /// Codes a corpus with a model; none where that codes less than half of the lines.
+    /// Codes a corpus with a model; none unless that codes more than half of the lines.
     ///
     /// # Errors
     /// [`Error::Io`] if reading fails.
