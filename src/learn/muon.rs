@@ -2,8 +2,8 @@
 //! nearest to their gradients' mean.
 //!
 //! AdamW scales every entry by itself; a matrix whose gradient is dominated by few directions then
-//! moves in little else. Here all directions of a gradient count alike, and that is what ends the
-//! plateau before the sums emerge early, whatever the seed (`docs/learning.md`).
+//! moves in little else. Here all directions of a gradient count alike, and that makes
+//! the plateau before the sums emerge shorter (`docs/learning.md`).
 
 use rayon::prelude::*;
 
