@@ -1,20 +1,17 @@
 //! `report --learn`: the account of coding while learning, as a user of the program and of the library
 //! sees it.
 
+mod place;
+
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Output;
 
-use assert_cmd::Command;
+use place::Place;
 use serde_json::Value;
 use surprisal::LearnOptions;
 use surprisal::LearningCompressor;
 use surprisal::model::Preset;
 use surprisal::report::learning::{CorpusReader, LearningReporter};
-use tempfile::TempDir;
-
-/// A folder with a corpus `a.txt` of uniform lines.
-struct Place(TempDir);
 
 impl Place {
     fn with_lines(lines: u32) -> Self {
@@ -25,35 +22,6 @@ impl Place {
 
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("surprisal").unwrap();
-        command.current_dir(self.0.path()).args(args);
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{args:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn fails(&self, code: i32, args: &[&str]) -> String {
-        let output = self.run(args);
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
-        errors
-    }
-
-    fn report(&self, args: &[&str]) -> Value {
-        let args: Vec<&str> = ["report", "--json"].iter().chain(args).copied().collect();
-        serde_json::from_str(&self.ok(&args)).unwrap()
     }
 
     fn len(&self, name: &str) -> u64 {

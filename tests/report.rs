@@ -1,14 +1,11 @@
 //! The account of bits, as a user of the program sees it: the chain, the floor, positions, files.
 
+mod place;
+
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
-use assert_cmd::Command;
+use place::Place;
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// A folder with a corpus `a.txt` of uniform lines.
-struct Place(TempDir);
 
 impl Place {
     fn new() -> Self {
@@ -32,35 +29,6 @@ impl Place {
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).unwrap();
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("surprisal").unwrap();
-        command.current_dir(self.0.path()).args(args);
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{args:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn fails(&self, code: i32, args: &[&str]) -> String {
-        let output = self.run(args);
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
-        errors
-    }
-
-    fn report(&self, args: &[&str]) -> Value {
-        let args: Vec<&str> = ["report", "--json"].iter().chain(args).copied().collect();
-        serde_json::from_str(&self.ok(&args)).unwrap()
     }
 }
 
