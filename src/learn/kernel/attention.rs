@@ -165,8 +165,8 @@ unsafe fn mix<L: Lanes>(
     }
 }
 
-/// From the gradient `dmixed` of a position's mix: its query's gradient, and what it adds to
-/// those of the keys and values up to it. `slopes` is room for a weight of each position.
+/// From the gradient `dmixed` of a position's mix: its query's gradient, and into `slopes` those of
+/// its scores over √dim, which [`backward_to_keys`] goes on from.
 ///
 /// # Safety
 /// As [`forward`].
@@ -180,28 +180,80 @@ pub(super) unsafe fn backward<L: Lanes>(
     dqkv: &mut [Vector],
 ) {
     let seen = position + 1;
-    let slopes = &mut slopes[..seen];
     // SAFETY: as promised by the caller.
     unsafe {
         let scale = L::splat(heads.scale());
         for head in 0..heads.count {
             let weights = &weights[head * seen..][..seen];
+            let slopes = &mut slopes[head * seen..][..seen];
             let dmixed = &dmixed[head * heads.dim..][..heads.dim];
             dots::<L>(heads, head, Part::Value, qkv, dmixed, slopes);
             softmax_backward::<L>(weights, slopes);
-            for (j, (weight, slope)) in weights.iter().zip(&*slopes).enumerate() {
-                let (weight, slope) = (L::load(weight), L::mul(L::load(slope), scale));
-                let value = heads.at(j, Part::Value, head);
-                add_product::<L>(&mut dqkv[value..][..heads.dim], weight, dmixed);
-                let query = &qkv[heads.at(position, Part::Query, head)..][..heads.dim];
-                let key = heads.at(j, Part::Key, head);
-                add_product::<L>(&mut dqkv[key..][..heads.dim], slope, query);
-            }
             let dquery = &mut dqkv[heads.at(position, Part::Query, head)..][..heads.dim];
             mix::<L>(heads, head, Part::Key, qkv, slopes, dquery);
-            for d in dquery {
+            for d in dquery.iter_mut().chain(slopes) {
                 let scaled = L::mul(L::load(d), scale);
                 L::store(d, scaled);
+            }
+        }
+    }
+}
+
+/// The gradients of a position's key and value, from the `positions` from it on that have attended to
+/// it: Σ slope·query and Σ weight·dmixed, queries in order. `weights`, `slopes` and `dmixed` are those
+/// of all positions.
+///
+/// # Safety
+/// As [`forward`].
+#[inline(always)]
+pub(super) unsafe fn backward_to_keys<L: Lanes>(
+    heads: Heads,
+    position: usize,
+    (qkv, weights): (&[Vector], &[Vector]),
+    (dmixed, slopes): (&[Vector], &[Vector]),
+    dqkv: &mut [Vector],
+) {
+    let width = heads.width();
+    for head in 0..heads.count {
+        let features = head * heads.dim;
+        let (queries, values) = (&qkv[features..], &dmixed[features..]);
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let dkey = &mut dqkv[heads.at(position, Part::Key, head)..][..heads.dim];
+            mix_queries::<L>(heads, (head, position), slopes, queries, 3 * width, dkey);
+            let dvalue = &mut dqkv[heads.at(position, Part::Value, head)..][..heads.dim];
+            mix_queries::<L>(heads, (head, position), weights, values, width, dvalue);
+        }
+    }
+}
+
+/// Σ weight_i·row_i over the positions i that attend to one; a row begins `stride` behind the last.
+///
+/// # Safety
+/// As [`forward`].
+#[inline(always)]
+unsafe fn mix_queries<L: Lanes>(
+    heads: Heads,
+    (head, position): (usize, usize),
+    weights: &[Vector],
+    rows: &[Vector],
+    stride: usize,
+    out: &mut [Vector],
+) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+            let mut sums = [L::splat(0.0); SIDE];
+            let rows = rows.chunks(stride).enumerate().skip(position);
+            for (i, row) in rows {
+                let weight = L::load(&weights[heads.weights_at(i) + head * (i + 1) + position]);
+                let row = &row[block * SIDE..][..SIDE];
+                for d in 0..SIDE {
+                    sums[d] = L::add(sums[d], L::mul(weight, L::load(&row[d])));
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                L::store(out, sum);
             }
         }
     }
@@ -222,21 +274,6 @@ unsafe fn softmax_backward<L: Lanes>(weights: &[Vector], gradients: &mut [Vector
         for (a, d) in weights.iter().zip(gradients) {
             let slope = L::mul(L::load(a), L::sub(L::load(d), along));
             L::store(d, slope);
-        }
-    }
-}
-
-/// to += factor·row.
-///
-/// # Safety
-/// As [`forward`].
-#[inline(always)]
-unsafe fn add_product<L: Lanes>(to: &mut [Vector], factor: L::F, row: &[Vector]) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        for (to, x) in to.iter_mut().zip(row) {
-            let sum = L::add(L::load(to), L::mul(factor, L::load(x)));
-            L::store(to, sum);
         }
     }
 }

@@ -105,10 +105,15 @@ impl Sixteen {
                 for position in 0..positions {
                     perceive::<L>(position, places, tape, room, &mut gradients);
                 }
-                room.dqkv[..positions * 3 * c].fill(Vector::ZERO);
+                let heads = heads(&self.shape);
                 for position in 0..positions {
-                    let heads = heads(&self.shape);
                     attend::<L>(heads, position, places, tape, room, &mut gradients);
+                }
+                let weights = &tape.weights[..heads.weights_at(positions)];
+                let kept = (&tape.qkv[..positions * 3 * c], weights);
+                for position in 0..positions {
+                    let towards = (&room.dmixed[..positions * c], &room.slopes[..weights.len()]);
+                    attention::backward_to_keys::<L>(heads, position, kept, towards, &mut room.dqkv);
                 }
                 for position in 0..positions {
                     relate::<L>(position, places, tape, room, &mut gradients);
@@ -269,7 +274,7 @@ unsafe fn perceive<L: Lanes>(
     }
 }
 
-/// Through the projection and the attention of a layer, as far as queries, keys and values.
+/// Through the projection and the attention of a layer, as far as its queries and slopes.
 ///
 /// # Safety
 /// As [`add`].
@@ -283,17 +288,18 @@ unsafe fn attend<L: Lanes>(
     g: &mut Gradients,
 ) {
     let c = room.stream.len();
-    let weights = &tape.weights[heads.weights_at(position)..heads.weights_at(position + 1)];
+    let at = heads.weights_at(position)..heads.weights_at(position + 1);
     // SAFETY: as promised by the caller.
     unsafe {
         let dstream = &room.dstream[position * c..][..c];
         by_line::<L>(&tape.mixed[position * c..][..c], &mut room.by_line);
         outer::<L>(dstream, &room.by_line, g.matrix(&places.projection));
         g.add::<L>(&places.projection_bias, dstream);
-        product_transposed::<L>(g.of(&places.projection), None, dstream, &mut room.update);
-        let kept = (&tape.qkv[..], weights);
-        let (slopes, dqkv) = (&mut room.slopes, &mut room.dqkv);
-        attention::backward::<L>(heads, position, kept, &room.update, slopes, dqkv);
+        let dmixed = &mut room.dmixed[position * c..][..c];
+        product_transposed::<L>(g.of(&places.projection), None, dstream, dmixed);
+        let kept = (&tape.qkv[..], &tape.weights[at.clone()]);
+        let slopes = &mut room.slopes[at];
+        attention::backward::<L>(heads, position, kept, dmixed, slopes, &mut room.dqkv);
     }
 }
 

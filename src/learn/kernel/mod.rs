@@ -70,7 +70,9 @@ struct Room {
     dqkv: Vec<Vector>,
     /// The gradients of vectors (biases, gains), each line's own.
     dvectors: Vec<Vector>,
-    /// Slopes of attention.
+    /// The gradient of the mixed values at every position.
+    dmixed: Vec<Vector>,
+    /// The gradients of attention's scores, as [`LayerTape::weights`].
     slopes: Vec<Vector>,
 }
 
@@ -111,7 +113,8 @@ impl Sixteen {
             dstream: room(block * c),
             dqkv: room(block * 3 * c),
             dvectors: room(places.len - places.vectors),
-            slopes: room(block),
+            dmixed: room(block * c),
+            slopes: room(heads(&shape).weights_at(block)),
         };
         Self {
             tokens: Vec::new(),
@@ -129,8 +132,9 @@ impl Sixteen {
     /// About how many bytes one of these takes.
     pub fn bytes(shape: &Shape) -> usize {
         let (block, c) = (shape.block, shape.width);
-        let layer = block * (14 * c + 2) + shape.heads * block * (block + 1) / 2;
-        let rest = block * (5 * c + shape.vocab + 3) + 16 * c * (shape.layers + 1);
+        let weights = heads(shape).weights_at(block);
+        let layer = block * (14 * c + 2) + weights;
+        let rest = block * (6 * c + shape.vocab + 2) + weights + 16 * c * (shape.layers + 1);
         let vectors = shape.layers * layer + rest;
         vectors * size_of::<Vector>() + shape.places().len * size_of::<f32>()
     }

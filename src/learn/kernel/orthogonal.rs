@@ -4,7 +4,7 @@
 //! the result. So a matrix stands twice while it is multiplied: by rows, whose numbers are the weights
 //! of a product, and by columns, sixteen of them side by side.
 
-use super::product::{product, product_transposed};
+use super::product::{by_line, product, product_of_columns};
 use super::{floats, room};
 use crate::exact::{LANES, Lanes, Vector};
 use crate::learn::muon::{NEWTON_SCHULZ, STEPS};
@@ -54,7 +54,26 @@ fn by_rows(columns: &[Vector], blocks: usize, rows: &mut [Vector]) {
     }
 }
 
+/// The upper part of a symmetric matrix by columns, from the lower: what a block of columns has above
+/// its diagonal block stands, turned, in the blocks before it.
+///
+/// # Safety
+/// The processor has the lanes' instruction set.
+#[inline(always)]
+unsafe fn mirror<L: Lanes>(width: usize, columns: &mut [Vector]) {
+    for block in 1..width / LANES {
+        let (done, rest) = columns.split_at_mut(block * width);
+        let above = rest[..block * LANES].chunks_exact_mut(LANES);
+        for (to, from) in above.zip(done.chunks_exact(width)) {
+            // SAFETY: as promised by the caller.
+            unsafe { by_line::<L>(&from[block * LANES..][..LANES], to) }
+        }
+    }
+}
+
 /// x ← x·(aI + bA + cA²) with A = xᵀx, [`STEPS`] times. Rows of `room`'s width, its norm at most 1.
+///
+/// A and A² are symmetric to the bit, so a third and more of them is mirrored instead of computed.
 ///
 /// # Safety
 /// The processor has the lanes' instruction set.
@@ -66,26 +85,33 @@ pub(super) unsafe fn orthogonalise_in<L: Lanes>(x: &mut [Vector], room: &mut Roo
     for _ in 0..STEPS {
         by_columns(x, blocks, &mut room.columns);
         let columns = room.columns.chunks_exact(rows);
-        for (column, gram) in columns.zip(room.gram.chunks_exact_mut(width)) {
+        for ((block, column), gram) in columns.enumerate().zip(room.gram.chunks_exact_mut(width)) {
+            let first = block * LANES;
             // SAFETY: as promised by the caller.
-            unsafe { product_transposed::<L>(floats(x), None, column, gram) }
+            unsafe { product_of_columns::<L>(floats(x), first, column, &mut gram[first..]) }
         }
+        // SAFETY: as promised by the caller.
+        unsafe { mirror::<L>(width, &mut room.gram) }
         by_rows(&room.gram, blocks, &mut room.gram_rows);
         let grams = room.gram.chunks_exact(width);
         for ((block, gram), polynomial) in grams.enumerate().zip(room.polynomial.chunks_exact_mut(width)) {
+            let first = block * LANES;
+            let below = &mut polynomial[first..];
             // SAFETY: as promised by the caller.
             unsafe {
-                product::<L>(floats(&room.gram_rows), None, gram, polynomial);
+                product::<L>(&floats(&room.gram_rows)[first * width..], None, gram, below);
                 let (b, c) = (L::splat(b), L::splat(c));
-                for (square, gram) in polynomial.iter_mut().zip(gram) {
+                for (square, gram) in below.iter_mut().zip(&gram[first..]) {
                     let sum = L::add(L::mul(b, L::load(gram)), L::mul(c, L::load(square)));
                     L::store(square, sum);
                 }
             }
-            for (lane, row) in polynomial[block * LANES..][..LANES].iter_mut().enumerate() {
+            for (lane, row) in below[..LANES].iter_mut().enumerate() {
                 row.0[lane] = (f32::from_bits(row.0[lane]) + a).to_bits();
             }
         }
+        // SAFETY: as promised by the caller.
+        unsafe { mirror::<L>(width, &mut room.polynomial) }
         let polynomials = room.polynomial.chunks_exact(width);
         for (polynomial, column) in polynomials.zip(room.columns.chunks_exact_mut(rows)) {
             // SAFETY: as promised by the caller.

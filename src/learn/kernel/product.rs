@@ -10,6 +10,9 @@ use crate::exact::{LANES, Lanes, Vector};
 /// products under way, and hide the latency of a sum.
 const TILE: usize = 4;
 
+/// Inputs of a product between two turns of its loop, whose counting would be a tenth of the work.
+const UNROLLED: usize = 4;
+
 /// Runs `$body` with `$first` and the constant `$n` over tiles that cover `0..$len`.
 macro_rules! in_tiles {
     ($len:expr, $first:ident, $n:ident, $body:expr) => {{
@@ -82,6 +85,27 @@ pub(super) unsafe fn product_transposed<L: Lanes>(
     unsafe { tiles::<L>(walk, start, x, y) }
 }
 
+/// [`product_transposed`] of all outputs k from `first` on, `y` of them; `w` has as many columns as
+/// outputs in all.
+///
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+pub(super) unsafe fn product_of_columns<L: Lanes>(w: &[f32], first: usize, x: &[Vector], y: &mut [Vector]) {
+    let columns = first + y.len();
+    assert_eq!(w.len(), x.len() * columns, "a weight for each pair");
+    let walk = Walk {
+        w: &w[first..],
+        outputs: 1,
+        inputs: columns,
+    };
+    // SAFETY: the last output's last weight is `first` behind the last but `first` of `w`, which are
+    // those cut off; the rest as promised by the caller.
+    unsafe {
+        in_tiles!(y.len(), tile_first, N, tile::<L, N>(walk, tile_first, None, x, y));
+    }
+}
+
 /// All outputs of a product.
 ///
 /// # Safety
@@ -122,15 +146,39 @@ unsafe fn tile<L: Lanes, const N: usize>(
             }
         }
         let mut weights = walk.w.as_ptr().add(first * walk.outputs);
-        for x in x {
-            let x = L::load(x);
-            for (n, sum) in sums.iter_mut().enumerate() {
-                *sum = L::add(*sum, L::mul(L::splat(*weights.add(n * walk.outputs)), x));
+        let (unrolled, rest) = x.as_chunks::<UNROLLED>();
+        for x in unrolled {
+            for (i, x) in x.iter().enumerate() {
+                add_products::<L, N>(&mut sums, weights.add(i * walk.inputs), walk.outputs, x);
             }
+            weights = weights.wrapping_add(UNROLLED * walk.inputs);
+        }
+        for x in rest {
+            add_products::<L, N>(&mut sums, weights, walk.outputs, x);
             weights = weights.wrapping_add(walk.inputs);
         }
         for (n, sum) in sums.into_iter().enumerate() {
             L::store(y.get_unchecked_mut(first + n), sum);
+        }
+    }
+}
+
+/// An input's products, `stride` from an output's weight to the next one's.
+///
+/// # Safety
+/// As [`product`]; the weights are readable.
+#[inline(always)]
+unsafe fn add_products<L: Lanes, const N: usize>(
+    sums: &mut [L::F; N],
+    weights: *const f32,
+    stride: usize,
+    x: &Vector,
+) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let x = L::load(x);
+        for (n, sum) in sums.iter_mut().enumerate() {
+            *sum = L::add(*sum, L::mul(L::splat(*weights.add(n * stride)), x));
         }
     }
 }
