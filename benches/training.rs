@@ -18,7 +18,7 @@ use rayon::ThreadPoolBuilder;
 use surprisal::corpus::{Distribution, Operands};
 use surprisal::gpt::{Batch, Gpt};
 use surprisal::model::{GptConfig, Preset};
-use surprisal::train::{AdamW, LineSource};
+use surprisal::train::{AdamW, Engine, LineSource};
 
 // As the program has it: tensors come and go at every operation.
 #[global_allocator]

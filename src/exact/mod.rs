@@ -37,6 +37,8 @@ pub(crate) use lanes::{avx2, avx512};
 use lockstep::{Lockstep, Prefixes};
 use packed::Packed;
 use parameters::Parameters;
+pub(crate) use parameters::{ACTIVATION_MAX, HIDDEN_MAX, QUERY_MAX, SCALE_FLOOR, VALUE_MAX};
+pub(crate) use quantize::weight_step;
 
 /// A network in integers, ready to run.
 pub struct ExactModel {

@@ -258,7 +258,7 @@ fn used_inputs(product: &Dense) -> Vec<usize> {
 /// sums that share a 16-bit accumulator would become too large. Those are, in each chain of sixteen
 /// inputs, the first two of every four and the last two of every four. Rounding adds at most ½ to
 /// each of eight.
-fn weight_step(row: &[f64]) -> f64 {
+pub(crate) fn weight_step(row: &[f64]) -> f64 {
     let half = |chain: &[f64], offset: usize| -> f64 {
         let pairs = chain.chunks(4).flat_map(|quad| quad.iter().skip(offset).take(2));
         pairs.map(|w| w.abs()).sum()

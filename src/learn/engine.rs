@@ -1,6 +1,6 @@
 //! Sixteen lines, by the scalar definition or by the kernel.
 
-use super::kernel::{self, Sixteen, Targets};
+use super::kernel::{self, Sixteen, Targets, floats, floats_mut};
 use super::scalar::Lines;
 use super::shape::Shape;
 use crate::exact::{Isa, LANES, Vector};
@@ -20,6 +20,15 @@ impl Engine {
             Isa::Scalar => Self::Scalar(Box::new(Lines::new(shape))),
             isa => Self::Kernel(isa, Box::new(Sixteen::new(shape))),
         }
+    }
+
+    /// The same engine with weights and activations rounded as the exact network's, or not.
+    pub fn rounding(mut self, rounded: bool) -> Self {
+        match &mut self {
+            Self::Scalar(lines) => lines.rounded = rounded,
+            Self::Kernel(_, lines) => lines.rounded = rounded,
+        }
+        self
     }
 
     /// Begins with new lines.
@@ -60,5 +69,19 @@ impl Engine {
             Self::Scalar(lines) => lines.probability(position, line, token),
             Self::Kernel(_, lines) => lines.probability(position, line, token),
         }
+    }
+}
+
+/// Adds the engines' gradients: neighbours first, then pairs of pairs, into the first one's.
+pub(super) fn add_in_pairs(engines: &mut [&mut Engine]) {
+    let mut stride = 1;
+    while stride < engines.len() {
+        for pair in engines.chunks_mut(2 * stride).filter(|pair| pair.len() > stride) {
+            let (to, from) = pair.split_at_mut(stride);
+            let from = floats(from[0].gradient());
+            let to = floats_mut(to[0].gradient());
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        }
+        stride *= 2;
     }
 }

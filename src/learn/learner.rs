@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::engine::Engine;
+use super::engine::{Engine, add_in_pairs};
 use super::init;
 use super::kernel::{floats, floats_mut};
 use super::optimiser::{Moments, Optimiser};
 use super::settings::Settings;
-use super::shape::Shape;
+use super::shape::{Shape, transposed};
 use crate::exact::{Isa, LANES, PRECISION, Vector};
 use crate::model::{self, Checkpoint, Token, Vocabulary};
 use crate::{Error, Result};
@@ -261,7 +261,8 @@ impl Learner {
                 .par_iter_mut()
                 .for_each(|group| group.engine.backward(parameters, &group.targets, scales));
         });
-        add_in_pairs(groups);
+        let mut engines: Vec<_> = groups.iter_mut().map(|group| &mut group.engine).collect();
+        add_in_pairs(&mut engines);
     }
 
     /// What the batch cost.
@@ -317,27 +318,6 @@ impl Learner {
 
     pub(super) fn parameters(&self) -> &[f32] {
         floats(&self.state.parameters)
-    }
-}
-
-/// Rows of `width` numbers as columns.
-fn transposed(values: &[f32], width: usize) -> Vec<f32> {
-    let rows = values.len() / width;
-    let at = |i: usize| values[(i % rows) * width + i / rows];
-    (0..values.len()).map(at).collect()
-}
-
-/// Adds the groups' gradients: neighbours first, then pairs of pairs, into the first group's.
-fn add_in_pairs(groups: &mut [Group]) {
-    let mut stride = 1;
-    while stride < groups.len() {
-        for pair in groups.chunks_mut(2 * stride).filter(|pair| pair.len() > stride) {
-            let (to, from) = pair.split_at_mut(stride);
-            let from = floats(from[0].engine.gradient());
-            let to = floats_mut(to[0].engine.gradient());
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-        }
-        stride *= 2;
     }
 }
 

@@ -14,6 +14,7 @@
 #![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
 
 mod adamw;
+mod backprop;
 mod coder;
 mod engine;
 mod header;
@@ -24,6 +25,7 @@ mod math;
 mod muon;
 mod optimiser;
 mod replay;
+mod rounding;
 mod scalar;
 mod settings;
 mod shape;
@@ -32,6 +34,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use backprop::{Backprop, Loss, Prediction};
 pub use coder::{LearningCoder, Observer};
 pub use learner::{BatchRecord, Learner};
 pub use settings::Settings;

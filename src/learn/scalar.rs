@@ -9,12 +9,15 @@ use std::ops::Range;
 use super::kernel::{Targets, floats_mut};
 use super::math::{EPSILON, LOG2_E, exp2, gelu, max};
 use super::muon::{NEWTON_SCHULZ, STEPS};
+use super::rounding::{Row, attention_rows};
 use super::shape::{LayerPlaces, NormPlaces, Places, Shape};
 use crate::exact::{LANES, PRECISION, Vector};
 use crate::model::Token;
 
 /// Sixteen lines, and what the gradient needs of every position so far.
 pub(super) struct Lines {
+    /// Whether weights and activations are rounded as in the exact network.
+    pub rounded: bool,
     shape: Shape,
     places: Places,
     lines: Vec<Line>,
@@ -162,6 +165,7 @@ impl Lines {
     pub fn new(shape: Shape) -> Self {
         let places = shape.places();
         Self {
+            rounded: false,
             lines: Vec::new(),
             gradient: vec![Vector::ZERO; places.len / LANES],
             shape,
@@ -197,21 +201,30 @@ impl Lines {
         for ((line, &token), row) in self.lines.iter_mut().zip(tokens).zip(rows) {
             let row = row.as_flattened_mut();
             row.fill(1 << PRECISION);
-            let slots = line.forward(&self.shape, &self.places, parameters, token);
+            let slots = line.forward(&self.shape, &self.places, self.rounded, parameters, token);
             row[..slots.len()].copy_from_slice(&slots);
         }
     }
 }
 
 impl Line {
-    fn forward(&mut self, shape: &Shape, places: &Places, parameters: &[f32], token: Token) -> Vec<u32> {
+    fn forward(
+        &mut self,
+        shape: &Shape,
+        places: &Places,
+        rounded: bool,
+        parameters: &[f32],
+        token: Token,
+    ) -> Vec<u32> {
         let (c, position) = (shape.width, self.tokens.len());
         self.tokens.push(token);
         let embedding = &parameters[places.tokens.clone()][usize::from(token) * c..][..c];
         let place = &parameters[places.positions.clone()][position * c..][..c];
         let mut stream: Vec<f32> = embedding.iter().zip(place).map(|(t, p)| t + p).collect();
-        for (places, seen) in places.layers.iter().zip(&mut self.layers) {
-            layer(shape, places, parameters, seen, &mut stream);
+        for (i, (places, seen)) in places.layers.iter().zip(&mut self.layers).enumerate() {
+            // What the first layer attends to is a table in the exact network.
+            let rounded = [rounded && i > 0, rounded];
+            layer(shape, places, rounded, parameters, seen, &mut stream);
         }
         let norm = normalise(&stream);
         let normed = affine(parameters, &places.norm, &norm);
@@ -241,11 +254,27 @@ impl Line {
     }
 }
 
-fn layer(shape: &Shape, places: &LayerPlaces, parameters: &[f32], seen: &mut Vec<Kept>, stream: &mut [f32]) {
+/// A layer: whether its first norm is rounded, and all else.
+fn layer(
+    shape: &Shape,
+    places: &LayerPlaces,
+    [norm_rounded, rounded]: [bool; 2],
+    parameters: &[f32],
+    seen: &mut Vec<Kept>,
+    stream: &mut [f32],
+) {
     let of = |place: &Range<usize>| &parameters[place.clone()];
-    let norm1 = normalise(stream);
+    let mut norm1 = normalise(stream);
+    if norm_rounded {
+        Row::Input.round(&mut norm1.normal);
+    }
     let normed = affine(parameters, &places.norm1, &norm1);
-    let qkv = product(of(&places.qkv), of(&places.qkv_bias), &normed);
+    let mut qkv = product(of(&places.qkv), of(&places.qkv_bias), &normed);
+    if rounded {
+        for (row, at) in attention_rows(shape.width, shape.head_dim()) {
+            row.round(&mut qkv[at..][..shape.head_dim()]);
+        }
+    }
     let rows: Vec<&[f32]> = seen.iter().map(|kept| &kept.qkv[..]).chain([&qkv[..]]).collect();
     let (mut weights, mut mixed) = (Vec::new(), Vec::new());
     for head in 0..shape.heads {
@@ -254,14 +283,23 @@ fn layer(shape: &Shape, places: &LayerPlaces, parameters: &[f32], seen: &mut Vec
         mixed.extend(mix(&of_head, &rows, shape.features(2, head)));
         weights.push(of_head);
     }
+    if rounded {
+        Row::Input.round(&mut mixed);
+    }
     add(
         stream,
         &product(of(&places.projection), of(&places.projection_bias), &mixed),
     );
-    let norm2 = normalise(stream);
+    let mut norm2 = normalise(stream);
+    if rounded {
+        Row::Input.round(&mut norm2.normal);
+    }
     let normed = affine(parameters, &places.norm2, &norm2);
     let hidden = product(of(&places.expand), of(&places.expand_bias), &normed);
-    let (active, slopes): (Vec<f32>, Vec<f32>) = hidden.iter().map(|&h| gelu(h)).unzip();
+    let (mut active, slopes): (Vec<f32>, Vec<f32>) = hidden.iter().map(|&h| gelu(h)).unzip();
+    if rounded {
+        Row::Hidden.round(&mut active);
+    }
     let update = product_transposed(of(&places.contract), of(&places.contract_bias), &active);
     add(stream, &update);
     seen.push(Kept {
@@ -325,6 +363,7 @@ impl Lines {
             places,
             lines,
             gradient,
+            ..
         } = self;
         gradient.fill(Vector::ZERO);
         let mut g = Gradients {

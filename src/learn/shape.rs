@@ -248,3 +248,10 @@ impl Shape {
         tensors
     }
 }
+
+/// Rows of `width` numbers as columns.
+pub(super) fn transposed(values: &[f32], width: usize) -> Vec<f32> {
+    let rows = values.len() / width;
+    let at = |i: usize| values[(i % rows) * width + i / rows];
+    (0..values.len()).map(at).collect()
+}

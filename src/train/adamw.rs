@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
+use super::gradient::Gradients;
 use crate::gpt::Gpt;
 use crate::model;
 
@@ -92,15 +92,10 @@ impl AdamW {
     /// cut down to `clip` beforehand where it is larger. Where it is not finite no step is taken.
     ///
     /// # Errors
-    /// Names the variable if one has no gradient: a part of the network that does not learn is
-    /// a defect, never an option.
-    pub fn step(&mut self, gpt: &Gpt, grads: &GradStore, rate: f64, clip: f64) -> Result<f64> {
-        let gradient = |(name, var): (&String, &Var)| match grads.get(var) {
-            Some(grad) => grad.flatten_all()?.to_vec1::<f32>(),
-            None => candle_core::bail!("variable '{name}' has no gradient"),
-        };
-        let gradients = gpt.vars().iter().map(gradient).collect::<Result<Vec<_>>>()?;
-        let squares = gradients.iter().flatten().map(|&g| f64::from(g) * f64::from(g));
+    /// Whatever candle reports.
+    pub fn step(&mut self, gpt: &Gpt, gradients: &Gradients, rate: f64, clip: f64) -> Result<f64> {
+        let all = gradients.values().flatten();
+        let squares = all.map(|&g| f64::from(g) * f64::from(g));
         let norm = squares.sum::<f64>().sqrt();
         if !norm.is_finite() {
             return Ok(norm);
@@ -112,8 +107,8 @@ impl AdamW {
         let correction1 = 1.0 - self.beta1.powi(self.steps);
         let correction2 = (1.0 - self.beta2.powi(self.steps)).sqrt();
         let step_size = (rate / correction1) as f32;
-        for (((_, var), moments), gradient) in gpt.vars().iter().zip(self.moments.values_mut()).zip(gradients)
-        {
+        let variables = gpt.vars().values().zip(self.moments.values_mut());
+        for ((var, moments), gradient) in variables.zip(gradients.values()) {
             let keep = if moments.decays {
                 1.0 - rate * self.weight_decay
             } else {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! lines, corpus ──► data ──► run (one step, one evaluation) ──► session ──► model folder
-//!                             │  AdamW, dropout, device          │
+//!                             │  gradient, AdamW, device         │
 //!                             └── state: all of it on disk ◄─────┘ log
 //! ```
 //!
@@ -16,6 +16,7 @@ mod batch;
 mod corpus;
 mod data;
 mod device;
+mod gradient;
 mod lines;
 mod log;
 mod run;
@@ -26,6 +27,7 @@ mod validation;
 pub use adamw::AdamW;
 pub(crate) use batch::batch_of_lines;
 pub use corpus::learn_from_file;
+pub use gradient::{Engine, Gradients, LossGradient};
 pub use lines::LineSource;
 pub use session::{End, Progress, resume, train};
 

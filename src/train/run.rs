@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::data::Data;
 use super::log::LogMark;
 use super::state::{State, Tally};
-use super::{AdamW, device, failed};
-use crate::gpt::{Dropout, Gpt};
+use super::{AdamW, Engine, device, failed};
+use crate::gpt::Gpt;
 use crate::model::{Checkpoint, GptConfig};
 use crate::training_log::{Event, Record, Settings};
 use crate::{Error, Result};
@@ -19,7 +19,7 @@ pub(super) struct Run {
     data: Data,
     gpt: Gpt,
     adamw: AdamW,
-    dropout: Dropout,
+    engine: Engine,
     /// When this session began, and the seconds of those before it.
     started: Instant,
     seconds_before: f64,
@@ -41,7 +41,7 @@ impl Run {
             start.keep_hidden(units)?;
         }
         let gpt = Gpt::from_checkpoint(&start, &device).map_err(failed)?;
-        Ok(Self::assemble(settings, data, gpt))
+        Self::assemble(settings, data, gpt)
     }
 
     /// A run at one of its checkpoints.
@@ -51,8 +51,8 @@ impl Run {
         let mut data = Data::new(&state.settings, &device)?;
         data.training.seek(state.lines_position);
         let gpt = Gpt::from_checkpoint(&state.checkpoint()?, &device).map_err(failed)?;
-        let mut run = Self::assemble(state.settings, data, gpt);
-        run.dropout.seek(state.dropout_position);
+        let mut run = Self::assemble(state.settings, data, gpt)?;
+        run.engine.seek_dropout(state.dropout_position);
         run.adamw
             .restore(state.adamw_steps, &state.first_moments, &state.second_moments)?;
         run.seconds_before = state.tally.seconds;
@@ -60,19 +60,19 @@ impl Run {
         Ok(run)
     }
 
-    fn assemble(settings: Settings, data: Data, gpt: Gpt) -> Self {
+    fn assemble(settings: Settings, data: Data, gpt: Gpt) -> Result<Self> {
         let adamw = AdamW::new(&gpt, settings.beta1, settings.beta2, settings.weight_decay);
-        let dropout = Dropout::new(settings.dropout, settings.seed);
-        Self {
+        let engine = Engine::new(&settings, gpt.config(), gpt.device())?;
+        Ok(Self {
             settings,
             tally: Tally::default(),
             data,
             gpt,
             adamw,
-            dropout,
+            engine,
             started: Instant::now(),
             seconds_before: 0.0,
-        }
+        })
     }
 
     /// Learns from the next batch and gives its loss, nats a token.
@@ -85,25 +85,19 @@ impl Run {
         let lines = self.settings.batch_lines;
         let (batch, first_seen) = self.data.training.next_batch(lines, self.gpt.device())?;
         let rate = self.settings.schedule().rate(step);
-        let mut compute = || -> candle_core::Result<(f64, f64, f64)> {
-            let loss = self.gpt.training_loss(&batch, &mut self.dropout)?;
-            let nats = f64::from(loss.to_scalar::<f32>()?);
-            if !nats.is_finite() {
-                return Ok((nats, 0.0, 0.0));
-            }
-            let tokens = f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?);
-            let grads = loss.backward()?;
-            let norm = self.adamw.step(&self.gpt, &grads, rate, self.settings.clip)?;
-            Ok((nats, tokens, norm))
+        let found = self.engine.differentiate(&self.gpt, &batch)?;
+        let (loss, tokens) = (found.loss, found.tokens);
+        let finite = |what: &str, value: f64| match value.is_finite() {
+            true => Ok(value),
+            false => Err(Error::Training(format!(
+                "the {what} is {value} at step {step}: start again with a lower learning rate"
+            ))),
         };
-        let (loss, tokens, norm) = compute().map_err(failed)?;
-        for (what, value) in [("loss", loss), ("gradient's norm", norm)] {
-            if !value.is_finite() {
-                return Err(Error::Training(format!(
-                    "the {what} is {value} at step {step}: start again with a lower learning rate"
-                )));
-            }
-        }
+        finite("loss", loss)?;
+        let norm = self
+            .adamw
+            .step(&self.gpt, &found.gradients, rate, self.settings.clip);
+        let norm = finite("gradient's norm", norm.map_err(failed)?)?;
         if first_seen {
             self.tally.code_length_bits += loss * tokens / std::f64::consts::LN_2;
         }
@@ -118,7 +112,7 @@ impl Run {
 
     /// Measures the network, and says what that makes known. A reached target finishes the run.
     pub(super) fn evaluate(&mut self) -> Result<(Record, Vec<Event>)> {
-        let found = self.data.validation.evaluate(&self.gpt).map_err(failed)?;
+        let found = self.data.validation.evaluate(&mut self.engine, &self.gpt)?;
         let seconds = self.seconds();
         let tally = &mut self.tally;
         let (sum, count) = (
@@ -172,7 +166,7 @@ impl Run {
                 ..self.tally.clone()
             },
             lines_position: self.data.training.position(),
-            dropout_position: self.dropout.position(),
+            dropout_position: self.engine.dropout_position(),
             adamw_steps,
             log,
             weights: checkpoint.tensors().clone(),

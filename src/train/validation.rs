@@ -3,7 +3,7 @@
 use candle_core::Device;
 
 use super::batch::batch_of_lines;
-use super::failed;
+use super::{Engine, failed};
 use crate::Result;
 use crate::corpus::Distribution;
 use crate::gpt::{Batch, Gpt};
@@ -62,32 +62,32 @@ impl ValidationSet {
     }
 
     /// Evaluates a network.
-    pub(super) fn evaluate(&self, gpt: &Gpt) -> candle_core::Result<Validation> {
+    ///
+    /// # Errors
+    /// As [`Engine::differentiate`].
+    pub(super) fn evaluate(&self, engine: &mut Engine, gpt: &Gpt) -> Result<Validation> {
         let length = gpt.config().block_size;
         let mut by_position = vec![0.0; length];
-        let (mut tokens, mut lines, mut right) = (0.0, 0, 0);
+        let (mut tokens, mut lines, mut right) = (0, 0, 0);
         for batch in &self.batches {
-            let log_probs = candle_nn::ops::log_softmax(&gpt.forward(&batch.inputs)?.detach(), 1)?;
-            let best: Vec<u32> = log_probs.argmax(1)?.to_vec1()?;
-            let nats: Vec<f32> = log_probs
-                .gather(&batch.targets.unsqueeze(1)?, 1)?
-                .flatten_all()?
-                .to_vec1()?;
-            let targets: Vec<u32> = batch.targets.to_vec1()?;
-            let weights: Vec<f32> = batch.weights.to_vec1()?;
-            for start in (0..targets.len()).step_by(length) {
+            let predictions = engine.predict(gpt, batch)?;
+            let targets: Vec<u32> = batch.targets.to_vec1().map_err(failed)?;
+            for (predictions, targets) in predictions.chunks(length).zip(targets.chunks(length)) {
                 let (mut in_answer, mut all_right) = (false, true);
-                for (position, sum) in by_position.iter_mut().enumerate() {
-                    let i = start + position;
-                    *sum -= f64::from(nats[i] * weights[i]);
-                    tokens += f64::from(weights[i]);
-                    all_right &= !in_answer || weights[i] == 0.0 || best[i] == targets[i];
-                    in_answer |= Some(targets[i]) == self.equals;
+                for ((prediction, &target), sum) in predictions.iter().zip(targets).zip(&mut by_position) {
+                    let Some(prediction) = prediction else {
+                        break;
+                    };
+                    *sum += prediction.nats;
+                    tokens += 1;
+                    all_right &= !in_answer || prediction.is_best;
+                    in_answer |= Some(target) == self.equals;
                 }
                 right += usize::from(all_right);
                 lines += 1;
             }
         }
+        let tokens = f64::from(tokens);
         let nats = by_position.iter().sum::<f64>();
         by_position.iter_mut().for_each(|l| *l /= lines as f64);
         Ok(Validation {

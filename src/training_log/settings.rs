@@ -58,6 +58,10 @@ pub struct Settings {
     /// Probability with which a feature or an attention weight is dropped in training.
     #[serde(default)]
     pub dropout: f64,
+    /// Whether the network is rounded as the exact one is, for the gradient (straight-through
+    /// estimator) as for the records.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quantization_aware: bool,
     /// Steps between two evaluations, each with a record.
     pub eval_every: u64,
     /// Steps between two checkpoints; as [`Settings::eval_every`] if there is none.
@@ -104,6 +108,7 @@ impl Default for Settings {
             weight_decay: 0.01,
             clip: 1.0,
             dropout: 0.0,
+            quantization_aware: false,
             eval_every: 250,
             checkpoint_every: None,
             validation_lines: 4096,

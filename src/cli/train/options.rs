@@ -86,6 +86,10 @@ pub struct RunOptions {
     /// Probability with which features and attention weights are dropped [default: 0]
     #[arg(long, value_name = "P")]
     dropout: Option<f64>,
+    /// Quantization-aware training: take the gradient of the network as compressing will round it, so
+    /// that it learns to lose nothing by that. On the CPU and without dropout
+    #[arg(long)]
+    qat: bool,
     /// Steps between two evaluations [default: 250]
     #[arg(long, value_name = "N")]
     eval_every: Option<u64>,
@@ -135,6 +139,7 @@ impl RunOptions {
         set(&mut s.device, &self.device);
         s.init.clone_from(&self.init);
         s.keep_hidden = self.keep_hidden;
+        s.quantization_aware = self.qat;
         s.target_excess = self.target_excess;
         s.checkpoint_every = self.checkpoint_every;
         s.distribution = self.distribution(s.distribution)?;

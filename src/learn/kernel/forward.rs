@@ -3,9 +3,11 @@
 use super::math::{exp2, gelu};
 use super::norm::{affine, normalise};
 use super::product::{product, product_transposed};
+use super::rounding::round;
 use super::{LayerTape, NormTape, Room, Sixteen, attention, heads};
 use crate::exact::{LANES, Lanes, PRECISION, Vector};
 use crate::learn::math::LOG2_E;
+use crate::learn::rounding::{Row, attention_rows};
 use crate::learn::shape::{LayerPlaces, NormPlaces};
 use crate::model::Token;
 
@@ -37,11 +39,28 @@ impl Sixteen {
         let layers = self.layers.iter_mut().zip(&self.places.layers);
         // SAFETY: as promised by the caller.
         unsafe {
-            for (tape, places) in layers {
-                attend::<L>(heads(&self.shape), position, parameters, places, tape, room);
-                perceive::<L>(position, parameters, places, tape, room);
+            for (i, (tape, places)) in layers.enumerate() {
+                // What the first layer attends to is a table in the exact network.
+                let rounded = [self.rounded && i > 0, self.rounded];
+                attend::<L>(
+                    heads(&self.shape),
+                    rounded,
+                    position,
+                    parameters,
+                    places,
+                    tape,
+                    room,
+                );
+                perceive::<L>(self.rounded, position, parameters, places, tape, room);
             }
-            norm::<L>(position, parameters, &self.places.norm, &mut self.norm, room);
+            norm::<L>(
+                false,
+                position,
+                parameters,
+                &self.places.norm,
+                &mut self.norm,
+                room,
+            );
             let vocab = self.shape.vocab;
             let head = &parameters[self.places.head.clone()];
             product::<L>(head, None, &room.normed, &mut room.logits[..vocab]);
@@ -57,12 +76,13 @@ impl Sixteen {
     }
 }
 
-/// LayerNorm of the stream into `room.normed`.
+/// LayerNorm of the stream into `room.normed`; what it keeps is what it was rounded to.
 ///
 /// # Safety
 /// The processor has the lanes' instruction set.
 #[inline(always)]
 unsafe fn norm<L: Lanes>(
+    rounded: bool,
     position: usize,
     parameters: &[f32],
     places: &NormPlaces,
@@ -75,6 +95,9 @@ unsafe fn norm<L: Lanes>(
     // SAFETY: as promised by the caller.
     unsafe {
         normalise::<L>(&room.stream, normal, &mut tape.r[position]);
+        if rounded {
+            round::<L>(Row::Input, normal);
+        }
         affine::<L>(normal, gain, bias, &mut room.normed);
     }
 }
@@ -94,13 +117,14 @@ unsafe fn update<L: Lanes>(room: &mut Room) {
     }
 }
 
-/// The attention half of a layer.
+/// The attention half of a layer: whether the norm before it is rounded, and all else.
 ///
 /// # Safety
 /// As [`norm`].
 #[inline(always)]
 unsafe fn attend<L: Lanes>(
     heads: attention::Heads,
+    [norm_rounded, rounded]: [bool; 2],
     position: usize,
     parameters: &[f32],
     places: &LayerPlaces,
@@ -111,12 +135,27 @@ unsafe fn attend<L: Lanes>(
     let of = |place: &std::ops::Range<usize>| &parameters[place.clone()];
     // SAFETY: as promised by the caller.
     unsafe {
-        norm::<L>(position, parameters, &places.norm1, &mut tape.norm1, room);
+        norm::<L>(
+            norm_rounded,
+            position,
+            parameters,
+            &places.norm1,
+            &mut tape.norm1,
+            room,
+        );
         let qkv = &mut tape.qkv[position * 3 * c..][..3 * c];
         product::<L>(of(&places.qkv), Some(of(&places.qkv_bias)), &room.normed, qkv);
+        if rounded {
+            for (row, at) in attention_rows(c, heads.dim) {
+                round::<L>(row, &mut qkv[at..][..heads.dim]);
+            }
+        }
         let weights = &mut tape.weights[heads.weights_at(position)..heads.weights_at(position + 1)];
         let mixed = &mut tape.mixed[position * c..][..c];
         attention::forward::<L>(heads, position, &tape.qkv, weights, mixed);
+        if rounded {
+            round::<L>(Row::Input, mixed);
+        }
         let bias = Some(of(&places.projection_bias));
         product::<L>(of(&places.projection), bias, mixed, &mut room.update);
         update::<L>(room);
@@ -129,6 +168,7 @@ unsafe fn attend<L: Lanes>(
 /// As [`norm`].
 #[inline(always)]
 unsafe fn perceive<L: Lanes>(
+    rounded: bool,
     position: usize,
     parameters: &[f32],
     places: &LayerPlaces,
@@ -139,7 +179,14 @@ unsafe fn perceive<L: Lanes>(
     let of = |place: &std::ops::Range<usize>| &parameters[place.clone()];
     // SAFETY: as promised by the caller.
     unsafe {
-        norm::<L>(position, parameters, &places.norm2, &mut tape.norm2, room);
+        norm::<L>(
+            rounded,
+            position,
+            parameters,
+            &places.norm2,
+            &mut tape.norm2,
+            room,
+        );
         let active = &mut tape.active[position * inner..][..inner];
         product::<L>(
             of(&places.expand),
@@ -148,6 +195,9 @@ unsafe fn perceive<L: Lanes>(
             active,
         );
         gelu::<L>(active, &mut tape.slopes[position * inner..][..inner]);
+        if rounded {
+            round::<L>(Row::Hidden, active);
+        }
         let bias = Some(of(&places.contract_bias));
         product_transposed::<L>(of(&places.contract), bias, active, &mut room.update);
         update::<L>(room);

@@ -12,6 +12,7 @@ mod math;
 mod norm;
 mod orthogonal;
 mod product;
+mod rounding;
 
 pub(super) use dispatch::{Targets, backward, forward, orthogonalise};
 pub(super) use orthogonal::Room as OrthogonalRoom;
@@ -43,6 +44,8 @@ struct LayerTape {
 
 /// Sixteen lines in lockstep, and what the gradient needs of every position so far.
 pub(super) struct Sixteen {
+    /// Whether weights and activations are rounded as in the exact network.
+    pub rounded: bool,
     shape: Shape,
     places: Places,
     /// The tokens that went in.
@@ -117,6 +120,7 @@ impl Sixteen {
             slopes: room(heads(&shape).weights_at(block)),
         };
         Self {
+            rounded: false,
             tokens: Vec::new(),
             layers: (0..shape.layers).map(layer).collect(),
             norm: NormTape::new(&shape),

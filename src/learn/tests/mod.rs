@@ -1,5 +1,6 @@
 //! The learner against f64, against its definition, against itself.
 
+mod backprop;
 #[cfg(feature = "train")]
 mod candle;
 mod gradient;

@@ -1,0 +1,181 @@
+//! What a step goes by, a batch's loss and its gradient, and what a network says of lines.
+//!
+//! On the CPU they come from the learner's kernel ([`crate::learn::Backprop`]), which takes half the time of
+//! candle's operations and gives the same bits on every machine. With dropout, on other devices and for
+//! shapes that the kernel has not, they come from candle's autodiff.
+
+use std::collections::BTreeMap;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Result, Tensor, Var};
+
+use super::failed;
+use crate::Error;
+use crate::gpt::{Batch, Dropout, Gpt};
+use crate::learn::{Backprop, Prediction};
+use crate::model::{GptConfig, Token};
+use crate::training_log::Settings;
+
+/// Gradients by the names of their variables, in the shapes of these.
+pub struct Gradients(BTreeMap<String, Vec<f32>>);
+
+impl Gradients {
+    /// What candle has found for every variable of a network.
+    ///
+    /// # Errors
+    /// Names the variable if one has no gradient: a part of the network that does not learn is a
+    /// defect, never an option.
+    pub fn of(gpt: &Gpt, found: &GradStore) -> Result<Self> {
+        let gradient = |(name, var): (&String, &Var)| match found.get(var) {
+            Some(gradient) => Ok((name.clone(), gradient.flatten_all()?.to_vec1::<f32>()?)),
+            None => candle_core::bail!("variable '{name}' has no gradient"),
+        };
+        Ok(Self(gpt.vars().iter().map(gradient).collect::<Result<_>>()?))
+    }
+
+    /// All of them, sorted by name.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Vec<f32>> {
+        self.0.values()
+    }
+}
+
+/// A batch's loss and where it leads.
+pub struct LossGradient {
+    /// Mean surprisal, nats a token.
+    pub loss: f64,
+    /// Tokens that count.
+    pub tokens: f64,
+    /// The loss's gradient.
+    pub gradients: Gradients,
+}
+
+/// What computes it.
+pub enum Engine {
+    /// The kernel.
+    Kernel(Box<Backprop>),
+    /// Candle's autodiff.
+    Candle(Dropout),
+}
+
+impl Engine {
+    /// The engine for a run.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the run is to be quantization-aware and the kernel cannot compute it.
+    pub(super) fn new(settings: &Settings, config: &GptConfig, device: &Device) -> crate::Result<Self> {
+        let rounded = settings.quantization_aware;
+        if rounded && settings.dropout > 0.0 {
+            return Err(Error::invalid("quantization-aware training knows no dropout"));
+        }
+        if rounded && !device.is_cpu() {
+            return Err(Error::invalid(
+                "quantization-aware training is for the CPU: say --device cpu",
+            ));
+        }
+        if !device.is_cpu() || settings.dropout > 0.0 {
+            return Ok(Self::Candle(Dropout::new(settings.dropout, settings.seed)));
+        }
+        match Backprop::new(config, rounded) {
+            Ok(kernel) => Ok(Self::Kernel(Box::new(kernel))),
+            Err(error) if rounded => Err(error),
+            Err(_) => Ok(Self::Candle(Dropout::none())),
+        }
+    }
+
+    /// The loss of a batch and its gradient. Gradients need not be finite.
+    ///
+    /// # Errors
+    /// [`Error::Training`] if candle fails.
+    pub fn differentiate(&mut self, gpt: &Gpt, batch: &Batch) -> crate::Result<LossGradient> {
+        match self {
+            Self::Kernel(kernel) => by_kernel(kernel, gpt, batch),
+            Self::Candle(dropout) => by_candle(dropout, gpt, batch),
+        }
+        .map_err(failed)
+    }
+
+    /// What the network says of each target, those that do not count left out; (B·T).
+    ///
+    /// # Errors
+    /// As [`Engine::differentiate`].
+    pub(super) fn predict(&mut self, gpt: &Gpt, batch: &Batch) -> crate::Result<Vec<Option<Prediction>>> {
+        match self {
+            Self::Kernel(kernel) => predict_by_kernel(kernel, gpt, batch),
+            Self::Candle(_) => predict_by_candle(gpt, batch),
+        }
+        .map_err(failed)
+    }
+
+    /// Where dropout's generator is, in words.
+    pub(super) fn dropout_position(&self) -> u128 {
+        match self {
+            Self::Kernel(_) => 0,
+            Self::Candle(dropout) => dropout.position(),
+        }
+    }
+
+    /// Goes back to a position.
+    pub(super) fn seek_dropout(&mut self, position: u128) {
+        if let Self::Candle(dropout) = self {
+            dropout.seek(position);
+        }
+    }
+}
+
+fn by_candle(dropout: &mut Dropout, gpt: &Gpt, batch: &Batch) -> Result<LossGradient> {
+    let loss = gpt.training_loss(batch, dropout)?;
+    Ok(LossGradient {
+        loss: f64::from(loss.to_scalar::<f32>()?),
+        tokens: f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?),
+        gradients: Gradients::of(gpt, &loss.backward()?)?,
+    })
+}
+
+fn predict_by_candle(gpt: &Gpt, batch: &Batch) -> Result<Vec<Option<Prediction>>> {
+    let log_probs = candle_nn::ops::log_softmax(&gpt.forward(&batch.inputs)?.detach(), 1)?;
+    let best: Vec<u32> = log_probs.argmax(1)?.to_vec1()?;
+    let targets: Vec<u32> = batch.targets.to_vec1()?;
+    let weights: Vec<f32> = batch.weights.to_vec1()?;
+    let of_targets = log_probs.gather(&batch.targets.unsqueeze(1)?, 1)?;
+    let nats: Vec<f32> = of_targets.flatten_all()?.to_vec1()?;
+    let prediction = |i: usize| {
+        (weights[i] > 0.0).then(|| Prediction {
+            nats: -f64::from(nats[i]),
+            is_best: best[i] == targets[i],
+        })
+    };
+    Ok((0..targets.len()).map(prediction).collect())
+}
+
+/// Loads the weights, and gives a batch's inputs, and its targets that count.
+fn prepare(kernel: &mut Backprop, gpt: &Gpt, batch: &Batch) -> Result<(Vec<Token>, Vec<Option<Token>>)> {
+    kernel.load(|name| gpt.vars()[name].flatten_all()?.to_vec1::<f32>())?;
+    let tokens = |tensor: &Tensor| -> Result<Vec<Token>> {
+        let tokens = tensor.flatten_all()?.to_vec1::<u32>()?;
+        let token = |t| Token::try_from(t).map_err(candle_core::Error::wrap);
+        tokens.into_iter().map(token).collect()
+    };
+    let weights = batch.weights.to_vec1::<f32>()?;
+    let targets = tokens(&batch.targets)?.into_iter().zip(weights);
+    let counted = targets.map(|(target, weight)| (weight > 0.0).then_some(target));
+    Ok((tokens(&batch.inputs)?, counted.collect()))
+}
+
+fn predict_by_kernel(kernel: &mut Backprop, gpt: &Gpt, batch: &Batch) -> Result<Vec<Option<Prediction>>> {
+    let (inputs, targets) = prepare(kernel, gpt, batch)?;
+    Ok(kernel.predict(&inputs, &targets))
+}
+
+fn by_kernel(kernel: &mut Backprop, gpt: &Gpt, batch: &Batch) -> Result<LossGradient> {
+    let (inputs, targets) = prepare(kernel, gpt, batch)?;
+    let loss = kernel.differentiate(&inputs, &targets);
+    let gradient = |name: &String| {
+        let values = kernel.gradient(name).expect("a tensor of minGPT's");
+        (name.clone(), values)
+    };
+    Ok(LossGradient {
+        loss: loss.nats / loss.tokens as f64,
+        tokens: loss.tokens as f64,
+        gradients: Gradients(gpt.vars().keys().map(gradient).collect()),
+    })
+}
