@@ -1,4 +1,5 @@
-//! A training step's time, by parts, for the small presets.
+//! A training step's time for the small presets: by the learner's kernel, as training on the CPU does it,
+//! and by candle's autodiff, as with dropout.
 //!
 //! One step takes 512 fresh lines of 28 tokens through the network, its backward pass and AdamW.
 //! Each figure is the median of some seconds' steps. `training_torch.py` times the same in PyTorch.
@@ -13,10 +14,12 @@
 
 use std::time::{Duration, Instant};
 
-use candle_core::{Device, Result};
+use anyhow::Result;
+use candle_core::Device;
 use rayon::ThreadPoolBuilder;
 use surprisal::corpus::{Distribution, Operands};
-use surprisal::gpt::{Batch, Gpt};
+use surprisal::gpt::{Batch, Dropout, Gpt};
+use surprisal::learn::Backprop;
 use surprisal::model::{GptConfig, Preset};
 use surprisal::train::{AdamW, Engine, LineSource};
 
@@ -30,32 +33,41 @@ const PRESETS: [Preset; 3] = [Preset::Tiny, Preset::Nano, Preset::Micro];
 /// Each preset is measured for about this long.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Seconds of the parts of a step: forward, backward, optimiser.
-type Parts = [f64; 3];
+/// What computes loss and gradient.
+const ENGINES: [&str; 2] = ["kernel", "candle"];
 
-fn step(gpt: &Gpt, adamw: &mut AdamW, batch: &Batch) -> Result<Parts> {
+fn engine(name: &str, config: &GptConfig) -> Engine {
+    match name {
+        "kernel" => Engine::Kernel(Box::new(Backprop::new(config, false).expect("a preset"))),
+        _ => Engine::Candle(Box::new(Dropout::none())),
+    }
+}
+
+/// Seconds of the parts of a step: loss and gradient, optimiser.
+type Parts = [f64; 2];
+
+fn step(engine: &mut Engine, gpt: &Gpt, adamw: &mut AdamW, batch: &Batch) -> Result<Parts> {
     let start = Instant::now();
-    let loss = gpt.loss(batch)?;
-    let forward = start.elapsed();
-    let gradients = loss.backward()?;
-    let backward = start.elapsed();
-    adamw.step(gpt, &gradients, 1e-3, 1.0)?;
+    let found = engine.differentiate(gpt, batch)?;
+    let gradient = start.elapsed();
+    adamw.step(gpt, &found.gradients, 1e-3, 1.0)?;
     let whole = start.elapsed();
-    Ok([forward, backward - forward, whole - backward].map(|part| part.as_secs_f64()))
+    Ok([gradient, whole - gradient].map(|part| part.as_secs_f64()))
 }
 
 /// The parts of the step of median duration, and its tokens.
-fn measure(preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
-    let distribution = Distribution::new(8, Operands::Uniform).expect("8 digits");
+fn measure(name: &str, preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
+    let distribution = Distribution::new(8, Operands::Uniform)?;
     let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
     let gpt = Gpt::init(&config, 1, &Device::Cpu)?;
     let mut adamw = AdamW::new(&gpt, 0.9, 0.98, 0.01);
-    let mut lines = LineSource::new(&config, distribution, 1, 1).expect("a preset's vocabulary");
+    let mut engine = engine(name, &config);
+    let mut lines = LineSource::new(&config, distribution, 1, 1)?;
     let batch = lines.next_batch(LINES, gpt.device())?;
     let mut steps = Vec::new();
     let start = Instant::now();
     while steps.is_empty() || start.elapsed() < patience {
-        steps.push(step(&gpt, &mut adamw, &batch)?);
+        steps.push(step(&mut engine, &gpt, &mut adamw, &batch)?);
     }
     steps.sort_by(|a, b| a.iter().sum::<f64>().total_cmp(&b.iter().sum()));
     Ok((steps[steps.len() / 2], LINES * config.block_size))
@@ -63,20 +75,19 @@ fn measure(preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
 
 fn table(threads: usize, presets: &[Preset], patience: Duration) -> Result<()> {
     println!("\n{LINES} lines a step, threads: {threads}");
-    println!("preset     ms/step    tokens/s   forward  backward     AdamW");
+    println!("preset   engine   ms/step    tokens/s    AdamW");
     for &preset in presets {
-        let (parts, tokens) = measure(preset, patience)?;
-        let whole: f64 = parts.iter().sum();
-        let share = parts.map(|part| 100.0 * part / whole);
-        println!(
-            "{:8} {:9.1} {:11.0} {:7.0} % {:7.0} % {:7.1} %",
-            preset.name(),
-            1e3 * whole,
-            tokens as f64 / whole,
-            share[0],
-            share[1],
-            share[2]
-        );
+        for engine in ENGINES {
+            let (parts, tokens) = measure(engine, preset, patience)?;
+            let whole: f64 = parts.iter().sum();
+            println!(
+                "{:8} {engine} {:9.1} {:11.0} {:6.1} %",
+                preset.name(),
+                1e3 * whole,
+                tokens as f64 / whole,
+                100.0 * parts[1] / whole
+            );
+        }
     }
     Ok(())
 }

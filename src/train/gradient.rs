@@ -54,7 +54,7 @@ pub enum Engine {
     /// The kernel.
     Kernel(Box<Backprop>),
     /// Candle's autodiff.
-    Candle(Dropout),
+    Candle(Box<Dropout>),
 }
 
 impl Engine {
@@ -73,12 +73,13 @@ impl Engine {
             ));
         }
         if !device.is_cpu() || settings.dropout > 0.0 {
-            return Ok(Self::Candle(Dropout::new(settings.dropout, settings.seed)));
+            let dropout = Dropout::new(settings.dropout, settings.seed);
+            return Ok(Self::Candle(Box::new(dropout)));
         }
         match Backprop::new(config, rounded) {
             Ok(kernel) => Ok(Self::Kernel(Box::new(kernel))),
             Err(error) if rounded => Err(error),
-            Err(_) => Ok(Self::Candle(Dropout::none())),
+            Err(_) => Ok(Self::Candle(Box::new(Dropout::none()))),
         }
     }
 

@@ -95,7 +95,8 @@ pub fn train(
 }
 
 /// Goes on with the run in a folder, from its last checkpoint, to the same bits in weights and log
-/// (but for the seconds) as if it had never ended: on the same machine, with as many threads.
+/// (but for the seconds) as if it had never ended: on the same machine, with as many threads where
+/// candle computes.
 ///
 /// # Errors
 /// [`Error::Training`] if there is no run in the folder, its state or log is damaged, or another

@@ -89,6 +89,42 @@ fn a_run_starts_from_other_weights() {
     assert!(error.contains(&init) && error.contains("width 16"), "{error}");
 }
 
+/// On the CPU the gradient does not depend on the number of threads, nor does anything else.
+#[test]
+fn threads_change_nothing() {
+    let [one, three] = [1, 3].map(|threads| {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| records(&settings(20), folder.path()));
+        Checkpoint::load(folder.path()).unwrap()
+    });
+    assert!(one == three);
+}
+
+/// A quantization-aware run is measured as it is rounded, and learns to lose less by that.
+#[test]
+fn a_run_can_learn_to_be_rounded() {
+    let [first, second, third] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let plain = records(&settings(60), first.path());
+    let rounded = |steps, learning_rate| Settings {
+        init: Some(first.path().to_str().unwrap().to_owned()),
+        quantization_aware: true,
+        learning_rate,
+        ..settings(steps)
+    };
+    let before = &records(&rounded(1, 1e-12), second.path())[0];
+    let after = records(&rounded(60, 5e-3), third.path());
+    let cost = before.validation_loss - plain[2].validation_loss;
+    assert!(cost != 0.0 && cost.abs() < 0.1, "rounding costs {cost}");
+    assert!(after[2].validation_loss < before.validation_loss, "{after:?}");
+    let dropping = Settings {
+        dropout: 0.1,
+        ..rounded(1, 1e-3)
+    };
+    let error = train(&dropping, third.path(), |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(error.to_string().contains("dropout"), "{error}");
+}
+
 #[test]
 fn a_run_ends_at_its_target() {
     let folder = tempfile::tempdir().unwrap();
