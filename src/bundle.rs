@@ -1,8 +1,8 @@
 //! Models ready for use: those in the binary, those in folders, those in archives.
 //!
-//! The binary has a model for every distribution of addition lines, and for some of them a faster one
-//! that codes in a few more bits. A [`Level`] says which may be chosen, [`Models::choose`] takes the one
-//! that codes the first lines in the fewest bits.
+//! The binary has several models for every distribution of addition lines: tiny, and what is faster (lite,
+//! pico) or codes in fewer bits (nano). A [`Level`] says which may be chosen, [`Models::choose`] takes the
+//! one that codes the first lines in the fewest bits.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -140,12 +140,16 @@ macro_rules! bundled {
 }
 
 /// The models in the binary, the default first. Where two are equally good the first is chosen.
-static BUNDLED: [BundledFiles; 4] = [
-    bundled!("tiny-uniform", 4..=9),
-    // Of these two there is no faster one.
-    bundled!("tiny-leading", 1..=9),
+static BUNDLED: [BundledFiles; 8] = [
+    bundled!("tiny-uniform", 4..=8),
+    bundled!("tiny-leading", 4..=9),
+    // A quarter of the hidden units already; fewer are hardly faster, and pico is too narrow for such sums.
     bundled!("tiny-natural", 1..=9),
-    bundled!("lite-uniform", 1..=3),
+    bundled!("lite-uniform", 2..=3),
+    bundled!("lite-leading", 2..=3),
+    bundled!("pico-uniform", 1..=1),
+    bundled!("pico-leading", 1..=1),
+    bundled!("nano-uniform", 9..=9),
 ];
 
 /// What compressing may take and give, from 1, the fastest, to 9, the smallest; 6 unless asked for.
@@ -312,7 +316,8 @@ mod tests {
         assert_eq!(quantised(), ["tiny-leading"]);
         let level = Level::new(3).unwrap();
         assert!(level.may_choose(models.choose(level, b"1+1=2\n")));
-        assert_eq!(quantised(), ["tiny-leading", "tiny-natural", "lite-uniform"]);
+        let tried = ["tiny-leading", "tiny-natural", "lite-uniform", "lite-leading"];
+        assert_eq!(quantised(), tried);
     }
 
     #[test]

@@ -239,6 +239,8 @@ pub fn learner_text(settings: &Settings) -> String {
         0 => "falling with the root of the steps".into(),
         steps => format!("falling over {steps} steps to {final_share} of it"),
     };
+    // It is a quotient of rates in binary32: shown without what that left behind the fifth digit.
+    let matrix_rate = (f64::from(*matrix_rate) * 1e5).round() / 1e5;
     format!(
         "{}; batches of {batch_lines} lines, rate {rate} after {warmup} steps, {falls}, matrices {matrix_rate} times that, \
          moments {matrix_beta} for matrices, {beta1} and {beta2} else, weight decay {weight_decay}, clip {clip}, seed {seed}, replay {replay}",
