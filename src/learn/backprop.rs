@@ -252,3 +252,30 @@ impl Group {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Preset;
+
+    /// What a rounded network computes with are rounded weights, all but those that the exact network has
+    /// as a table.
+    #[test]
+    fn weights_are_rounded_as_they_are_loaded() {
+        let config = GptConfig::addition(Preset::Pico, 6);
+        let shapes = config.tensor_shapes();
+        let [plain, rounded] = [false, true].map(|rounded| {
+            let mut backprop = Backprop::new(&config, rounded).unwrap();
+            let values = |name: &str| {
+                let count = shapes[name].iter().product::<usize>();
+                Ok::<_, Error>((0..count).map(|i| (i as f32 * 0.7).sin() + 0.1).collect())
+            };
+            backprop.load(values).unwrap();
+            backprop
+        });
+        let mut expected = floats(&plain.parameters).to_vec();
+        rounding::round_weights(&plain.shape.places(), plain.shape.width, &mut expected);
+        assert!(expected != floats(&plain.parameters));
+        assert!(expected == floats(&rounded.parameters));
+    }
+}

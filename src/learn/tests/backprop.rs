@@ -66,6 +66,27 @@ fn every_instruction_set_is_the_definition() {
     }
 }
 
+/// Sixteen lines are a group; of four groups the first two and the last two are added first.
+#[test]
+fn groups_are_added_in_pairs() {
+    let mut settings = settings(Preset::Pico, 9);
+    settings.batch_lines = 64;
+    let lines = lines(64, 8);
+    let mut learner = super::learner(&settings, Isa::best());
+    let mut gradient = |lines: &[Vec<u8>]| {
+        learner.read(&super::slices(lines));
+        learner.gradient_now(0.01)
+    };
+    let groups: Vec<Vec<f32>> = lines.chunks(16).map(&mut gradient).collect();
+    let by = |order: fn([f32; 4]) -> f32| -> Vec<u32> {
+        let values = (0..groups[0].len()).map(|i| [0, 1, 2, 3].map(|group: usize| groups[group][i]));
+        values.map(|parts| order(parts).to_bits()).collect()
+    };
+    let all: Vec<u32> = gradient(&lines).into_iter().map(f32::to_bits).collect();
+    assert!(all == by(|[a, b, c, d]| (a + b) + (c + d)));
+    assert!(all != by(|[a, b, c, d]| ((a + b) + c) + d));
+}
+
 #[test]
 fn threads_change_nothing() {
     let settings = settings(Preset::Tiny, 6);
