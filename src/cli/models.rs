@@ -13,7 +13,8 @@ use super::text::{grouped, table};
 /// List the models in the program.
 ///
 /// A model's excess is its loss above the entropy of what it was trained on: what a token costs
-/// more than it must. `compress` takes, of the models of its level, the one that codes the first lines
+/// more than it must. Of a model from quantization-aware training both are those of the network as
+/// it is rounded. `compress` takes, of the models of its level, the one that codes the first lines
 /// best.
 #[derive(clap::Args)]
 #[command(after_help = "\

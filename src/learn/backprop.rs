@@ -55,13 +55,19 @@ struct Group {
 }
 
 impl Backprop {
+    /// Whether the kernel can compute networks of this config: their width must be a multiple of 16 and
+    /// their heads' of 4.
+    pub fn supports(config: &GptConfig) -> bool {
+        Shape::of(config).is_ok()
+    }
+
     /// For networks of this config. With `rounded`, weights and activations are rounded as the exact
     /// network of [`crate::exact`] rounds them, and the gradient is that of the network without
     /// rounding, at the rounded values (straight-through estimator, Bengio et al., 2013).
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the kernel cannot compute such a network: its width must be a multiple of
-    /// 16 and its heads' of 4; also if SURPRISAL_ISA names what the processor lacks.
+    /// [`Error::Invalid`] if the kernel does not support the config, or SURPRISAL_ISA names what the
+    /// processor lacks.
     pub fn new(config: &GptConfig, rounded: bool) -> Result<Self> {
         Self::with_isa(config, rounded, Isa::chosen()?)
     }
@@ -71,13 +77,10 @@ impl Backprop {
     /// # Errors
     /// As there.
     pub fn with_isa(config: &GptConfig, rounded: bool, isa: Isa) -> Result<Self> {
-        let shape = Shape::of(config)?;
-        if !shape.head_dim().is_multiple_of(4) {
-            let features = shape.head_dim();
-            return Err(Error::invalid(format!(
-                "the kernel's heads have a multiple of 4 features, not {features}"
-            )));
+        if !isa.is_available() {
+            return Err(Error::invalid(format!("this processor does not have {isa}")));
         }
+        let shape = Shape::of(config)?;
         let group = |_| Group {
             engine: Engine::new(shape, isa).rounding(rounded),
             rows: vec![[0; 8]; LANES * shape.vocab.div_ceil(8)],

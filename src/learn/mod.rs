@@ -7,9 +7,9 @@
 //! with +, −, ×, ÷, √, comparison and conversion, and from sums whose order is written down
 //! (`docs/learning.md`).
 //!
-//! [`Settings`] are all that both sides must know; [`Learner`] is the network, its gradient and
-//! its optimiser (Muon for the layers'
-//! matrices, AdamW for all else); [`LearningCoder`] turns lines into bits with it.
+//! [`Settings`] are all that both sides must know; [`Learner`] is the network, its gradient and its
+//! optimiser (Muon for the layers' matrices, AdamW for all else); [`LearningCoder`] turns lines into bits
+//! with it. [`Backprop`] is the same network and gradient for a training that moves the weights itself.
 
 #![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
 

@@ -102,9 +102,6 @@ impl Settings {
     pub fn check(&self) -> Result<()> {
         let shape = self.shape()?;
         let wrong = |what: &str| Err(Error::invalid(format!("a learner's {what}")));
-        if self.config.n_head == 0 || !self.config.head_dim().is_multiple_of(4) {
-            return wrong("heads have a multiple of 4 features");
-        }
         if !(1..=4096).contains(&self.batch_lines) {
             return wrong("batch has 1 to 4096 lines");
         }

@@ -125,13 +125,16 @@ impl Shape {
     /// The shape of a config.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if its width is no multiple of sixteen.
+    /// [`Error::Invalid`] if its width is no multiple of sixteen or its heads' no multiple of four.
     pub fn of(config: &GptConfig) -> Result<Self> {
         if !config.n_embd.is_multiple_of(LANES) {
             let width = config.n_embd;
             return Err(Error::invalid(format!(
                 "a learner's width is a multiple of {LANES}, not {width}"
             )));
+        }
+        if config.n_head == 0 || !config.head_dim().is_multiple_of(4) {
+            return Err(Error::invalid("a learner's heads have a multiple of 4 features"));
         }
         Ok(Self {
             layers: config.n_layer,

@@ -61,7 +61,8 @@ impl Engine {
     /// The engine for a run.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the run is to be quantization-aware and the kernel cannot compute it.
+    /// [`Error::Invalid`] if the run is to be quantization-aware and the kernel cannot compute it, or if
+    /// SURPRISAL_ISA names what the processor lacks.
     pub(super) fn new(settings: &Settings, config: &GptConfig, device: &Device) -> crate::Result<Self> {
         let rounded = settings.quantization_aware;
         if rounded && settings.dropout > 0.0 {
@@ -72,15 +73,12 @@ impl Engine {
                 "quantization-aware training is for the CPU: say --device cpu",
             ));
         }
-        if !device.is_cpu() || settings.dropout > 0.0 {
+        let candle = !device.is_cpu() || settings.dropout > 0.0 || !Backprop::supports(config);
+        if candle && !rounded {
             let dropout = Dropout::new(settings.dropout, settings.seed);
             return Ok(Self::Candle(Box::new(dropout)));
         }
-        match Backprop::new(config, rounded) {
-            Ok(kernel) => Ok(Self::Kernel(Box::new(kernel))),
-            Err(error) if rounded => Err(error),
-            Err(_) => Ok(Self::Candle(Box::new(Dropout::none()))),
-        }
+        Ok(Self::Kernel(Box::new(Backprop::new(config, rounded)?)))
     }
 
     /// The loss of a batch and its gradient. Gradients need not be finite.
