@@ -3,7 +3,7 @@
 //! vectors over each line's positions first.
 
 use super::norm::{self, Kept, affine};
-use super::product::{by_line, outer, product, product_transposed};
+use super::product::{by_line, outer, product_scaled, product_transposed};
 use super::{LayerTape, NormTape, Room, Sixteen, attention, floats_mut, heads};
 use crate::exact::{LANES, Lanes, Vector};
 use crate::learn::shape::{LayerPlaces, NormPlaces, Places};
@@ -261,11 +261,7 @@ unsafe fn perceive<L: Lanes>(
         let active = &tape.active[position * inner..][..inner];
         outer::<L>(active, &room.by_line, g.matrix(&places.contract));
         g.add::<L>(&places.contract_bias, dstream);
-        product::<L>(g.of(&places.contract), None, dstream, &mut room.hidden);
-        for (d, slope) in room.hidden.iter_mut().zip(slopes) {
-            let scaled = L::mul(L::load(d), L::load(slope));
-            L::store(d, scaled);
-        }
+        product_scaled::<L>(g.of(&places.contract), slopes, dstream, &mut room.hidden);
         normed::<L>(position, &tape.norm2, &places.norm2, room, g);
         outer::<L>(&room.hidden, &room.by_line, g.matrix(&places.expand));
         g.add::<L>(&places.expand_bias, &room.hidden);

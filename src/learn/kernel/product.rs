@@ -62,7 +62,23 @@ pub(super) unsafe fn product<L: Lanes>(w: &[f32], start: Option<&[f32]>, x: &[Ve
         inputs: 1,
     };
     // SAFETY: as promised by the caller.
-    unsafe { tiles::<L>(walk, start, x, y) }
+    unsafe { tiles::<L>(walk, start, None, x, y) }
+}
+
+/// y_o = (Σ w_ok·x_k)·factor_o, k from first to last.
+///
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+pub(super) unsafe fn product_scaled<L: Lanes>(w: &[f32], factors: &[Vector], x: &[Vector], y: &mut [Vector]) {
+    let walk = Walk {
+        w,
+        outputs: x.len(),
+        inputs: 1,
+    };
+    assert_eq!(factors.len(), y.len(), "a factor for each output");
+    // SAFETY: as promised by the caller.
+    unsafe { tiles::<L>(walk, None, Some(factors), x, y) }
 }
 
 /// y_k = start_k + Σ w_ok·x_o, o from first to last.
@@ -82,7 +98,7 @@ pub(super) unsafe fn product_transposed<L: Lanes>(
         inputs: y.len(),
     };
     // SAFETY: as promised by the caller.
-    unsafe { tiles::<L>(walk, start, x, y) }
+    unsafe { tiles::<L>(walk, start, None, x, y) }
 }
 
 /// [`product_transposed`] of all outputs k from `first` on, `y` of them; `w` has as many columns as
@@ -102,7 +118,12 @@ pub(super) unsafe fn product_of_columns<L: Lanes>(w: &[f32], first: usize, x: &[
     // SAFETY: the last output's last weight is `first` behind the last but `first` of `w`, which are
     // those cut off; the rest as promised by the caller.
     unsafe {
-        in_tiles!(y.len(), tile_first, N, tile::<L, N>(walk, tile_first, None, x, y));
+        in_tiles!(
+            y.len(),
+            tile_first,
+            N,
+            tile::<L, N>(walk, tile_first, None, None, x, y)
+        );
     }
 }
 
@@ -111,7 +132,13 @@ pub(super) unsafe fn product_of_columns<L: Lanes>(w: &[f32], first: usize, x: &[
 /// # Safety
 /// As [`product`].
 #[inline(always)]
-unsafe fn tiles<L: Lanes>(walk: Walk, start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
+unsafe fn tiles<L: Lanes>(
+    walk: Walk,
+    start: Option<&[f32]>,
+    factors: Option<&[Vector]>,
+    x: &[Vector],
+    y: &mut [Vector],
+) {
     assert_eq!(walk.w.len(), x.len() * y.len(), "a weight for each pair");
     assert!(
         start.is_none_or(|start| start.len() == y.len()),
@@ -119,20 +146,21 @@ unsafe fn tiles<L: Lanes>(walk: Walk, start: Option<&[f32]>, x: &[Vector], y: &m
     );
     // SAFETY: the lengths were just checked; the rest as promised by the caller.
     unsafe {
-        in_tiles!(y.len(), first, N, tile::<L, N>(walk, first, start, x, y));
+        in_tiles!(y.len(), first, N, tile::<L, N>(walk, first, start, factors, x, y));
     }
 }
 
 /// `N` outputs of a product, from `first` on.
 ///
 /// # Safety
-/// As [`product`]; there are as many outputs, a start for each, if any, and a weight for each pair of
-/// input and output.
+/// As [`product`]; there are as many outputs, a start and a factor for each, if any, and a weight for each pair
+/// of input and output.
 #[inline(always)]
 unsafe fn tile<L: Lanes, const N: usize>(
     walk: Walk,
     first: usize,
     start: Option<&[f32]>,
+    factors: Option<&[Vector]>,
     x: &[Vector],
     y: &mut [Vector],
 ) {
@@ -158,6 +186,10 @@ unsafe fn tile<L: Lanes, const N: usize>(
             weights = weights.wrapping_add(walk.inputs);
         }
         for (n, sum) in sums.into_iter().enumerate() {
+            let sum = match factors {
+                Some(factors) => L::mul(sum, L::load(factors.get_unchecked(first + n))),
+                None => sum,
+            };
             L::store(y.get_unchecked_mut(first + n), sum);
         }
     }
@@ -243,19 +275,38 @@ unsafe fn outer_tile<L: Lanes, const N: usize>(
 /// As [`product`].
 #[inline(always)]
 pub(super) unsafe fn by_line<L: Lanes>(features: &[Vector], rows: &mut [Vector]) {
-    let columns = features.len() / LANES;
-    debug_assert_eq!(rows.len(), features.len());
-    // SAFETY: as promised by the caller.
+    let columns = features.len() / 8;
+    assert!(features.len().is_multiple_of(8), "rows of whole eights");
+    assert_eq!(rows.len(), features.len(), "sixteen whole rows");
+    let rows = rows.as_mut_ptr().cast::<[u32; 8]>();
+    // SAFETY: there are sixteen rows of `columns` eights, of which no two are the same; the rest as promised
+    // by the caller.
     unsafe {
-        for (eight, part) in features.as_chunks::<8>().0.iter().enumerate() {
-            let words = std::array::from_fn(|i| L::load_i(&part[i]));
-            let mut rows = rows.chunks_exact_mut(columns);
-            let lines = std::array::from_fn(|_| {
-                let row = rows.next().expect("sixteen rows");
-                let halves = row[eight / 2].0.as_chunks_mut::<8>().0;
-                &mut halves[eight % 2]
-            });
+        for (column, part) in features.as_chunks::<8>().0.iter().enumerate() {
+            let words = words::<L>(part);
+            let lines = std::array::from_fn(|line| &mut *rows.add(line * columns + column));
             L::scatter(words, lines);
         }
+    }
+}
+
+/// The words of eight vectors. Written out, because a closure would not be compiled for the instruction set.
+///
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+pub(super) unsafe fn words<L: Lanes>([a, b, c, d, e, f, g, h]: &[Vector; 8]) -> [L::I; 8] {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        [
+            L::load_i(a),
+            L::load_i(b),
+            L::load_i(c),
+            L::load_i(d),
+            L::load_i(e),
+            L::load_i(f),
+            L::load_i(g),
+            L::load_i(h),
+        ]
     }
 }
