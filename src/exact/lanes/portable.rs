@@ -8,8 +8,9 @@ use crate::exact::math;
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
+/// As the array's own `map`, which is not always inlined.
 fn map<A: Copy, B, const N: usize>(a: [A; N], f: impl Fn(A) -> B) -> [B; N] {
-    a.map(f)
+    std::array::from_fn(|i| f(a[i]))
 }
 
 fn zip<A: Copy, B: Copy, C, const N: usize>(a: [A; N], b: [B; N], f: impl Fn(A, B) -> C) -> [C; N] {
@@ -38,10 +39,10 @@ impl Lanes for Portable {
         [x; LANES]
     }
     unsafe fn load(from: &Vector) -> Self::F {
-        from.0.map(f32::from_bits)
+        map(from.0, f32::from_bits)
     }
     unsafe fn store(to: &mut Vector, x: Self::F) {
-        to.0 = x.map(f32::to_bits);
+        to.0 = map(x, f32::to_bits);
     }
     unsafe fn add(a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| a + b)
@@ -82,10 +83,10 @@ impl Lanes for Portable {
         [x; LANES]
     }
     unsafe fn load_i(from: &Vector) -> Self::I {
-        from.0.map(|x| x as i32)
+        map(from.0, |x| x as i32)
     }
     unsafe fn store_i(to: &mut Vector, x: Self::I) {
-        to.0 = x.map(|x| x as u32);
+        to.0 = map(x, |x| x as u32);
     }
     unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I {
         zip(a, b, i32::wrapping_add)
@@ -184,7 +185,7 @@ impl Lanes for Portable {
     }
     unsafe fn scatter(words: [Self::I; 8], lines: [&mut [u32; 8]; LANES]) {
         for (lane, line) in lines.into_iter().enumerate() {
-            *line = words.map(|word| word[lane] as u32);
+            *line = map(words, |word| word[lane] as u32);
         }
     }
 }
