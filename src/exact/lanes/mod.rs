@@ -75,6 +75,24 @@ pub(crate) trait Lanes: Copy {
     // i32.
     unsafe fn splat_i(x: i32) -> Self::I;
     unsafe fn load_i(from: &Vector) -> Self::I;
+    /// Eight of them. Written out, because a closure given to `array::from_fn` would not be compiled for
+    /// the instruction set of the function around it.
+    #[inline(always)]
+    unsafe fn load_eight([a, b, c, d, e, f, g, h]: &[Vector; 8]) -> [Self::I; 8] {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            [
+                Self::load_i(a),
+                Self::load_i(b),
+                Self::load_i(c),
+                Self::load_i(d),
+                Self::load_i(e),
+                Self::load_i(f),
+                Self::load_i(g),
+                Self::load_i(h),
+            ]
+        }
+    }
     unsafe fn store_i(to: &mut Vector, x: Self::I);
     unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I;
     unsafe fn sub_i(a: Self::I, b: Self::I) -> Self::I;

@@ -73,11 +73,10 @@ pub(super) unsafe fn cumulative<L: Lanes>(vocab: usize, logits: &mut [Vector], r
         }
         padding.fill(Vector([1 << PRECISION; LANES]));
         let eights = logits.len() / 8;
-        for (index, words) in logits.chunks_exact(8).enumerate() {
-            let words: [L::I; 8] = std::array::from_fn(|i| L::load_i(&words[i]));
+        for (index, eight) in logits.as_chunks::<8>().0.iter().enumerate() {
             let mut rows = rows.chunks_exact_mut(eights).map(|row| &mut row[index]);
             L::scatter(
-                words,
+                L::load_eight(eight),
                 std::array::from_fn(|_| rows.next().expect("a row for each lane")),
             );
         }

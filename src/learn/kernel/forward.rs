@@ -2,7 +2,7 @@
 
 use super::math::{exp2, gelu};
 use super::norm::{affine, normalise};
-use super::product::{product, product_transposed, words};
+use super::product::{product, product_transposed};
 use super::rounding::round;
 use super::{LayerTape, NormTape, Room, Sixteen, attention, heads};
 use crate::exact::{LANES, Lanes, PRECISION, Vector};
@@ -70,7 +70,7 @@ impl Sixteen {
             for (column, eight) in room.logits.as_chunks::<8>().0.iter().enumerate() {
                 let mut rows = rows.chunks_exact_mut(columns);
                 let lines = std::array::from_fn(|_| &mut rows.next().expect("sixteen rows")[column]);
-                L::scatter(words::<L>(eight), lines);
+                L::scatter(L::load_eight(eight), lines);
             }
         }
     }

@@ -50,17 +50,24 @@ struct Walk<'a> {
     inputs: usize,
 }
 
+impl<'a> Walk<'a> {
+    /// Over an output's weights, one behind the other, then the next output's.
+    fn by_rows(w: &'a [f32], inputs: usize) -> Self {
+        Self {
+            w,
+            outputs: inputs,
+            inputs: 1,
+        }
+    }
+}
+
 /// y_o = start_o + Σ w_ok·x_k, k from first to last; `start` is 0 where there is none.
 ///
 /// # Safety
 /// The processor has the lanes' instruction set.
 #[inline(always)]
 pub(super) unsafe fn product<L: Lanes>(w: &[f32], start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
-    let walk = Walk {
-        w,
-        outputs: x.len(),
-        inputs: 1,
-    };
+    let walk = Walk::by_rows(w, x.len());
     // SAFETY: as promised by the caller.
     unsafe { tiles::<L>(walk, start, None, x, y) }
 }
@@ -71,12 +78,7 @@ pub(super) unsafe fn product<L: Lanes>(w: &[f32], start: Option<&[f32]>, x: &[Ve
 /// As [`product`].
 #[inline(always)]
 pub(super) unsafe fn product_scaled<L: Lanes>(w: &[f32], factors: &[Vector], x: &[Vector], y: &mut [Vector]) {
-    let walk = Walk {
-        w,
-        outputs: x.len(),
-        inputs: 1,
-    };
-    assert_eq!(factors.len(), y.len(), "a factor for each output");
+    let walk = Walk::by_rows(w, x.len());
     // SAFETY: as promised by the caller.
     unsafe { tiles::<L>(walk, None, Some(factors), x, y) }
 }
@@ -143,6 +145,10 @@ unsafe fn tiles<L: Lanes>(
     assert!(
         start.is_none_or(|start| start.len() == y.len()),
         "a start for each output"
+    );
+    assert!(
+        factors.is_none_or(|factors| factors.len() == y.len()),
+        "a factor for each output"
     );
     // SAFETY: the lengths were just checked; the rest as promised by the caller.
     unsafe {
@@ -283,30 +289,8 @@ pub(super) unsafe fn by_line<L: Lanes>(features: &[Vector], rows: &mut [Vector])
     // by the caller.
     unsafe {
         for (column, part) in features.as_chunks::<8>().0.iter().enumerate() {
-            let words = words::<L>(part);
             let lines = std::array::from_fn(|line| &mut *rows.add(line * columns + column));
-            L::scatter(words, lines);
+            L::scatter(L::load_eight(part), lines);
         }
-    }
-}
-
-/// The words of eight vectors. Written out, because a closure would not be compiled for the instruction set.
-///
-/// # Safety
-/// As [`product`].
-#[inline(always)]
-pub(super) unsafe fn words<L: Lanes>([a, b, c, d, e, f, g, h]: &[Vector; 8]) -> [L::I; 8] {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        [
-            L::load_i(a),
-            L::load_i(b),
-            L::load_i(c),
-            L::load_i(d),
-            L::load_i(e),
-            L::load_i(f),
-            L::load_i(g),
-            L::load_i(h),
-        ]
     }
 }
