@@ -63,6 +63,7 @@ fn settings(arguments: &Arguments, lines: usize) -> Settings {
     arguments.set("head", &mut s.head_deviation);
     arguments.set("seed", &mut s.seed);
     arguments.set("replay", &mut s.replay);
+    arguments.set("stride", &mut s.stride);
     let mut horizon = lines;
     arguments.set("horizon", &mut horizon);
     s.steps = (horizon.div_ceil(s.batch_lines) * (1 + usize::from(s.replay))) as u64;

@@ -178,17 +178,46 @@ fn threads_change_nothing() {
     }
 }
 
+/// Where there is nothing left to learn steps become fewer, on both sides alike, and that costs next to nothing.
+#[test]
+fn steps_become_fewer() {
+    let data = dates(80_000);
+    let with = |stride| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let options = LearnOptions {
+            batch_lines: Some(32),
+            stride: Some(stride),
+            observer: Some(Box::new(move |record| {
+                sender.send(record.step.is_some()).unwrap()
+            })),
+            ..options(2)
+        };
+        let (archive, _) = compress_with(&data, options);
+        assert!(restore(&archive, 1).unwrap() == data, "stride {stride}");
+        let steps: Vec<bool> = receiver.iter().collect();
+        (archive.len() as f64, steps)
+    };
+    let ((all_len, all), (few_len, few)) = (with(1), with(8));
+    assert_eq!((all.len(), few.len()), (2500, 2500));
+    let count = |steps: &[bool]| steps.iter().filter(|&&step| step).count();
+    assert_eq!(count(&all), 2500);
+    assert_eq!(count(&few[..512]), 512, "the first window has none before it");
+    assert!(count(&few) < 2000, "{} steps", count(&few));
+    assert!(few_len < 1.001 * all_len, "{few_len} and {all_len} bytes");
+}
+
 /// Settings change the archive, and every one of them is in its header.
 #[test]
 fn settings_travel() {
     let data = dates(2000);
     let plain = compress(&data);
-    let changes: [fn(&mut LearnOptions); 5] = [
+    let changes: [fn(&mut LearnOptions); 6] = [
         |o| o.seed = 9,
         |o| o.replay = 2,
         |o| o.batch_lines = Some(19),
         |o| o.rate = Some(1e-3),
         |o| o.preset = Preset::Tiny,
+        |o| o.stride = Some(1),
     ];
     for change in changes {
         let mut options = options(1);
@@ -321,9 +350,11 @@ fn forged_archives_are_errors() {
 fn golden_archive() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let data = std::fs::read(folder.join("dates.txt")).unwrap();
-    let archive = std::fs::read(folder.join("dates.txt.sur")).unwrap();
-    assert!(restore(&archive, 1).unwrap() == data, "it decodes");
-    assert!(compress(&data) == archive, "the same bytes");
+    let archive = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    for name in ["dates-2.txt.sur", "dates.txt.sur"] {
+        assert!(restore(&archive(name), 1).unwrap() == data, "{name} decodes");
+    }
+    assert!(compress(&data) == archive("dates.txt.sur"), "the same bytes");
 }
 
 /// The losses that the learner tells of add up to the archive: within 0.02 %, and sealing, inner

@@ -46,6 +46,8 @@ fn the_losses_add_up_to_the_archive() {
         "4",
         "--replay",
         "1",
+        "--stride",
+        "2",
     ];
     let args = |verb: &'static str| [&[verb, "--learn=pico", "a.txt"], &options[..]].concat();
     place.ok(&[&args("compress")[..], &["-q", "-o", "a.sur"]].concat());
@@ -53,9 +55,11 @@ fn the_losses_add_up_to_the_archive() {
     let run = &report["runs"][0];
     let archive = &run["archive"];
     assert_eq!(archive["bytes"], place.len("a.sur"));
+    assert_eq!(run["preset"], "pico");
+    let settings = &run["settings"];
     assert_eq!(
-        (&run["preset"], &run["settings"]["replay"]),
-        (&"pico".into(), &1.into())
+        (number(&settings["replay"]), number(&settings["stride"])),
+        (1.0, 2.0)
     );
     let (loss, coded) = (number(&run["loss_bytes"]), number(&archive["coded_bytes"]));
     // A block's end takes up to 8 bytes; there are two.
@@ -253,6 +257,7 @@ fn what_makes_no_sense_is_a_clear_error() {
         (&["--learn", "--device", "cuda"], "runs on the CPU"),
         (&["--seed", "3"], "--learn"),
         (&["--learn", "--batch-lines", "0"], "--batch-lines"),
+        (&["--learn", "--stride", "3"], "--stride"),
     ] {
         let error = place.fails(2, &[&["report", "a.txt"], args].concat());
         assert!(error.contains(part), "{args:?}: {error}");

@@ -23,8 +23,12 @@ pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 19;
 /// A quick look at what zstd can do with a block.
 const ZSTD_PROBE_LEVEL: i32 = 1;
-/// The better level is tried where the quick look comes within this factor of the model.
+/// A closer look, for a learner: it takes so long that this takes no time beside it, which the best level would.
+const ZSTD_CLOSE_LEVEL: i32 = 9;
+/// The better level is tried where the look comes within this factor of the model.
 const PROBE_MARGIN: f64 = 1.5;
+/// A block that zstd makes hardly shorter is noise.
+const NOISE: f64 = 0.99;
 
 /// A coded block.
 pub(super) struct Coded<B> {
@@ -59,19 +63,36 @@ pub(super) fn next_block(input: &[u8], lines: usize) -> Option<usize> {
 /// A way to store a block.
 pub(super) type Way = (BlockKind, Vec<u8>);
 
-/// The length of the shortest.
-pub(super) fn shortest(ways: &[Way]) -> usize {
-    ways.iter().map(|(_, payload)| payload.len()).min().unwrap_or(0)
+fn zstd(content: &[u8], level: i32) -> Vec<u8> {
+    zstd::bulk::compress(content, level).expect("memory does not fail")
 }
 
-/// Adds what zstd makes of a block, unless a quick look tells that it cannot be the shortest way.
-pub(super) fn try_zstd(content: &[u8], ways: &mut Vec<Way>) {
-    let zstd = |level| zstd::bulk::compress(content, level).expect("memory does not fail");
-    let probe = zstd(ZSTD_PROBE_LEVEL);
-    if (probe.len() as f64) < PROBE_MARGIN * shortest(ways) as f64 {
-        ways.push((BlockKind::Zstd, probe));
-        ways.push((BlockKind::Zstd, zstd(ZSTD_LEVEL)));
+/// Whether zstd makes a block hardly shorter.
+pub(super) fn is_noise(content: &[u8]) -> bool {
+    let levels = [ZSTD_PROBE_LEVEL, ZSTD_LEVEL];
+    levels
+        .iter()
+        .all(|&level| zstd(content, level).len() as f64 > NOISE * content.len() as f64)
+}
+
+/// The shortest way among those of a model, the content itself, and zstd, unless a look tells that zstd cannot be.
+fn shortest_way(content: &[u8], model: Option<Way>, level: i32) -> Way {
+    let mut ways = vec![(BlockKind::Raw, content.to_vec())];
+    ways.extend(model);
+    let shortest = ways.iter().map(|(_, payload)| payload.len()).min().unwrap_or(0);
+    let look = zstd(content, level);
+    if (look.len() as f64) < PROBE_MARGIN * shortest as f64 {
+        ways.push((BlockKind::Zstd, look));
+        ways.push((BlockKind::Zstd, zstd(content, ZSTD_LEVEL)));
     }
+    let shortest = ways.into_iter().min_by_key(|(_, payload)| payload.len());
+    shortest.expect("raw at least")
+}
+
+/// The shortest way among what a learner made of a block, if it did, zstd and the content itself.
+pub(super) fn shortest_beside_learner(content: &[u8], learned: Option<Vec<u8>>) -> Way {
+    let learned = learned.map(|payload| (BlockKind::Learned, payload));
+    shortest_way(content, learned, ZSTD_CLOSE_LEVEL)
 }
 
 /// Codes a block in the shortest of the three ways.
@@ -80,17 +101,12 @@ pub(super) fn encode<B: BlockObserver>(content: &[u8], coder: &mut LineCoder) ->
     let split = Split::new(content, |line| coder.fits(line));
     observer.begin(content, &split.lines);
     let modelled = split.modelled();
-    let mut ways = vec![(BlockKind::Raw, content.to_vec())];
     // Where most bytes are outside the grammar the model's part cannot pay.
-    if split.is_mostly_lines() {
+    let model = split.is_mostly_lines().then(|| {
         let words = coder.encode_observed(&split.lines, &mut observer);
-        ways.push((BlockKind::Modelled, split.payload(&words)));
-    }
-    try_zstd(content, &mut ways);
-    let (kind, payload) = ways
-        .into_iter()
-        .min_by_key(|(_, payload)| payload.len())
-        .expect("raw at least");
+        (BlockKind::Modelled, split.payload(&words))
+    });
+    let (kind, payload) = shortest_way(content, model, ZSTD_PROBE_LEVEL);
     let modelled = match kind {
         BlockKind::Modelled => modelled,
         _ => Modelled::default(),

@@ -15,9 +15,6 @@ use crate::model::Preset;
 /// that little depends on how the learner does while it knows little.
 const FIRST_BLOCK_LINES: usize = 4096;
 
-/// A block that zstd makes hardly shorter is noise: no learner is tried on it.
-const NOISE: f64 = 0.99;
-
 /// How to compress while learning. The archive's bytes do not depend on the number of threads.
 pub struct LearnOptions {
     /// The size of the network.
@@ -30,6 +27,9 @@ pub struct LearnOptions {
     pub seed: u64,
     /// Further steps for each batch, on lines that came before.
     pub replay: u8,
+    /// Where nothing more is learned a step is taken on every second batch only, then on every fourth, up to every
+    /// so manieth, a power of two up to 64; the preset's own if none.
+    pub stride: Option<u8>,
     /// Threads.
     pub threads: usize,
     /// A look at the whole content. Without it the first 4 MiB tell what symbols there are, and the
@@ -49,6 +49,7 @@ impl Default for LearnOptions {
             rate: None,
             seed: 1,
             replay: 0,
+            stride: None,
             threads: 1,
             survey: None,
             observer: None,
@@ -62,6 +63,9 @@ impl LearnOptions {
         let mut settings = Settings::new(survey.config(self.preset));
         if let Some(rate) = self.rate {
             settings.rate = rate;
+        }
+        if let Some(stride) = self.stride {
+            settings.stride = stride;
         }
         settings.seed = self.seed;
         settings.replay = self.replay;
@@ -214,30 +218,24 @@ impl<W: Write> Write for LearningCompressor<W> {
 /// Codes a block in the shortest way. Where zstd is shorter than the learner, the learner keeps what
 /// it learned, unless this is the last block; where nothing is, the block was noise.
 fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded<()> {
-    let mut ways = vec![(BlockKind::Raw, content.to_vec())];
-    block::try_zstd(content, &mut ways);
-    let is_noise = block::shortest(&ways) as f64 > NOISE * content.len() as f64;
     let split = Split::new(content, |line| coder.fits(line));
-    if split.is_mostly_lines() && !is_noise {
-        let before = coder.snapshot();
-        let payload = split.payload(&coder.encode(&split.lines));
-        if payload.len() < block::shortest(&ways) {
-            return Coded::new(content, BlockKind::Learned, payload, split.modelled(), ());
-        }
-        let (kind, payload) = shortest_way(ways);
-        if kind == BlockKind::Zstd && !is_last {
-            return Coded::new(content, BlockKind::ZstdLearned, payload, Modelled::default(), ());
-        }
-        coder.restore(before);
+    if !split.is_mostly_lines() || block::is_noise(content) {
+        let (kind, payload) = block::shortest_beside_learner(content, None);
         return Coded::new(content, kind, payload, Modelled::default(), ());
     }
-    let (kind, payload) = shortest_way(ways);
-    Coded::new(content, kind, payload, Modelled::default(), ())
-}
-
-fn shortest_way(ways: Vec<block::Way>) -> block::Way {
-    let shortest = ways.into_iter().min_by_key(|(_, payload)| payload.len());
-    shortest.expect("raw at least")
+    let before = coder.snapshot();
+    let learned = split.payload(&coder.encode(&split.lines));
+    let (kind, payload) = block::shortest_beside_learner(content, Some(learned));
+    match kind {
+        BlockKind::Learned => Coded::new(content, kind, payload, split.modelled(), ()),
+        BlockKind::Zstd if !is_last => {
+            Coded::new(content, BlockKind::ZstdLearned, payload, Modelled::default(), ())
+        }
+        _ => {
+            coder.restore(before);
+            Coded::new(content, kind, payload, Modelled::default(), ())
+        }
+    }
 }
 
 /// The content of a block, and what the learner has to learn from it.

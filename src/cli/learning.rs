@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use surprisal::LearnOptions;
-use surprisal::learn::{BatchRecord, LearningCoder, Observer, Settings, Survey};
+use surprisal::learn::{BatchRecord, LearningCoder, Observer, Settings, StepRecord, Survey};
 use surprisal::model::{GptConfig, Preset};
 
 use super::input::Source;
@@ -22,7 +23,7 @@ const WINDOW: usize = 1024;
 /// `compress --learn` writes.
 #[derive(clap::Args)]
 pub struct LearnerOptions {
-    /// Lines of a batch, after each of which a step is taken
+    /// Lines of a batch: what a step is taken on
     #[arg(long, value_name = "N", requires = "learn", value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch_lines: Option<u16>,
     /// The highest learning rate
@@ -34,6 +35,10 @@ pub struct LearnerOptions {
     /// Further steps for each batch, on lines drawn from those before: costs time, not bytes
     #[arg(long, value_name = "STEPS", requires = "learn", default_value_t = 0)]
     replay: u8,
+    /// Where lines cost what they cost before and the gradient is noise, take a step on every second batch only, then on
+    /// every fourth, up to every Nth; 1 takes one on each [default: 8]
+    #[arg(long, value_name = "N", requires = "learn", hide_possible_values = true, value_parser = PossibleValuesParser::new(["1", "2", "4", "8", "16", "32", "64"]).map(|n| n.parse::<u8>().expect("a number")))]
+    stride: Option<u8>,
 }
 
 impl LearnerOptions {
@@ -51,6 +56,7 @@ impl LearnerOptions {
             rate: self.lr,
             seed: self.seed,
             replay: self.replay,
+            stride: self.stride,
             threads,
             survey,
             observer: Some(observer),
@@ -149,7 +155,10 @@ pub struct Log {
     /// What was not yet written.
     window: Vec<BatchRecord>,
     lines: u64,
+    batches: u64,
+    /// Steps that were taken on them, and the last one.
     steps: u64,
+    last_step: Option<StepRecord>,
     failed: Option<std::io::Error>,
 }
 
@@ -159,7 +168,9 @@ impl Log {
             file: BufWriter::new(File::create(path)?),
             window: Vec::new(),
             lines: 0,
+            batches: 0,
             steps: 0,
+            last_step: None,
             failed: None,
         })
     }
@@ -172,7 +183,9 @@ impl Log {
     }
 
     fn write_window(&mut self) {
-        let Some(last) = self.window.last() else { return };
+        if self.window.is_empty() {
+            return;
+        }
         let bits = |nats: f64| nats / std::f64::consts::LN_2;
         let longest = self.window.iter().map(|r| r.by_position.len()).max().unwrap_or(0);
         let mut positions = vec![(0.0, 0u64); longest];
@@ -184,9 +197,15 @@ impl Log {
         }
         let lines: usize = self.window.iter().map(|record| record.lines).sum();
         self.lines += lines as u64;
-        self.steps += self.window.len() as u64;
+        self.batches += self.window.len() as u64;
+        let mut steps = self.window.iter().filter_map(|record| record.step);
+        self.steps += steps.clone().count() as u64;
+        self.last_step = steps.next_back().or(self.last_step);
+        let cosines = self.window.iter().filter_map(|record| record.step?.agreement);
+        let (asked, sum) = cosines.fold((0, 0.0), |(n, sum), cosine| (n + 1, sum + cosine));
         let by_position: Vec<f64> = positions.iter().map(|&(sum, n)| sum / n.max(1) as f64).collect();
         let record = json!({
+            "batch": self.batches,
             "step": self.steps,
             "lines": self.lines,
             "window_lines": lines,
@@ -194,8 +213,9 @@ impl Log {
             "bits": positions.iter().map(|(sum, _)| sum).sum::<f64>(),
             "slot_bits": self.window.iter().map(|record| record.slot_bits).sum::<f64>(),
             "bits_by_position": by_position,
-            "gradient_norm": last.gradient_norm,
-            "learning_rate": last.rate,
+            "gradient_norm": self.last_step.map(|step| step.gradient_norm),
+            "agreement": (asked > 0).then(|| sum / f64::from(asked)),
+            "learning_rate": self.last_step.map(|step| step.rate),
         });
         self.window.clear();
         if let Err(error) = writeln!(self.file, "{record}") {
@@ -233,6 +253,7 @@ pub fn learner_text(settings: &Settings) -> String {
         clip,
         seed,
         replay,
+        stride,
         ..
     } = settings;
     let falls = match steps {
@@ -243,7 +264,7 @@ pub fn learner_text(settings: &Settings) -> String {
     let matrix_rate = (f64::from(*matrix_rate) * 1e5).round() / 1e5;
     format!(
         "{}; batches of {batch_lines} lines, rate {rate} after {warmup} steps, {falls}, matrices {matrix_rate} times that, \
-         moments {matrix_beta} for matrices, {beta1} and {beta2} else, weight decay {weight_decay}, clip {clip}, seed {seed}, replay {replay}",
+         moments {matrix_beta} for matrices, {beta1} and {beta2} else, weight decay {weight_decay}, clip {clip}, seed {seed}, replay {replay}, stride up to {stride}",
         shape_text(&settings.config)
     )
 }

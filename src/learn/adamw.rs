@@ -1,5 +1,6 @@
 //! AdamW (Loshchilov and Hutter, 2019), in a written order.
 
+use super::math::in_halves;
 use crate::exact::LANES;
 
 const EPSILON: f32 = 1e-8;
@@ -64,10 +65,5 @@ pub(super) fn norm(gradient: &[f32]) -> f32 {
             *part += g * g;
         }
     }
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            parts[i] += parts[i + half];
-        }
-    }
-    parts[0].sqrt()
+    in_halves(parts).sqrt()
 }

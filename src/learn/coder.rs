@@ -177,22 +177,22 @@ impl LearningCoder {
         Err(Undecodable)
     }
 
-    /// Takes the step on a batch that went forward, then those on lines from before.
+    /// Takes the step that may be due on a batch that went forward, then those on lines from before.
     fn learn(&mut self, lines: &[&[u8]]) {
+        let Settings {
+            replay, batch_lines, ..
+        } = *self.learner.settings();
+        let further_steps = if self.learner.is_due() { replay } else { 0 };
         let record = self.learner.learn();
         if let Some(observer) = &mut self.observer {
             observer(&record);
         }
-        let Settings {
-            replay, batch_lines, ..
-        } = *self.learner.settings();
         if let Some(reservoir) = &mut self.replay {
             reservoir.add(lines);
-            for _ in 0..replay {
+            for _ in 0..further_steps {
                 let drawn = reservoir.draw(batch_lines);
                 self.learner
-                    .read(&drawn.iter().map(|line| &**line).collect::<Vec<_>>());
-                self.learner.learn();
+                    .replay(&drawn.iter().map(|line| &**line).collect::<Vec<_>>());
             }
         }
     }

@@ -5,7 +5,9 @@ use crate::model::GptConfig;
 use crate::{Error, Result};
 
 /// The number of what a learner computes from its settings; it rises with every change of that.
-const DEFINITION: u8 = 2;
+const DEFINITION: u8 = 3;
+/// The one before: a step on every batch, and no word of it.
+const WITHOUT_STRIDE: u8 = 2;
 
 /// Takes fields off the front.
 struct Fields<'a>(&'a [u8]);
@@ -44,7 +46,7 @@ impl Settings {
             out.extend(number.to_le_bytes());
         }
         out.extend(self.seed.to_le_bytes());
-        out.push(self.replay);
+        out.extend([self.replay, self.stride]);
         // Symbols are U+0000 to U+00FF, each one byte.
         let byte = |symbol: char| symbol as u32 as u8;
         out.extend([byte(config.start), byte(config.end)]);
@@ -74,11 +76,12 @@ impl Settings {
     /// Reads what [`Settings::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if it makes no sense, [`Error::Invalid`] if a later version wrote it.
+    /// [`Error::Damaged`] if it makes no sense, [`Error::Invalid`] if it is of a definition that this version does not know.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        if let Some(&definition) = bytes.first().filter(|&&definition| definition != DEFINITION) {
+        let is_unknown = |definition: &&u8| ![WITHOUT_STRIDE, DEFINITION].contains(*definition);
+        if let Some(definition) = bytes.first().filter(is_unknown) {
             return Err(Error::invalid(format!(
-                "learners of definition {definition} are not known to this program (it knows {DEFINITION}): use the version that wrote the archive"
+                "learners of definition {definition} are not known to this program (it knows {WITHOUT_STRIDE} and {DEFINITION}): use the version that wrote the archive"
             )));
         }
         let nonsense = |what: &str| Error::damaged(format!("the learner makes no sense{what}"), "header");
@@ -91,7 +94,8 @@ impl Settings {
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut fields = Fields(bytes.get(1..)?);
+        let mut fields = Fields(bytes);
+        let definition = fields.u8()?;
         let (n_layer, n_head) = (fields.u8()?.into(), fields.u8()?.into());
         let (n_embd, block_size, batch_lines) = (fields.u16()?, fields.u16()?, fields.u16()?);
         let warmup = u32::from_le_bytes(fields.take()?);
@@ -118,6 +122,10 @@ impl Settings {
         ] = numbers;
         let seed = u64::from_le_bytes(fields.take()?);
         let replay = fields.u8()?;
+        let stride = match definition {
+            WITHOUT_STRIDE => 1,
+            _ => fields.u8()?,
+        };
         let (start, end) = (fields.u8()?.into(), fields.u8()?.into());
         let vocab: String = fields.0.iter().map(|&byte| char::from(byte)).collect();
         Some(Self {
@@ -151,6 +159,30 @@ impl Settings {
             head_deviation,
             seed,
             replay,
+            stride,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Preset;
+
+    /// Another definition computes other numbers from the same settings: its archives must not be decoded
+    /// into something else.
+    #[test]
+    fn unknown_definitions_are_refused() {
+        let settings = Settings::new(GptConfig::addition(Preset::Pico, 28));
+        let mut bytes = settings.to_bytes();
+        assert_eq!(Settings::from_bytes(&bytes).unwrap(), settings);
+        for definition in [0, 1, 4, 255] {
+            bytes[0] = definition;
+            let message = Settings::from_bytes(&bytes).unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("definition {definition} ")),
+                "{message}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::engine::{Engine, add_in_pairs};
 use super::init;
 use super::kernel::{floats, floats_mut};
 use super::optimiser::{Moments, Optimiser};
+use super::pace::{Agreement, Cost, Pace};
 use super::settings::Settings;
 use super::shape::{Shape, transposed};
 use crate::exact::{Isa, LANES, PRECISION, Vector};
@@ -32,8 +33,9 @@ pub struct Learner {
 pub(super) struct State {
     parameters: Vec<Vector>,
     moments: Moments,
-    /// Steps taken.
+    /// Steps of the schedule, taken or not.
     steps: u64,
+    pace: Pace,
 }
 
 /// Sixteen lines of a batch.
@@ -47,9 +49,11 @@ struct Group {
     targets: Vec<[Option<Token>; LANES]>,
     /// The slots of what followed: left end and width.
     slots: Vec<[[u32; 2]; LANES]>,
+    /// What that cost.
+    cost: Cost,
 }
 
-/// What a step tells of itself.
+/// What a batch tells of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchRecord {
     /// Lines of the batch.
@@ -59,10 +63,19 @@ pub struct BatchRecord {
     pub by_position: Vec<(f64, u32)>,
     /// Bits of the slots that were coded.
     pub slot_bits: f64,
+    /// The step that was taken on it, if one was due.
+    pub step: Option<StepRecord>,
+}
+
+/// What a step tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepRecord {
     /// The gradient's norm before clipping.
     pub gradient_norm: f32,
-    /// The step's learning rate.
+    /// The learning rate.
     pub rate: f64,
+    /// The cosine of the gradients of the batch's two halves, where they were asked: every eighth batch.
+    pub agreement: Option<f64>,
 }
 
 impl BatchRecord {
@@ -104,6 +117,7 @@ impl Learner {
             next: [0; LANES],
             targets: Vec::new(),
             slots: Vec::new(),
+            cost: Cost::default(),
         };
         let threads = threads.clamp(1, groups);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -114,6 +128,7 @@ impl Learner {
                 parameters: init::parameters(settings, &shape),
                 moments: Moments::new(shape.places().len),
                 steps: 0,
+                pace: Pace::new(),
             },
             optimiser: Optimiser::new(&shape, isa),
             groups: (0..groups).map(group).collect(),
@@ -138,7 +153,7 @@ impl Learner {
         self.shape.block - 1
     }
 
-    /// Steps taken so far.
+    /// Steps of the schedule so far: those taken, and those that would have been with a stride of 1.
     pub fn steps(&self) -> u64 {
         self.state.steps
     }
@@ -166,6 +181,7 @@ impl Learner {
             group.next = [self.vocabulary.start(); LANES];
             group.targets.clear();
             group.slots.clear();
+            group.cost = Cost::default();
         }
     }
 
@@ -223,24 +239,55 @@ impl Learner {
             .unwrap_or(0)
     }
 
-    /// Takes one step on the batch that went forward last.
+    /// Counts the batch that was coded last, and takes a step on it if one is due.
     pub(super) fn learn(&mut self) -> BatchRecord {
         let mut record = self.record();
         if record.tokens() == 0 {
             return record;
         }
-        self.differentiate(&self.scales(&record));
+        let mut agreement = None;
+        if self.is_due() {
+            agreement = self.differentiate(&self.scales(&record), self.state.pace.asks());
+            record.step = Some(StepRecord {
+                agreement: agreement.as_ref().map(Agreement::cosine),
+                ..self.move_weights()
+            });
+        } else {
+            self.state.steps += 1 + u64::from(self.settings.replay);
+        }
+        let mut cost = Cost::default();
+        self.groups.iter().for_each(|group| cost.add(group.cost));
+        self.state.pace.count(cost, agreement, self.settings.stride);
+        record
+    }
+
+    /// Whether a step, and those that replay, are due on the batch that was coded last.
+    pub(super) fn is_due(&self) -> bool {
+        self.state.pace.is_due()
+    }
+
+    /// Takes a step on lines that were coded before.
+    pub(super) fn replay(&mut self, lines: &[&[u8]]) {
+        self.read(lines);
+        self.differentiate(&self.scales(&self.record()), false);
+        self.move_weights();
+    }
+
+    /// Takes a step along the first group's gradient.
+    fn move_weights(&mut self) -> StepRecord {
         self.state.steps += 1;
-        record.rate = self.settings.rate_of(self.state.steps);
+        let rate = self.settings.rate_of(self.state.steps);
         let State {
             parameters, moments, ..
         } = &mut self.state;
         let gradient = floats(self.groups[0].engine.gradient());
         let (optimiser, settings) = (&mut self.optimiser, &self.settings);
-        record.gradient_norm = self
-            .threads
-            .install(|| optimiser.step(settings, record.rate, moments, floats_mut(parameters), gradient));
-        record
+        let step = || optimiser.step(settings, rate, moments, floats_mut(parameters), gradient);
+        StepRecord {
+            gradient_norm: self.threads.install(step),
+            rate,
+            agreement: None,
+        }
     }
 
     /// What each position's surprisal counts in the gradient: its weight, over the sum of all tokens'
@@ -253,7 +300,8 @@ impl Learner {
     }
 
     /// The gradient of the batch's surprisal, at each position times its scale, into the first group's.
-    fn differentiate(&mut self, scales: &[f32]) {
+    /// If `asks`, also how far the matrices' gradients of the batch's two halves agree, if it has two.
+    fn differentiate(&mut self, scales: &[f32], asks: bool) -> Option<Agreement> {
         let parameters = floats(&self.state.parameters);
         let groups = &mut self.groups[..self.lines.div_ceil(LANES)];
         self.threads.install(|| {
@@ -261,8 +309,20 @@ impl Learner {
                 .par_iter_mut()
                 .for_each(|group| group.engine.backward(parameters, &group.targets, scales));
         });
+        // The halves are what the tree of sums adds last.
+        let half = groups.len().next_power_of_two() / 2;
         let mut engines: Vec<_> = groups.iter_mut().map(|group| &mut group.engine).collect();
-        add_in_pairs(&mut engines);
+        let (left, right) = engines.split_at_mut(half);
+        add_in_pairs(left);
+        add_in_pairs(right);
+        let (first, second) = (left.first_mut()?, right.first_mut()?);
+        let matrices = self.shape.places().matrices();
+        let agreement = asks.then(|| {
+            let [first, second] = [&mut *first, second].map(|engine| floats(engine.gradient()));
+            Agreement::of(&first[matrices.clone()], &second[matrices])
+        });
+        add_in_pairs(&mut [first, second]);
+        agreement
     }
 
     /// What the batch cost.
@@ -312,7 +372,7 @@ impl Learner {
 impl Learner {
     /// The gradient of `scale` times the surprisal of the batch that went forward last.
     pub(super) fn gradient_now(&mut self, scale: f32) -> Vec<f32> {
-        self.differentiate(&vec![scale; self.positions()]);
+        self.differentiate(&vec![scale; self.positions()], false);
         floats(self.groups[0].engine.gradient()).to_vec()
     }
 
@@ -340,6 +400,7 @@ impl Group {
         let position = self.targets.len() - 1;
         self.targets[position][line] = Some(token);
         self.slots[position][line] = [left, right - left];
+        self.cost.count(right - left);
         self.next[line] = token;
     }
 

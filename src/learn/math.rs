@@ -1,6 +1,7 @@
 //! The learner's functions of one number: made of +, −, ×, ÷ and comparisons alone, for one value.
 //! The kernel does the same on sixteen lines at once.
 
+use crate::exact::LANES;
 use crate::exact::math::EXP2_FINE;
 
 /// log₂ e.
@@ -47,4 +48,14 @@ pub(super) fn gelu(x: f32) -> (f32, f32) {
     let s = 1.0 / (1.0 + e);
     let slope = s + ((clamped * s) * (e * s)) * (gelu::D1 + gelu::D3 * square);
     (x * s, slope)
+}
+
+/// The sum of sixteen parts: i and i + 8 are added, then i + 4, i + 2, i + 1.
+pub(super) fn in_halves(mut parts: [f32; LANES]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            parts[i] += parts[i + half];
+        }
+    }
+    parts[0]
 }

@@ -24,6 +24,7 @@ mod learner;
 mod math;
 mod muon;
 mod optimiser;
+mod pace;
 mod replay;
 mod rounding;
 mod scalar;
@@ -36,6 +37,6 @@ mod tests;
 
 pub use backprop::{Backprop, Loss, Prediction};
 pub use coder::{LearningCoder, Observer};
-pub use learner::{BatchRecord, Learner};
+pub use learner::{BatchRecord, Learner, StepRecord};
 pub use settings::Settings;
 pub use survey::Survey;

@@ -17,7 +17,7 @@ const OPEN_STEPS: f64 = 8192.0;
 pub struct Settings {
     /// The network's shape and its symbols.
     pub config: GptConfig,
-    /// Lines of a batch, after each of which a step is taken.
+    /// Lines of a batch: what a step is taken on.
     pub batch_lines: usize,
     /// The highest learning rate.
     pub rate: f32,
@@ -58,6 +58,9 @@ pub struct Settings {
     pub seed: u64,
     /// Further steps for each batch, on lines that came before.
     pub replay: u8,
+    /// Where nothing more is learned, a step is taken on the first of two batches, then on the first of
+    /// four, up to the first of so many, a power of two. 1 takes one on each, always.
+    pub stride: u8,
 }
 
 impl Settings {
@@ -92,6 +95,7 @@ impl Settings {
             head_deviation: 0.02,
             seed: 1,
             replay: 0,
+            stride: 8,
         }
     }
 
@@ -104,6 +108,9 @@ impl Settings {
         let wrong = |what: &str| Err(Error::invalid(format!("a learner's {what}")));
         if !(1..=4096).contains(&self.batch_lines) {
             return wrong("batch has 1 to 4096 lines");
+        }
+        if !self.stride.is_power_of_two() || self.stride > 64 {
+            return wrong("stride is 1, 2, 4, 8, 16, 32 or 64 batches");
         }
         let positive = |x: f32, max: f32| x > 0.0 && x <= max;
         let within = |x: f32, max: f32| (0.0..=max).contains(&x);

@@ -103,6 +103,13 @@ pub(super) struct Places {
     pub len: usize,
 }
 
+impl Places {
+    /// The matrices of all layers.
+    pub fn matrices(&self) -> Range<usize> {
+        self.positions.end..self.head.start
+    }
+}
+
 /// Hands out places one behind the other.
 struct Cursor(usize);
 

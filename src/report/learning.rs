@@ -89,6 +89,10 @@ pub struct LearningRun {
     pub megabytes_per_second: f64,
     /// Lines of a window, a batch more at most; the last one takes what is left, too.
     pub window_lines: u64,
+    /// Batches of all windows.
+    pub batches: u64,
+    /// Those of them that a step was taken on.
+    pub steps: u64,
     /// The learning curve.
     pub windows: Vec<LearningWindow>,
     /// The positions of a line, first to last.
@@ -162,6 +166,14 @@ impl LearningAccount {
 }
 
 impl LearningRun {
+    /// How many batches a step was taken on, in words.
+    pub fn steps_text(&self) -> String {
+        match self.steps == self.batches {
+            true => grouped(self.steps),
+            false => format!("{} on {}", grouped(self.steps), grouped(self.batches)),
+        }
+    }
+
     /// What the run says of the claim, in a sentence.
     pub fn sentence(&self) -> String {
         let Some(percent) = self.coded_above_loss_percent else {
@@ -342,6 +354,8 @@ impl LearningWatch {
             seconds,
             megabytes_per_second: corpus.bytes as f64 / 1e6 / seconds.max(1e-9),
             window_lines,
+            batches: windows.iter().map(|window| window.batches).sum(),
+            steps: windows.iter().map(|window| window.steps).sum(),
             positions: positions(&windows, corpus),
             windows,
             code_length: record.curve.until(corpus.lines, record.parts.payload),

@@ -82,6 +82,7 @@ fn totals(account: &LearningAccount) -> String {
         "losses",
         "coded above losses, %",
         "framing",
+        "steps on batches",
         "seconds",
         "MB/s",
     ];
@@ -95,6 +96,7 @@ fn totals(account: &LearningAccount) -> String {
             grouped(run.loss_bytes.round() as u64),
             decimal(run.coded_above_loss_percent, 4),
             grouped(run.archive.framing_bytes),
+            run.steps_text(),
             format!("{:.1}", run.seconds),
             format!("{:.3}", run.megabytes_per_second),
         ]

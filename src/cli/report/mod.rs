@@ -60,7 +60,8 @@ code_length (lines, bits); seconds and threads; peers (name, bytes, seconds). Wh
 With --learn, or of an archive that was coded while learning, the object has: file; corpus (bytes,
 lines, digits); floor (as above) and floor_bytes; runs: preset, parameters, settings, modelled_lines, tokens, loss_bytes,
 slot_bytes, coded_above_loss_percent, holds, archive (as above), above_floor_bytes, seconds,
-megabytes_per_second, window_lines, windows (lines, window_lines, tokens, bits, slot_bits, bits_by_position),
+megabytes_per_second, window_lines, batches, steps (batches that a step was taken on), windows (lines, window_lines, batches, steps,
+tokens, bits, slot_bits, bits_by_position),
 positions (position, label, aleatoric_bits, last_bits, emerges_at), code_length; bundled, the
 two-part code (model, model_bytes, archive_bytes, seconds); peers; recorded (name, lines, bytes, scaled_bytes);
 threads.")]

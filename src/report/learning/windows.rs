@@ -18,6 +18,10 @@ pub struct LearningWindow {
     pub lines: u64,
     /// Its own lines.
     pub window_lines: u64,
+    /// Batches that they came in.
+    pub batches: u64,
+    /// Those of them that a step was taken on.
+    pub steps: u64,
     /// Their tokens.
     pub tokens: u64,
     /// Their surprisal in bits: the loss, before probabilities are rounded.
@@ -42,15 +46,15 @@ impl LearningWindow {
 #[derive(Clone, Debug, Default)]
 struct Sums {
     lines: u64,
+    batches: u64,
+    steps: u64,
     slot_bits: f64,
     /// Bits and tokens of each position.
     positions: Vec<(f64, u64)>,
 }
 
 impl Sums {
-    fn add(&mut self, lines: u64, slot_bits: f64, positions: impl ExactSizeIterator<Item = (f64, u64)>) {
-        self.lines += lines;
-        self.slot_bits += slot_bits;
+    fn add(&mut self, positions: impl ExactSizeIterator<Item = (f64, u64)>) {
         let len = self.positions.len().max(positions.len());
         self.positions.resize(len, (0.0, 0));
         for (sum, (bits, tokens)) in self.positions.iter_mut().zip(positions) {
@@ -60,7 +64,11 @@ impl Sums {
     }
 
     fn merge(&mut self, later: &Self) {
-        self.add(later.lines, later.slot_bits, later.positions.iter().copied());
+        self.lines += later.lines;
+        self.batches += later.batches;
+        self.steps += later.steps;
+        self.slot_bits += later.slot_bits;
+        self.add(later.positions.iter().copied());
     }
 
     /// As plain data, behind so many lines.
@@ -69,6 +77,8 @@ impl Sums {
         LearningWindow {
             lines: before + self.lines,
             window_lines: self.lines,
+            batches: self.batches,
+            steps: self.steps,
             tokens: self.positions.iter().map(|&(_, tokens)| tokens).sum(),
             bits: self.positions.iter().map(|&(bits, _)| bits).sum(),
             slot_bits: self.slot_bits,
@@ -99,8 +109,11 @@ impl Default for Windows {
 impl Windows {
     pub fn add(&mut self, batch: &BatchRecord) {
         let bits = |&(nats, tokens): &(f64, u32)| (nats / std::f64::consts::LN_2, u64::from(tokens));
-        let positions = batch.by_position.iter().map(bits);
-        self.open.add(batch.lines as u64, batch.slot_bits, positions);
+        self.open.lines += batch.lines as u64;
+        self.open.batches += 1;
+        self.open.steps += u64::from(batch.step.is_some());
+        self.open.slot_bits += batch.slot_bits;
+        self.open.add(batch.by_position.iter().map(bits));
         if self.open.lines < self.size {
             return;
         }

@@ -115,6 +115,7 @@ fn table(account: &LearningAccount, bars: &[Bar]) -> Vec<Vec<String>> {
         "losses",
         "coded above losses",
         "framing",
+        "steps on batches",
         "seconds",
         "MB/s",
     ]);
@@ -132,16 +133,17 @@ fn table(account: &LearningAccount, bars: &[Bar]) -> Vec<Vec<String>> {
             grouped(run.loss_bytes.round() as u64),
             run.coded_above_loss_percent.map_or("–".into(), signed_percent),
             grouped(run.archive.framing_bytes),
+            run.steps_text(),
             format!("{:.1}", run.seconds),
             format!("{:.3}", run.megabytes_per_second),
         ]
     };
     let other = |bar: &Bar| {
-        let mut row = vec!["–".to_owned(); 10];
+        let mut row = vec!["–".to_owned(); 11];
         row[0].clone_from(&bar.name);
         row[2] = grouped(bar.bytes);
         row[3] = above(bar.bytes);
-        row[8] = bar.how.trim_start_matches([',', ' ']).to_owned();
+        row[9] = bar.how.trim_start_matches([',', ' ']).to_owned();
         row
     };
     let (runs, others) = bars.split_at(account.runs.len());
