@@ -23,12 +23,10 @@ pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 19;
 /// A quick look at what zstd can do with a block.
 const ZSTD_PROBE_LEVEL: i32 = 1;
-/// A closer look, for a learner: it takes so long that this takes no time beside it, which the best level would.
+/// A closer look, beside a learner: in its time that does not count, where the best level would be a quarter.
 const ZSTD_CLOSE_LEVEL: i32 = 9;
 /// The better level is tried where the look comes within this factor of the model.
 const PROBE_MARGIN: f64 = 1.5;
-/// A block that zstd makes hardly shorter is noise.
-const NOISE: f64 = 0.99;
 
 /// A coded block.
 pub(super) struct Coded<B> {
@@ -67,32 +65,23 @@ fn zstd(content: &[u8], level: i32) -> Vec<u8> {
     zstd::bulk::compress(content, level).expect("memory does not fail")
 }
 
-/// Whether zstd makes a block hardly shorter.
-pub(super) fn is_noise(content: &[u8]) -> bool {
-    let levels = [ZSTD_PROBE_LEVEL, ZSTD_LEVEL];
-    levels
-        .iter()
-        .all(|&level| zstd(content, level).len() as f64 > NOISE * content.len() as f64)
+/// A close look at what zstd can do with a block.
+pub(super) fn close_look(content: &[u8]) -> Vec<u8> {
+    zstd(content, ZSTD_CLOSE_LEVEL)
 }
 
-/// The shortest way among those of a model, the content itself, and zstd, unless a look tells that zstd cannot be.
-fn shortest_way(content: &[u8], model: Option<Way>, level: i32) -> Way {
+/// The shortest way among the content itself, what a model made of it, and zstd, unless the look tells that zstd's best
+/// level cannot be.
+pub(super) fn shortest_way(content: &[u8], model: Option<Way>, look: Vec<u8>) -> Way {
+    let len = |(_, payload): &Way| payload.len();
     let mut ways = vec![(BlockKind::Raw, content.to_vec())];
     ways.extend(model);
-    let shortest = ways.iter().map(|(_, payload)| payload.len()).min().unwrap_or(0);
-    let look = zstd(content, level);
+    let shortest = ways.iter().map(len).min().expect("raw at least");
     if (look.len() as f64) < PROBE_MARGIN * shortest as f64 {
         ways.push((BlockKind::Zstd, look));
         ways.push((BlockKind::Zstd, zstd(content, ZSTD_LEVEL)));
     }
-    let shortest = ways.into_iter().min_by_key(|(_, payload)| payload.len());
-    shortest.expect("raw at least")
-}
-
-/// The shortest way among what a learner made of a block, if it did, zstd and the content itself.
-pub(super) fn shortest_beside_learner(content: &[u8], learned: Option<Vec<u8>>) -> Way {
-    let learned = learned.map(|payload| (BlockKind::Learned, payload));
-    shortest_way(content, learned, ZSTD_CLOSE_LEVEL)
+    ways.into_iter().min_by_key(len).expect("raw at least")
 }
 
 /// Codes a block in the shortest of the three ways.
@@ -106,7 +95,7 @@ pub(super) fn encode<B: BlockObserver>(content: &[u8], coder: &mut LineCoder) ->
         let words = coder.encode_observed(&split.lines, &mut observer);
         (BlockKind::Modelled, split.payload(&words))
     });
-    let (kind, payload) = shortest_way(content, model, ZSTD_PROBE_LEVEL);
+    let (kind, payload) = shortest_way(content, model, zstd(content, ZSTD_PROBE_LEVEL));
     let modelled = match kind {
         BlockKind::Modelled => modelled,
         _ => Modelled::default(),

@@ -15,6 +15,9 @@ use crate::model::Preset;
 /// that little depends on how the learner does while it knows little.
 const FIRST_BLOCK_LINES: usize = 4096;
 
+/// A block that zstd makes hardly shorter is noise: no learner is tried on it.
+const NOISE: f64 = 0.99;
+
 /// How to compress while learning. The archive's bytes do not depend on the number of threads.
 pub struct LearnOptions {
     /// The size of the network.
@@ -219,13 +222,15 @@ impl<W: Write> Write for LearningCompressor<W> {
 /// it learned, unless this is the last block; where nothing is, the block was noise.
 fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded<()> {
     let split = Split::new(content, |line| coder.fits(line));
-    if !split.is_mostly_lines() || block::is_noise(content) {
-        let (kind, payload) = block::shortest_beside_learner(content, None);
+    let look = block::close_look(content);
+    let is_noise = look.len() as f64 > NOISE * content.len() as f64;
+    if !split.is_mostly_lines() || is_noise {
+        let (kind, payload) = block::shortest_way(content, None, look);
         return Coded::new(content, kind, payload, Modelled::default(), ());
     }
     let before = coder.snapshot();
-    let learned = split.payload(&coder.encode(&split.lines));
-    let (kind, payload) = block::shortest_beside_learner(content, Some(learned));
+    let learned = (BlockKind::Learned, split.payload(&coder.encode(&split.lines)));
+    let (kind, payload) = block::shortest_way(content, Some(learned), look);
     match kind {
         BlockKind::Learned => Coded::new(content, kind, payload, split.modelled(), ()),
         BlockKind::Zstd if !is_last => {
