@@ -87,7 +87,7 @@ impl Pace {
             let is_settled = self
                 .before
                 .is_some_and(|before| (now - before).abs() < CHANGE * before);
-            self.stride = match is_settled && self.agreement.is_noise() {
+            self.stride = match is_settled && self.agreement.cosine() < NOISE {
                 true => (2 * self.stride).min(longest.into()),
                 false => 1,
             };
@@ -135,16 +135,10 @@ impl Agreement {
         }
     }
 
-    /// The cosine of the two.
+    /// The cosine of the two; no number where nothing was asked.
     pub fn cosine(&self) -> f64 {
         let [a, b] = self.squares;
         self.product / (a.sqrt() * b.sqrt())
-    }
-
-    /// Whether the cosine is that of noise; not where nothing was asked.
-    fn is_noise(&self) -> bool {
-        let [a, b] = self.squares;
-        self.product < NOISE * (a.sqrt() * b.sqrt())
     }
 }
 
@@ -214,15 +208,27 @@ mod tests {
 
     /// Batches of one group have no halves, and a gradient that is not finite says nothing.
     #[test]
-    fn steps_are_taken_where_the_halves_say_nothing() {
-        for (product, square) in [(0.0, 0.0), (f64::NAN, 1.0), (1.0, f64::NAN), (1.0, f64::INFINITY)] {
-            let agreement = Agreement {
-                product,
-                squares: [square, 1.0],
-            };
-            let is_infinite = square == f64::INFINITY;
-            assert_eq!(agreement.is_noise(), is_infinite, "{product} {square}");
+    fn they_do_not_where_the_halves_say_nothing() {
+        let mut pace = Pace::new();
+        assert!((0..5).all(|_| window(&mut pace, 100_000, f64::NAN) == 256));
+        let (mut pace, mut cost) = (Pace::new(), Cost::default());
+        cost.count(100_000);
+        for _ in 0..5 * WINDOW {
+            assert!(pace.is_due());
+            pace.count(cost, None, LONGEST);
         }
+    }
+
+    #[test]
+    fn halves_agree_by_their_cosine() {
+        let a: Vec<f32> = (0..48).map(|i| (i * 7 % 11) as f32 - 5.0).collect();
+        let along = |factor: f32| a.iter().map(|a| a * factor).collect::<Vec<_>>();
+        let cosine = |b: &[f32]| Agreement::of(&a, b).cosine();
+        assert!((cosine(&along(3.0)) - 1.0).abs() < 1e-6);
+        assert!((cosine(&along(-0.5)) + 1.0).abs() < 1e-6);
+        // Turned by a right angle: neighbours change places, one of them its sign.
+        let turned: Vec<f32> = a.as_chunks::<2>().0.iter().flat_map(|&[x, y]| [-y, x]).collect();
+        assert!(cosine(&turned).abs() < 1e-6);
     }
 
     #[test]

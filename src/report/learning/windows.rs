@@ -54,12 +54,14 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, positions: impl ExactSizeIterator<Item = (f64, u64)>) {
-        let len = self.positions.len().max(positions.len());
-        self.positions.resize(len, (0.0, 0));
-        for (sum, (bits, tokens)) in self.positions.iter_mut().zip(positions) {
-            sum.0 += bits;
-            sum.1 += tokens;
+    fn of(batch: &BatchRecord) -> Self {
+        let bits = |&(nats, tokens): &(f64, u32)| (nats / std::f64::consts::LN_2, u64::from(tokens));
+        Self {
+            lines: batch.lines as u64,
+            batches: 1,
+            steps: u64::from(batch.step.is_some()),
+            slot_bits: batch.slot_bits,
+            positions: batch.by_position.iter().map(bits).collect(),
         }
     }
 
@@ -68,7 +70,12 @@ impl Sums {
         self.batches += later.batches;
         self.steps += later.steps;
         self.slot_bits += later.slot_bits;
-        self.add(later.positions.iter().copied());
+        let len = self.positions.len().max(later.positions.len());
+        self.positions.resize(len, (0.0, 0));
+        for (sum, (bits, tokens)) in self.positions.iter_mut().zip(&later.positions) {
+            sum.0 += bits;
+            sum.1 += tokens;
+        }
     }
 
     /// As plain data, behind so many lines.
@@ -108,12 +115,7 @@ impl Default for Windows {
 
 impl Windows {
     pub fn add(&mut self, batch: &BatchRecord) {
-        let bits = |&(nats, tokens): &(f64, u32)| (nats / std::f64::consts::LN_2, u64::from(tokens));
-        self.open.lines += batch.lines as u64;
-        self.open.batches += 1;
-        self.open.steps += u64::from(batch.step.is_some());
-        self.open.slot_bits += batch.slot_bits;
-        self.open.add(batch.by_position.iter().map(bits));
+        self.open.merge(&Sums::of(batch));
         if self.open.lines < self.size {
             return;
         }
