@@ -24,7 +24,7 @@ trap 'rm -rf "$scratch"' EXIT
 cargo build --release
 program=target/release/surprisal
 if [ -n "${STAND_IN:-}" ]; then
-    c++ -std=c++11 -O2 -ffp-contract=off -U_FORTIFY_SOURCE -w -fPIC -shared -Itests/cuda -Isrc/exact/cuda \
+    c++ -std=c++11 -O2 -ffp-contract=off -U_FORTIFY_SOURCE -w -fPIC -shared -Itests/cuda -Isrc/network/cuda \
         -o "$scratch/libcuda.so" tests/cuda/libcuda.cpp
     export LD_LIBRARY_PATH=$scratch SURPRISAL_TILES=1 SURPRISAL_LAUNCHES=1
 fi
@@ -39,11 +39,11 @@ fi
 echo "$(nproc) cores: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
 
 # Bits: the kernels against the definition, the program on the device, and whole archives below.
-cargo test --release --lib exact::cuda
+cargo test --release --lib network::cuda
 cargo test --release --test device -- --nocapture
 
 # The kernels alone.
-cargo test --release --lib exact::cuda::speed -- --ignored --nocapture | sed -n '/^kernels alone/p; /^|/p; /^NOT/p'
+cargo test --release --lib network::cuda::speed -- --ignored --nocapture | sed -n '/^kernels alone/p; /^|/p; /^NOT/p'
 
 # 28 bytes a line: at each place one of two symbols, so that zstd finds little and a network learns it at once.
 quick_lines() {

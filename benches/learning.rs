@@ -12,9 +12,9 @@
 use std::io::Write;
 use std::time::Instant;
 
-use surprisal::corpus::{Additions, Distribution, Operands};
-use surprisal::learn::{LearningCoder, Settings};
+use surprisal::learner::{LearningCoder, Settings};
 use surprisal::model::{GptConfig, Preset};
+use surprisal::text::{Additions, Distribution, Operands};
 
 const WINDOW: usize = 16_384;
 

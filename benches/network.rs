@@ -8,10 +8,10 @@
 use std::time::Instant;
 
 use surprisal::Models;
-use surprisal::coder::{GROUP, LineCoder};
-use surprisal::corpus::{Additions, Distribution, Operands};
-use surprisal::exact::{ExactModel, Isa};
+use surprisal::coding::{GROUP, LineCoder};
 use surprisal::model::Checkpoint;
+use surprisal::network::{ExactModel, Isa};
+use surprisal::text::{Additions, Distribution, Operands};
 
 /// Lines of a run: fewer for the kernels that are there to be right, not fast.
 fn lines_for(isa: Isa) -> usize {

@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use candle_core::Device;
 use rayon::ThreadPoolBuilder;
-use surprisal::corpus::{Distribution, Operands};
 use surprisal::gpt::{Batch, Dropout, Gpt};
-use surprisal::learn::Backprop;
+use surprisal::learner::Backprop;
 use surprisal::model::{GptConfig, Preset};
+use surprisal::text::{Distribution, Operands};
 use surprisal::train::{AdamW, Engine, LineSource};
 
 // As the program has it: tensors come and go at every operation.

@@ -12,11 +12,11 @@
 //!                  GPT in floating point ──► training ──► model folder
 //! ```
 //!
-//! The modules stand in the order in which data flows: [`corpus`] makes lines and knows their
-//! entropy; [`model`] is a trained model as files; [`exact`] is the network in integers, which
-//! decides bytes; [`coder`] turns lines into bits with it; [`archive`] frames them. [`gpt`] and
+//! The modules stand in the order in which data flows: [`text`] makes lines and knows their
+//! entropy; [`model`] is a trained model as files; [`network`] is the network in integers, which
+//! decides bytes; [`coding`] turns lines into bits with it; [`archive`] frames them. [`gpt`] and
 //! [`train`] (feature `train`) are the world of floating point, where models come from; nothing of
-//! the exact world imports them. [`training_log`] reads what a training told of itself, and [`report`]
+//! the exact world imports them. [`model::training_log`] reads what a training told of itself, and [`report`]
 //! accounts for every bit between a loss and a file.
 //!
 //! ```
@@ -30,23 +30,22 @@
 //! ```
 
 pub mod archive;
-pub mod bundle;
-pub mod coder;
-pub mod corpus;
+pub mod coding;
 mod error;
-pub mod exact;
 #[cfg(feature = "train")]
 pub mod gpt;
-pub mod learn;
+pub mod learner;
 pub mod model;
+pub mod network;
 pub mod report;
+mod simd;
+pub mod text;
 #[cfg(feature = "train")]
 pub mod train;
-pub mod training_log;
 
 pub use archive::{
     CompressOptions, Compressor, DecompressOptions, Decompressor, LearnOptions, LearningCompressor, compress,
     decompress,
 };
-pub use bundle::{Level, Model, Models};
 pub use error::{Error, Result};
+pub use model::{Level, Model, Models};

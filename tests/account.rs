@@ -3,11 +3,11 @@
 #![cfg(feature = "train")]
 
 use candle_core::{Device, Tensor};
-use surprisal::coder::LineCoder;
-use surprisal::corpus::{Additions, Distribution, Operands};
-use surprisal::exact::{ExactModel, PRECISION};
+use surprisal::coding::LineCoder;
 use surprisal::gpt::{Batch, Gpt};
 use surprisal::model::Checkpoint;
+use surprisal::network::{ExactModel, PRECISION};
+use surprisal::text::{Additions, Distribution, Operands};
 use surprisal::{Model, Models};
 
 const LINES: usize = 32_768;

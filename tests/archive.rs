@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use surprisal::archive::{BLOCK_LINES, Index, LineRange, MAX_BLOCK_BYTES, Summary};
-use surprisal::corpus::{Additions, Distribution, Operands};
+use surprisal::text::{Additions, Distribution, Operands};
 use surprisal::{CompressOptions, Compressor, DecompressOptions, Decompressor, Error, Model, Models};
 
 fn corpus(operands: Operands, lines: usize) -> Vec<u8> {

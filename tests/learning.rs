@@ -4,9 +4,9 @@
 use std::io::{Cursor, Read, Write};
 
 use surprisal::archive::{Index, LineRange, Summary};
-use surprisal::corpus::{Additions, Distribution, Operands};
-use surprisal::learn::Survey;
+use surprisal::learner::Survey;
 use surprisal::model::Preset;
+use surprisal::text::{Additions, Distribution, Operands};
 use surprisal::{DecompressOptions, Decompressor, Error, LearnOptions, LearningCompressor, Models};
 
 fn options(threads: usize) -> LearnOptions {

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
 use super::observe::BlockObserver;
-use crate::coder::{LineCoder, TextLimits, Undecodable};
+use crate::coding::{LineCoder, TextLimits, Undecodable};
 
 /// The most lines of a block.
 pub const BLOCK_LINES: usize = 65_536;

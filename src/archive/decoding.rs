@@ -12,9 +12,9 @@ use super::format::{BlockHeader, BlockKind};
 use super::frames;
 use super::index::LineRange;
 use super::pipeline::{Queue, Reply, Work};
-use crate::bundle::Model;
-use crate::coder::{LineCoder, LineDecoder};
-use crate::exact::{Device, ExactModel, Steps};
+use crate::coding::{LineCoder, LineDecoder};
+use crate::model::Model;
+use crate::network::{Device, ExactModel, Steps};
 use crate::{Error, Result};
 
 /// Blocks that all threads hold at a time with a GPU: 64 lines of each fill one.

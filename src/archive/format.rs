@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::learn::Settings;
+use crate::learner::Settings;
 use crate::{Error, Result};
 
 /// The version of the format of archives that a model coded.

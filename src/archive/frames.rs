@@ -6,7 +6,7 @@ use super::block;
 use super::format::{
     BLOCK_HEADER_LEN, BlockHeader, BlockSizes, END, Header, MAGIC, MAX_MODEL, check_crc, end_to_bytes, take,
 };
-use crate::coder::LineCoder;
+use crate::coding::LineCoder;
 use crate::{Error, Result};
 
 /// A piece of an archive.

@@ -8,9 +8,9 @@ use super::format::{self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, He
 use super::frames::{self, Frame, Frames};
 use super::learned;
 use super::reader::hex;
-use crate::bundle::Models;
-use crate::coder::LineCoder;
-use crate::learn::{LearningCoder, Settings};
+use crate::coding::LineCoder;
+use crate::learner::{LearningCoder, Settings};
+use crate::model::Models;
 use crate::{Error, Result};
 
 /// Lines `from` to `to`, both counted from 1 and both wanted.

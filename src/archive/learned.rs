@@ -8,7 +8,7 @@ use super::observe::{BlockParts, BlockWatch};
 use super::sink::Sink;
 use super::writer::Summary;
 use crate::Result;
-use crate::learn::{LearningCoder, Observer, Settings, Survey};
+use crate::learner::{LearningCoder, Observer, Settings, Survey};
 use crate::model::Preset;
 
 /// Lines of the first block; each has twice as many as the one before, up to [`BLOCK_LINES`], so

@@ -33,7 +33,7 @@ pub use writer::{CompressOptions, Compressor, Summary};
 
 use bytes::Bytes;
 
-use crate::bundle::{Model, Models};
+use crate::model::{Model, Models};
 use crate::{Error, Result};
 use std::io::{Read, Write};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 
 use super::block::{self, Modelled};
 use super::format::{BlockHeader, BlockKind};
-use crate::coder::TokenObserver;
+use crate::coding::TokenObserver;
 
 /// Looks on while the blocks of an archive are made. `()` does not look.
 pub trait Observer {

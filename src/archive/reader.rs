@@ -10,9 +10,9 @@ use super::index::LineRange;
 use super::learned;
 use super::observe::BlockWatch;
 use super::pipeline::Pipeline;
-use crate::bundle::{Model, Models};
-use crate::exact::Device;
-use crate::learn::{self, LearningCoder, Settings};
+use crate::learner::{self, LearningCoder, Settings};
+use crate::model::{Model, Models};
+use crate::network::Device;
 use crate::{Error, Result};
 
 /// Restores the content of an archive, or of several one after another, as it is read from.
@@ -163,7 +163,7 @@ impl<R: Read> Decompressor<R> {
 
     /// Has every batch of the archive that is being read told to `batches`, and every block to
     /// `blocks`, if it was coded while learning: as [`crate::LearnOptions`] has when it is written.
-    pub fn watch(&mut self, batches: learn::Observer, blocks: BlockWatch) {
+    pub fn watch(&mut self, batches: learner::Observer, blocks: BlockWatch) {
         if let Coding::Learner(coder) = &mut self.coding {
             coder.observe(batches);
             self.watch = Some(blocks);

@@ -10,9 +10,9 @@ use super::observe::{BlockObserver, BlockParts, Observer};
 use super::pipeline::{Pipeline, Queue, Work};
 use super::sink::Sink;
 use crate::Result;
-use crate::bundle::Model;
-use crate::coder::LineCoder;
-use crate::exact::Device;
+use crate::coding::LineCoder;
+use crate::model::Model;
+use crate::network::Device;
 
 /// How to compress. The archive's bytes do not depend on the number of threads.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::archive::Summary;
-use surprisal::exact::Device;
 use surprisal::model::Preset;
+use surprisal::network::Device;
 use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Models};
 
 use super::hash::{Digest, Digester};

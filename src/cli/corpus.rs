@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use surprisal::corpus::{Additions, Distribution, MAX_DIGITS, Operands};
+use surprisal::text::{Additions, Distribution, MAX_DIGITS, Operands};
 
 use super::output::{Content, Output, Overwrite, Target};
 use super::progress::Progress;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use surprisal::archive::{Index, LineRange};
-use surprisal::exact::Device;
+use surprisal::network::Device;
 use surprisal::{DecompressOptions, Decompressor, Error, Models};
 
 use super::compress::SUFFIX;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use surprisal::LearnOptions;
-use surprisal::learn::{BatchRecord, LearningCoder, Observer, Settings, StepRecord, Survey};
+use surprisal::learner::{BatchRecord, LearningCoder, Observer, Settings, StepRecord, Survey};
 use surprisal::model::{GptConfig, Preset};
 
 use super::input::Source;

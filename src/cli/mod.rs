@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use surprisal::exact::{Device, DeviceChoice, Isa};
+use surprisal::network::{Device, DeviceChoice, Isa};
 use surprisal::{DecompressOptions, Decompressor, Model};
 
 const AFTER_HELP: &str = "\

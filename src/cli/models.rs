@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use surprisal::model::Checkpoint;
-use surprisal::training_log::{Settings, TrainingLog};
+use surprisal::model::training_log::{Settings, TrainingLog};
 use surprisal::{Level, Model, Models};
 
 use super::text::{grouped, table};

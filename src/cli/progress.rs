@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use surprisal::learn::BatchRecord;
+use surprisal::learner::BatchRecord;
 
 /// A bar over `total` bytes, or a count where that is not known. Hidden unless `shown` and stderr
 /// is a terminal; removed when dropped.

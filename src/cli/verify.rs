@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use surprisal::exact::Device;
+use surprisal::network::Device;
 use surprisal::{Decompressor, Models};
 
 use super::hash::{Digest, Digester};

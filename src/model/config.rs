@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Vocabulary;
+use crate::text::Vocabulary;
 use crate::{Error, Result};
 
 /// Widths, depth, block size and vocabulary of a GPT: everything that is not a weight.

@@ -1,17 +1,18 @@
 //! A trained model as the world knows it: a folder with `config.json` and `model.safetensors`,
 //! in minGPT's names and shapes. It is read here, before the wall: the float world trains it
-//! ([`crate::gpt`]), the exact world quantises it ([`crate::exact`]).
+//! ([`crate::gpt`]), the exact world quantises it ([`crate::network`]).
 
+mod bundled;
 mod checkpoint;
 mod config;
 pub(crate) mod files;
 mod prune;
 pub(crate) mod tensors;
-mod vocabulary;
+pub mod training_log;
 
+pub use bundled::{Level, Model, Models};
 pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, WEIGHTS_FILE, read_folder};
 #[cfg(feature = "train")]
 pub(crate) use config::MAX_BLOCK;
 pub use config::{GptConfig, Preset};
 pub use tensors::Tensor;
-pub use vocabulary::{Token, Vocabulary};

@@ -7,7 +7,7 @@ use super::numbers::grouped;
 use super::sample::{Estimate, Sample};
 use super::two_part::TwoPart;
 use super::{ArchiveFacts, CorpusFacts, Floor};
-use crate::training_log::TrainingLog;
+use crate::model::training_log::TrainingLog;
 
 /// A link, or one of the two that are the second.
 #[derive(Clone, Debug, Serialize)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::CorpusFacts;
 use super::chain::Facts;
 use super::numbers::{grouped, percent, signed_percent};
-use crate::training_log::TrainingLog;
+use crate::model::training_log::TrainingLog;
 
 /// Whether "loss is compression rate" holds on a corpus.
 #[derive(Clone, Debug, Serialize)]

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::ledger::bits_of;
-use crate::exact::{ExactModel, PRECISION};
-use crate::model::{Token, Vocabulary};
+use crate::network::{ExactModel, PRECISION};
+use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
 /// How the end of a line is written where symbols are named.

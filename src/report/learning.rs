@@ -27,9 +27,9 @@ use serde::Serialize;
 
 use super::{ArchiveFacts, CodeLength, Floor, PeerResult, grouped, label, signed_percent};
 use crate::archive::{self, CompressOptions, Compressor, Decompressor, LearnOptions, LearningCompressor};
-use crate::corpus::{Distribution, Operands};
-use crate::learn::Settings;
+use crate::learner::Settings;
 use crate::model::Preset;
+use crate::text::{Distribution, Operands};
 use crate::{Error, Model, Result};
 use record::Shared;
 

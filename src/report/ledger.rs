@@ -5,9 +5,9 @@ use super::ArchiveFacts;
 use super::curve::Curve;
 use super::recognise::Recogniser;
 use crate::archive::{BlockKind, BlockObserver, BlockParts, Observer};
-use crate::coder::TokenObserver;
-use crate::exact::PRECISION;
-use crate::model::Token;
+use crate::coding::TokenObserver;
+use crate::network::PRECISION;
+use crate::text::Token;
 
 /// Lines that are remembered as the worst.
 const WORST_LINES: usize = 10;

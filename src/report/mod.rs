@@ -44,9 +44,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::archive::{self, Summary};
-use crate::corpus::Distribution;
-use crate::exact::Device;
-use crate::training_log::TrainingLog;
+use crate::model::training_log::TrainingLog;
+use crate::network::Device;
+use crate::text::Distribution;
 use crate::{CompressOptions, Compressor, Model, Result};
 use ledger::{Ledger, Noted, PositionNotes};
 use recognise::Recogniser;

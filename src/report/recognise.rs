@@ -9,7 +9,7 @@
 
 mod chi;
 
-use crate::corpus::{Distribution, MAX_DIGITS, Operands};
+use crate::text::{Distribution, MAX_DIGITS, Operands};
 use chi::{Deviation, Table};
 
 /// Fewer lines than this say too little.

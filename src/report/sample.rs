@@ -9,9 +9,9 @@
 use serde::Serialize;
 
 use super::ledger::Noted;
-use crate::bundle::Model;
-use crate::exact::ExactModel;
-use crate::model::Token;
+use crate::model::Model;
+use crate::network::ExactModel;
+use crate::text::Token;
 
 /// Cross-entropies on some of the lines.
 #[derive(Clone, Debug, Serialize)]

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use crate::gpt::Batch;
-use crate::model::Vocabulary;
+use crate::text::Vocabulary;
 
 /// Tokens of the lines of `text`, each ended by a newline, padded behind their end with the end
 /// symbol to `length`.

@@ -9,10 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::batch::batch_of_lines;
-use crate::corpus::{Distribution, is_sum};
 use crate::gpt::Batch;
-use crate::model::{GptConfig, MAX_BLOCK, Preset, Vocabulary};
-use crate::training_log::{CorpusFile, Settings};
+use crate::model::training_log::{CorpusFile, Settings};
+use crate::model::{GptConfig, MAX_BLOCK, Preset};
+use crate::text::Vocabulary;
+use crate::text::{Distribution, is_sum};
 use crate::{Error, Result};
 
 /// The validation set is no more than this part of a file.
@@ -376,7 +377,7 @@ mod tests {
         let text = format!("{}1+2=04\n", "1+2=03\n".repeat(20));
         let file = file(&text);
         let mut settings = Settings {
-            distribution: Distribution::new(1, crate::corpus::Operands::Uniform).ok(),
+            distribution: Distribution::new(1, crate::text::Operands::Uniform).ok(),
             ..Settings::default()
         };
         let error = learn_from_file(&mut settings, file.path(), 1)

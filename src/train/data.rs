@@ -9,7 +9,7 @@ use super::validation::ValidationSet;
 use crate::Result;
 use crate::gpt::Batch;
 use crate::model::GptConfig;
-use crate::training_log::Settings;
+use crate::model::training_log::Settings;
 
 /// The ChaCha8 streams that lines are drawn from, apart from a corpus's stream 0.
 const TRAINING_STREAM: u64 = 1;

@@ -3,7 +3,7 @@
 use candle_core::Device;
 use candle_core::utils::cuda_is_available;
 
-use crate::exact::DeviceChoice;
+use crate::network::DeviceChoice;
 use crate::{Error, Result};
 
 /// Opens the device of a choice.

@@ -1,6 +1,6 @@
 //! What a step goes by, a batch's loss and its gradient, and what a network says of lines.
 //!
-//! On the CPU they come from the learner's kernel ([`crate::learn::Backprop`]), which takes half the time of
+//! On the CPU they come from the learner's kernel ([`crate::learner::Backprop`]), which takes half the time of
 //! candle's operations and gives the same bits on every machine. With dropout, on other devices and for
 //! shapes that the kernel has not, they come from candle's autodiff.
 
@@ -12,9 +12,10 @@ use candle_core::{Device, Result, Tensor, Var};
 use super::failed;
 use crate::Error;
 use crate::gpt::{Batch, Dropout, Gpt};
-use crate::learn::{Backprop, Prediction};
-use crate::model::{GptConfig, Token};
-use crate::training_log::Settings;
+use crate::learner::{Backprop, Prediction};
+use crate::model::GptConfig;
+use crate::model::training_log::Settings;
+use crate::text::Token;
 
 /// Gradients by the names of their variables, in the shapes of these.
 pub struct Gradients(BTreeMap<String, Vec<f32>>);

@@ -6,9 +6,10 @@ use candle_core::Device;
 
 use super::batch::batch_of_lines;
 use crate::Result;
-use crate::corpus::{Additions, Distribution};
 use crate::gpt::Batch;
-use crate::model::{GptConfig, Vocabulary};
+use crate::model::GptConfig;
+use crate::text::Vocabulary;
+use crate::text::{Additions, Distribution};
 
 /// Distinct lines that are held out of training, as their operands.
 pub(super) struct HeldOut(Vec<(u64, u64)>);
@@ -102,8 +103,8 @@ impl LineSource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Operands;
     use crate::model::Preset;
+    use crate::text::Operands;
 
     #[test]
     fn held_out_lines_differ_and_leave_enough() {

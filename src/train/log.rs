@@ -1,4 +1,4 @@
-//! Writes `training.jsonl` ([`crate::training_log`]).
+//! Writes `training.jsonl` ([`crate::model::training_log`]).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::LOG_FILE;
-use crate::training_log::TrainingLog;
+use crate::model::training_log::TrainingLog;
 use crate::{Error, Result};
 
 /// How far a log was when a checkpoint was made.

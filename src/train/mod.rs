@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A run writes a model folder: `config.json` and `model.safetensors`, replaced whole at every
-//! checkpoint; `training.jsonl` ([`crate::training_log`]); and [`STATE_FILE`], from which
+//! checkpoint; `training.jsonl` ([`crate::model::training_log`]); and [`STATE_FILE`], from which
 //! [`resume`] goes on.
 
 mod adamw;

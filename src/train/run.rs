@@ -8,8 +8,8 @@ use super::log::LogMark;
 use super::state::{State, Tally};
 use super::{AdamW, Engine, device, failed};
 use crate::gpt::Gpt;
+use crate::model::training_log::{Event, Record, Settings};
 use crate::model::{Checkpoint, GptConfig};
-use crate::training_log::{Event, Record, Settings};
 use crate::{Error, Result};
 
 /// A run.

@@ -13,7 +13,7 @@ use super::log::Log;
 use super::run::Run;
 use super::state::State;
 use crate::model::files::remove_unfinished;
-use crate::training_log::{Event, Record, Settings};
+use crate::model::training_log::{Event, Record, Settings};
 use crate::{Error, Result};
 
 /// What a run tells while it goes on.

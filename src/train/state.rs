@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::STATE_FILE;
 use super::log::LogMark;
 use crate::model::files::write_whole;
+use crate::model::training_log::{EmergenceDetector, Settings};
 use crate::model::{Checkpoint, GptConfig, Tensor, tensors};
-use crate::training_log::{EmergenceDetector, Settings};
 use crate::{Error, Result};
 
 /// The version of this layout. Another one is an error.

@@ -6,10 +6,10 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::*;
-use crate::corpus::{Distribution, Operands};
 use crate::gpt::{Dropout, Gpt};
+use crate::model::training_log::{Event, Record, Settings, TrainingLog};
 use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
-use crate::training_log::{Event, Record, Settings, TrainingLog};
+use crate::text::{Distribution, Operands};
 
 fn settings(steps: u64) -> Settings {
     Settings {

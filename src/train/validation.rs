@@ -5,9 +5,9 @@ use candle_core::Device;
 use super::batch::batch_of_lines;
 use super::{Engine, failed};
 use crate::Result;
-use crate::corpus::Distribution;
 use crate::gpt::{Batch, Gpt};
 use crate::model::GptConfig;
+use crate::text::Distribution;
 
 /// Lines of one batch, but for the last.
 const BATCH_LINES: usize = 512;

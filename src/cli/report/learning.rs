@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use surprisal::Models;
-use surprisal::learn::{BatchRecord, Survey};
+use surprisal::learner::{BatchRecord, Survey};
 use surprisal::model::Preset;
 use surprisal::report::learning::{
     BundledCode, Corpus as CorpusFacts, CorpusReader, LearningAccount, LearningReporter, LearningRun,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use surprisal::exact::Device;
+use surprisal::network::Device;
 use surprisal::report::figures;
 use surprisal::report::learning::LearningAccount;
 use surprisal::report::{Account, Peer, PeerResult, Reporter, learning_page, page};

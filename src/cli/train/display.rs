@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use surprisal::model::training_log::Record;
 use surprisal::train::Progress;
-use surprisal::training_log::Record;
 
 use super::super::text::grouped;
 

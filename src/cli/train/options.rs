@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use surprisal::corpus::{Distribution, MAX_DIGITS, Operands};
-use surprisal::exact::DeviceChoice;
 use surprisal::model::Preset;
+use surprisal::model::training_log::{Settings, Shape};
+use surprisal::network::DeviceChoice;
+use surprisal::text::{Distribution, MAX_DIGITS, Operands};
 use surprisal::train::learn_from_file;
-use surprisal::training_log::{Settings, Shape};
 
 use super::super::usage;
 

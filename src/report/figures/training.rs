@@ -3,8 +3,8 @@
 use super::canvas::Canvas;
 use super::scale::Scale;
 use super::{Figure, row};
+use crate::model::training_log::{EmergenceDetector, Event, Record, TrainingLog};
 use crate::report::{Account, grouped};
-use crate::training_log::{EmergenceDetector, Event, Record, TrainingLog};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::windows::Windows;
 use crate::archive::{BlockKind, BlockParts, BlockWatch};
-use crate::learn::{BatchRecord, Observer};
+use crate::learner::{BatchRecord, Observer};
 use crate::report::curve::Curve;
 use crate::report::ledger::Parts;
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::learn::BatchRecord;
+use crate::learner::BatchRecord;
 
 /// The fewest lines of a window.
 pub const WINDOW: u64 = 1024;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::corpus::Additions;
+use crate::text::Additions;
 
 fn corpus(digits: u32, operands: Operands, lines: usize) -> Vec<u8> {
     let mut additions = Additions::new(Distribution::new(digits, operands).unwrap(), 1);

@@ -1,0 +1,286 @@
+//! The loss of whole lines and its gradient, for whoever moves the weights by a rule of his own:
+//! training on the CPU.
+//!
+//! The network, its gradient and the orders of their sums are the learner's, so the result is the same on
+//! every machine and for any number of threads.
+
+use rayon::prelude::*;
+
+use super::engine::{Engine, add_in_pairs};
+use super::kernel::{floats, floats_mut};
+use super::rounding;
+use super::shape::{Shape, Tensor, transposed};
+use crate::model::GptConfig;
+use crate::network::Isa;
+use crate::simd::{LANES, Vector};
+use crate::text::Token;
+use crate::{Error, Result};
+
+/// Groups of sixteen lines that are on their way at once. Larger batches go in waves, one behind the
+/// other, so that memory does not grow with them.
+const WAVE: usize = 16;
+
+/// The loss and its gradient at weights that are the caller's.
+pub struct Backprop {
+    shape: Shape,
+    tensors: Vec<Tensor>,
+    rounded: bool,
+    groups: Vec<Group>,
+    parameters: Vec<Vector>,
+    gradient: Vec<Vector>,
+}
+
+/// What a batch of lines costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Surprisal of all targets, in nats.
+    pub nats: f64,
+    /// Targets.
+    pub tokens: u64,
+}
+
+/// What a network says of a target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Its surprisal.
+    pub nats: f64,
+    /// Whether no other symbol is likelier.
+    pub is_best: bool,
+}
+
+/// Sixteen lines of a batch.
+struct Group {
+    engine: Engine,
+    /// Slots of the next symbols, which nobody needs here.
+    rows: Vec<[u32; 8]>,
+    targets: Vec<[Option<Token>; LANES]>,
+}
+
+impl Backprop {
+    /// Whether the kernel can compute networks of this config: their width must be a multiple of 16 and
+    /// their heads' of 4.
+    pub fn supports(config: &GptConfig) -> bool {
+        Shape::of(config).is_ok()
+    }
+
+    /// For networks of this config. With `rounded`, weights and activations are rounded as the exact
+    /// network of [`crate::network`] rounds them, and the gradient is that of the network without
+    /// rounding, at the rounded values (straight-through estimator, Bengio et al., 2013).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the kernel does not support the config, or SURPRISAL_ISA names what the
+    /// processor lacks.
+    pub fn new(config: &GptConfig, rounded: bool) -> Result<Self> {
+        Self::with_isa(config, rounded, Isa::chosen()?)
+    }
+
+    /// As [`Backprop::new`] with a kernel of the caller's choice.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_isa(config: &GptConfig, rounded: bool, isa: Isa) -> Result<Self> {
+        if !isa.is_available() {
+            return Err(Error::invalid(format!("this processor does not have {isa}")));
+        }
+        let shape = Shape::of(config)?;
+        let group = |_| Group {
+            engine: Engine::new(shape, isa).rounding(rounded),
+            rows: vec![[0; 8]; LANES * shape.vocab.div_ceil(8)],
+            targets: Vec::new(),
+        };
+        let vectors = shape.places().len / LANES;
+        Ok(Self {
+            tensors: shape.tensors(),
+            rounded,
+            groups: (0..WAVE).map(group).collect(),
+            parameters: vec![Vector::ZERO; vectors],
+            gradient: vec![Vector::ZERO; vectors],
+            shape,
+        })
+    }
+
+    /// Takes over weights: `values` gives those of a tensor by its name in minGPT, in minGPT's shape.
+    ///
+    /// # Errors
+    /// What `values` reports.
+    ///
+    /// # Panics
+    /// If a tensor has another size than the config says.
+    pub fn load<E>(&mut self, mut values: impl FnMut(&str) -> Result<Vec<f32>, E>) -> Result<(), E> {
+        let parameters = floats_mut(&mut self.parameters);
+        for tensor in &self.tensors {
+            let mut values = values(&tensor.name)?;
+            if tensor.transposed {
+                values = transposed(&values, values.len() / self.shape.width);
+            }
+            parameters[tensor.place.clone()].copy_from_slice(&values);
+        }
+        if self.rounded {
+            rounding::round_weights(&self.shape.places(), self.shape.width, parameters);
+        }
+        Ok(())
+    }
+
+    /// The mean surprisal of the targets and its gradient. `inputs` and `targets` have a block of
+    /// positions for each line, one line behind the other; where nothing counts the target is none. Runs
+    /// on the threads of the rayon pool that it is called in.
+    ///
+    /// # Panics
+    /// If the two have no whole lines, or a token is not in the vocabulary.
+    pub fn differentiate(&mut self, inputs: &[Token], targets: &[Option<Token>]) -> Loss {
+        let block = self.shape.block;
+        assert_eq!(inputs.len(), targets.len(), "a target for each input");
+        assert!(inputs.len().is_multiple_of(block), "whole lines");
+        let tokens = targets.iter().flatten().count() as u64;
+        let mut loss = Loss { nats: 0.0, tokens };
+        if tokens == 0 {
+            self.gradient.fill(Vector::ZERO);
+            return loss;
+        }
+        let (parameters, scale) = (floats(&self.parameters), 1.0 / tokens as f32);
+        let wave = WAVE * LANES * block;
+        for (i, (inputs, targets)) in inputs.chunks(wave).zip(targets.chunks(wave)).enumerate() {
+            let lines = inputs
+                .par_chunks(LANES * block)
+                .zip(targets.par_chunks(LANES * block));
+            let groups = self.groups.par_iter_mut();
+            let nats: Vec<f64> = groups
+                .zip(lines)
+                .map(|(group, lines)| group.differentiate(parameters, block, lines, scale))
+                .collect();
+            loss.nats += nats.iter().sum::<f64>();
+            let mut engines: Vec<_> = self.groups[..nats.len()]
+                .iter_mut()
+                .map(|g| &mut g.engine)
+                .collect();
+            add_in_pairs(&mut engines);
+            let of_wave = floats(engines[0].gradient());
+            let gradient = floats_mut(&mut self.gradient);
+            match i {
+                0 => gradient.copy_from_slice(of_wave),
+                _ => gradient
+                    .iter_mut()
+                    .zip(of_wave)
+                    .for_each(|(to, from)| *to += from),
+            }
+        }
+        loss
+    }
+
+    /// What the network says of each target, those that do not count left out; arguments and panics as
+    /// [`Backprop::differentiate`].
+    pub fn predict(&mut self, inputs: &[Token], targets: &[Option<Token>]) -> Vec<Option<Prediction>> {
+        let (block, vocab) = (self.shape.block, self.shape.vocab);
+        assert_eq!(inputs.len(), targets.len(), "a target for each input");
+        assert!(inputs.len().is_multiple_of(block), "whole lines");
+        let parameters = floats(&self.parameters);
+        let mut predictions = Vec::with_capacity(targets.len());
+        let wave = WAVE * LANES * block;
+        for (inputs, targets) in inputs.chunks(wave).zip(targets.chunks(wave)) {
+            let lines = inputs
+                .par_chunks(LANES * block)
+                .zip(targets.par_chunks(LANES * block));
+            self.groups
+                .par_iter_mut()
+                .zip(lines)
+                .for_each(|(group, (inputs, targets))| group.forward(parameters, block, inputs, targets));
+            for i in 0..targets.len() {
+                let (line, position) = (i / block, i % block);
+                let group = &self.groups[line / LANES];
+                predictions.push(group.prediction(vocab, position, line % LANES));
+            }
+        }
+        predictions
+    }
+
+    /// The gradient of a tensor by its name in minGPT, in minGPT's shape, of the batch that
+    /// [`Backprop::differentiate`] took last; none if there is no such tensor.
+    pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
+        let tensor = self.tensors.iter().find(|tensor| tensor.name == name)?;
+        let values = &floats(&self.gradient)[tensor.place.clone()];
+        Some(match tensor.transposed {
+            true => transposed(values, self.shape.width),
+            false => values.to_vec(),
+        })
+    }
+}
+
+impl Group {
+    /// Takes its lines forward as far as anything counts.
+    fn forward(&mut self, parameters: &[f32], block: usize, inputs: &[Token], targets: &[Option<Token>]) {
+        let lines = inputs.len() / block;
+        let counts = |position: &usize| (0..lines).any(|line| targets[line * block + position].is_some());
+        let positions = (0..block).rev().find(counts).map_or(0, |last| last + 1);
+        self.engine.start();
+        self.targets.clear();
+        for position in 0..positions {
+            let at = |line: usize| (line < lines).then_some(line * block + position);
+            let tokens = std::array::from_fn(|line| at(line).map_or(0, |i| inputs[i]));
+            self.engine.forward(parameters, &tokens, &mut self.rows);
+            self.targets
+                .push(std::array::from_fn(|line| at(line).and_then(|i| targets[i])));
+        }
+    }
+
+    /// Takes its lines forward and back; gives their surprisal in nats.
+    fn differentiate(
+        &mut self,
+        parameters: &[f32],
+        block: usize,
+        (inputs, targets): (&[Token], &[Option<Token>]),
+        scale: f32,
+    ) -> f64 {
+        self.forward(parameters, block, inputs, targets);
+        let mut nats = 0.0;
+        for (position, targets) in self.targets.iter().enumerate() {
+            for (line, token) in targets.iter().enumerate().filter_map(|(i, t)| Some((i, (*t)?))) {
+                nats += self.nats(position, line, token);
+            }
+        }
+        let scales = vec![scale; self.targets.len()];
+        self.engine.backward(parameters, &self.targets, &scales);
+        nats
+    }
+
+    /// A token's surprisal. Only told, never computed with: the logarithm need not be exact.
+    fn nats(&self, position: usize, line: usize, token: Token) -> f64 {
+        -f64::from(self.engine.probability(position, line, token)).ln()
+    }
+
+    fn prediction(&self, vocab: usize, position: usize, line: usize) -> Option<Prediction> {
+        let target = (*self.targets.get(position)?)[line]?;
+        let probability = |token: usize| self.engine.probability(position, line, token as Token);
+        let found = probability(target.into());
+        Some(Prediction {
+            nats: self.nats(position, line, target),
+            is_best: (0..vocab).all(|token| probability(token) <= found),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Preset;
+
+    /// What a rounded network computes with are rounded weights, all but those that the exact network has
+    /// as a table.
+    #[test]
+    fn weights_are_rounded_as_they_are_loaded() {
+        let config = GptConfig::addition(Preset::Pico, 6);
+        let shapes = config.tensor_shapes();
+        let [plain, rounded] = [false, true].map(|rounded| {
+            let mut backprop = Backprop::new(&config, rounded).unwrap();
+            let values = |name: &str| {
+                let count = shapes[name].iter().product::<usize>();
+                Ok::<_, Error>((0..count).map(|i| (i as f32 * 0.7).sin() + 0.1).collect())
+            };
+            backprop.load(values).unwrap();
+            backprop
+        });
+        let mut expected = floats(&plain.parameters).to_vec();
+        rounding::round_weights(&plain.shape.places(), plain.shape.width, &mut expected);
+        assert!(expected != floats(&plain.parameters));
+        assert!(expected == floats(&rounded.parameters));
+    }
+}

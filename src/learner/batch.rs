@@ -1,0 +1,435 @@
+//! The network, and how it learns: batches of lines forward, their gradient, a step.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::engine::{Engine, add_in_pairs};
+use super::init;
+use super::kernel::{floats, floats_mut};
+use super::optimiser::{Moments, Optimiser};
+use super::pace::{Agreement, Cost, Pace};
+use super::settings::Settings;
+use super::shape::{Shape, transposed};
+use crate::model::{self, Checkpoint};
+use crate::network::{Isa, PRECISION};
+use crate::simd::{LANES, Vector};
+use crate::text::{Token, Vocabulary};
+use crate::{Error, Result};
+
+/// A network that learns.
+pub struct Learner {
+    settings: Settings,
+    vocabulary: Vocabulary,
+    shape: Shape,
+    state: State,
+    optimiser: Optimiser,
+    groups: Vec<Group>,
+    /// Lines of the present batch.
+    lines: usize,
+    threads: Arc<rayon::ThreadPool>,
+}
+
+/// What learning changes.
+#[derive(Clone)]
+pub(super) struct State {
+    parameters: Vec<Vector>,
+    moments: Moments,
+    /// Steps of the schedule, taken or not.
+    steps: u64,
+    pace: Pace,
+}
+
+/// Sixteen lines of a batch.
+struct Group {
+    engine: Engine,
+    /// The left ends of the next symbols' slots, of each line.
+    rows: Vec<[u32; 8]>,
+    /// What goes in next.
+    next: [Token; LANES],
+    /// What followed each position so far; none in lines that have ended.
+    targets: Vec<[Option<Token>; LANES]>,
+    /// The slots of what followed: left end and width.
+    slots: Vec<[[u32; 2]; LANES]>,
+    /// What that cost.
+    cost: Cost,
+}
+
+/// What a batch tells of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchRecord {
+    /// Lines of the batch.
+    pub lines: usize,
+    /// Their surprisal in nats at each position, by the probabilities before rounding, and how
+    /// many lines had that position.
+    pub by_position: Vec<(f64, u32)>,
+    /// Bits of the slots that were coded.
+    pub slot_bits: f64,
+    /// The step that was taken on it, if one was due.
+    pub step: Option<StepRecord>,
+}
+
+/// What a step tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepRecord {
+    /// The gradient's norm before clipping.
+    pub gradient_norm: f32,
+    /// The learning rate.
+    pub rate: f64,
+    /// The cosine of the gradients of the batch's two halves, where they were asked: every eighth batch.
+    pub agreement: Option<f64>,
+}
+
+impl BatchRecord {
+    /// Surprisal of all tokens, in nats.
+    pub fn nats(&self) -> f64 {
+        self.by_position.iter().map(|(nats, _)| nats).sum()
+    }
+
+    /// Tokens.
+    pub fn tokens(&self) -> u64 {
+        self.by_position.iter().map(|&(_, count)| u64::from(count)).sum()
+    }
+}
+
+impl Learner {
+    /// A learner that knows nothing, on `threads` threads. The kernel is the best that the
+    /// processor has, or what SURPRISAL_ISA names.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the settings make no sense.
+    pub fn new(settings: &Settings, threads: usize) -> Result<Self> {
+        Self::with_isa(settings, threads, Isa::chosen()?)
+    }
+
+    /// As [`Learner::new`] with a kernel of the caller's choice.
+    ///
+    /// # Errors
+    /// As there; also if the processor lacks it.
+    pub fn with_isa(settings: &Settings, threads: usize, isa: Isa) -> Result<Self> {
+        settings.check()?;
+        if !isa.is_available() {
+            return Err(Error::invalid(format!("this processor does not have {isa}")));
+        }
+        let shape = settings.shape()?;
+        let groups = settings.batch_lines.div_ceil(LANES);
+        let group = |_| Group {
+            engine: Engine::new(shape, isa),
+            rows: vec![[0; 8]; LANES * shape.vocab.div_ceil(8)],
+            next: [0; LANES],
+            targets: Vec::new(),
+            slots: Vec::new(),
+            cost: Cost::default(),
+        };
+        let threads = threads.clamp(1, groups);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        Ok(Self {
+            vocabulary: settings.vocabulary()?,
+            shape,
+            state: State {
+                parameters: init::parameters(settings, &shape),
+                moments: Moments::new(shape.places().len),
+                steps: 0,
+                pace: Pace::new(),
+            },
+            optimiser: Optimiser::new(&shape, isa),
+            groups: (0..groups).map(group).collect(),
+            lines: 0,
+            threads: Arc::new(pool.map_err(std::io::Error::other)?),
+            settings: settings.clone(),
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The symbols.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// The most characters of a line.
+    pub fn max_line_len(&self) -> usize {
+        self.shape.block - 1
+    }
+
+    /// Steps of the schedule so far: those taken, and those that would have been with a stride of 1.
+    pub fn steps(&self) -> u64 {
+        self.state.steps
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(super) fn restore(&mut self, state: State) {
+        self.state = state;
+    }
+
+    /// Begins a batch of `lines` lines.
+    ///
+    /// # Panics
+    /// If they are more than a batch has.
+    pub(super) fn start(&mut self, lines: usize) {
+        assert!(
+            lines <= self.settings.batch_lines,
+            "a batch has at most its lines"
+        );
+        self.lines = lines;
+        for group in &mut self.groups {
+            group.engine.start();
+            group.next = [self.vocabulary.start(); LANES];
+            group.targets.clear();
+            group.slots.clear();
+            group.cost = Cost::default();
+        }
+    }
+
+    /// Takes a whole batch of known lines forward.
+    pub(super) fn read(&mut self, lines: &[&[u8]]) {
+        self.start(lines.len());
+        let (parameters, vocabulary) = (floats(&self.state.parameters), &self.vocabulary);
+        let groups = &mut self.groups;
+        self.threads.install(|| {
+            let groups = groups.par_iter_mut().zip(lines.par_chunks(LANES));
+            groups.for_each(|(group, lines)| group.read(parameters, vocabulary, lines));
+        });
+    }
+
+    /// The threads that it computes on.
+    pub(super) fn threads(&self) -> Arc<rayon::ThreadPool> {
+        Arc::clone(&self.threads)
+    }
+
+    /// Takes one position of all lines that have not ended forward. To be called on the learner's
+    /// own threads.
+    pub(super) fn step(&mut self) {
+        let parameters = floats(&self.state.parameters);
+        let used = self.lines.div_ceil(LANES);
+        let end = self.vocabulary.end();
+        let groups = self.groups[..used].par_iter_mut();
+        groups
+            .filter(|group| group.is_going(end))
+            .for_each(|group| group.forward(parameters));
+    }
+
+    /// The left ends of the slots of what follows in a line, as [`crate::network::Cdfs::row`].
+    pub(super) fn row(&self, line: usize) -> &[u32] {
+        self.groups[line / LANES].row(line % LANES)
+    }
+
+    /// Says what follows in a line, after [`Learner::step`].
+    pub(super) fn follow(&mut self, line: usize, token: Token) {
+        self.groups[line / LANES].follow(line % LANES, token);
+    }
+
+    /// The slots (left end, width) of what followed a position of a line; none where it had ended.
+    pub(super) fn slot(&self, position: usize, line: usize) -> Option<(Token, [u32; 2])> {
+        let group = &self.groups[line / LANES];
+        let token = (*group.targets.get(position)?)[line % LANES]?;
+        Some((token, group.slots[position][line % LANES]))
+    }
+
+    /// Positions of the batch's longest line.
+    pub(super) fn positions(&self) -> usize {
+        self.groups
+            .iter()
+            .map(|group| group.targets.len())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Counts the batch that was coded last, and takes a step on it if one is due.
+    pub(super) fn learn(&mut self) -> BatchRecord {
+        let mut record = self.record();
+        if record.tokens() == 0 {
+            return record;
+        }
+        let mut agreement = None;
+        if self.is_due() {
+            agreement = self.differentiate(&self.scales(&record), self.state.pace.asks());
+            record.step = Some(StepRecord {
+                agreement: agreement.as_ref().map(Agreement::cosine),
+                ..self.move_weights()
+            });
+        } else {
+            self.state.steps += 1 + u64::from(self.settings.replay);
+        }
+        let mut cost = Cost::default();
+        self.groups.iter().for_each(|group| cost.add(group.cost));
+        self.state.pace.count(cost, agreement, self.settings.stride);
+        record
+    }
+
+    /// Whether a step, and those that replay, are due on the batch that was coded last.
+    pub(super) fn is_due(&self) -> bool {
+        self.state.pace.is_due()
+    }
+
+    /// Takes a step on lines that were coded before.
+    pub(super) fn replay(&mut self, lines: &[&[u8]]) {
+        self.read(lines);
+        self.differentiate(&self.scales(&self.record()), false);
+        self.move_weights();
+    }
+
+    /// Takes a step along the first group's gradient.
+    fn move_weights(&mut self) -> StepRecord {
+        self.state.steps += 1;
+        let rate = self.settings.rate_of(self.state.steps);
+        let State {
+            parameters, moments, ..
+        } = &mut self.state;
+        let gradient = floats(self.groups[0].engine.gradient());
+        let (optimiser, settings) = (&mut self.optimiser, &self.settings);
+        let step = || optimiser.step(settings, rate, moments, floats_mut(parameters), gradient);
+        StepRecord {
+            gradient_norm: self.threads.install(step),
+            rate,
+            agreement: None,
+        }
+    }
+
+    /// What each position's surprisal counts in the gradient: its weight, over the sum of all tokens'
+    /// weights, positions from first to last.
+    fn scales(&self, record: &BatchRecord) -> Vec<f32> {
+        let weights = (0..record.by_position.len()).map(|position| self.settings.weight_of(position));
+        let counts = record.by_position.iter().map(|&(_, count)| count as f32);
+        let total = weights.clone().zip(counts).fold(0.0, |sum, (w, n)| sum + w * n);
+        weights.map(|weight| weight / total).collect()
+    }
+
+    /// The gradient of the batch's surprisal, at each position times its scale, into the first group's.
+    /// If `asks`, also how far the matrices' gradients of the batch's two halves agree, if it has two.
+    fn differentiate(&mut self, scales: &[f32], asks: bool) -> Option<Agreement> {
+        let parameters = floats(&self.state.parameters);
+        let groups = &mut self.groups[..self.lines.div_ceil(LANES)];
+        self.threads.install(|| {
+            groups
+                .par_iter_mut()
+                .for_each(|group| group.engine.backward(parameters, &group.targets, scales));
+        });
+        // The halves are what the tree of sums adds last.
+        let half = groups.len().next_power_of_two() / 2;
+        let mut engines: Vec<_> = groups.iter_mut().map(|group| &mut group.engine).collect();
+        let (left, right) = engines.split_at_mut(half);
+        add_in_pairs(left);
+        add_in_pairs(right);
+        let (first, second) = (left.first_mut()?, right.first_mut()?);
+        let matrices = self.shape.places().matrices();
+        let agreement = asks.then(|| {
+            let [first, second] = [&mut *first, second].map(|engine| floats(engine.gradient()));
+            Agreement::of(&first[matrices.clone()], &second[matrices])
+        });
+        add_in_pairs(&mut [first, second]);
+        agreement
+    }
+
+    /// What the batch cost.
+    fn record(&self) -> BatchRecord {
+        let mut record = BatchRecord {
+            lines: self.lines,
+            by_position: vec![(0.0, 0); self.positions()],
+            ..BatchRecord::default()
+        };
+        for group in &self.groups[..self.lines.div_ceil(LANES)] {
+            for (position, targets) in group.targets.iter().enumerate() {
+                let (nats, count) = &mut record.by_position[position];
+                for (line, token) in targets.iter().enumerate().filter_map(|(i, t)| Some((i, (*t)?))) {
+                    // Only told, never computed with: the logarithm need not be exact.
+                    *nats -= f64::from(group.engine.probability(position, line, token)).ln();
+                    *count += 1;
+                    let [_, width] = group.slots[position][line];
+                    record.slot_bits += f64::from(PRECISION as u32) - f64::from(width).log2();
+                }
+            }
+        }
+        record
+    }
+
+    /// What was learned, as a trained model.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if a parameter is not finite.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let config = self.settings.config.clone();
+        let shapes = config.tensor_shapes();
+        let parameters = floats(&self.state.parameters);
+        let tensor = |tensor: super::shape::Tensor| {
+            let shape = shapes[&tensor.name].clone();
+            let values = &parameters[tensor.place];
+            let values = match tensor.transposed {
+                false => values.to_vec(),
+                true => transposed(values, shape[0]),
+            };
+            (tensor.name, model::Tensor { shape, values })
+        };
+        Checkpoint::new(config, self.shape.tensors().into_iter().map(tensor).collect())
+    }
+}
+
+#[cfg(test)]
+impl Learner {
+    /// The gradient of `scale` times the surprisal of the batch that went forward last.
+    pub(super) fn gradient_now(&mut self, scale: f32) -> Vec<f32> {
+        self.differentiate(&vec![scale; self.positions()], false);
+        floats(self.groups[0].engine.gradient()).to_vec()
+    }
+
+    pub(super) fn parameters(&self) -> &[f32] {
+        floats(&self.state.parameters)
+    }
+}
+
+impl Group {
+    fn forward(&mut self, parameters: &[f32]) {
+        self.engine.forward(parameters, &self.next, &mut self.rows);
+        self.targets.push([None; LANES]);
+        self.slots.push([[0, 1 << PRECISION]; LANES]);
+    }
+
+    fn row(&self, line: usize) -> &[u32] {
+        let eights = self.rows.len() / LANES;
+        self.rows[line * eights..][..eights].as_flattened()
+    }
+
+    fn follow(&mut self, line: usize, token: Token) {
+        let row = self.row(line);
+        let left = row[usize::from(token)];
+        let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
+        let position = self.targets.len() - 1;
+        self.targets[position][line] = Some(token);
+        self.slots[position][line] = [left, right - left];
+        self.cost.count(right - left);
+        self.next[line] = token;
+    }
+
+    /// Whether some line has not ended.
+    fn is_going(&self, end: Token) -> bool {
+        match self.targets.last() {
+            None => true,
+            Some(last) => last.iter().any(|target| target.is_some_and(|token| token != end)),
+        }
+    }
+
+    /// Takes known lines forward as far as their ends.
+    fn read(&mut self, parameters: &[f32], vocabulary: &Vocabulary, lines: &[&[u8]]) {
+        let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
+        for position in 0..=longest {
+            self.forward(parameters);
+            for (i, line) in lines
+                .iter()
+                .enumerate()
+                .filter(|(_, line)| position <= line.len())
+            {
+                let token = match line.get(position) {
+                    Some(&c) => vocabulary.token(c).expect("the line fits"),
+                    None => vocabulary.end(),
+                };
+                self.follow(i, token);
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Sixteen lines, by the scalar definition or by the kernel.
+
+use super::kernel::{self, Sixteen, Targets, floats, floats_mut};
+use super::scalar::Lines;
+use super::shape::Shape;
+use crate::network::Isa;
+use crate::simd::{LANES, Vector};
+use crate::text::Token;
+
+/// Sixteen lines in lockstep and their gradient.
+pub(super) enum Engine {
+    /// By the definition.
+    Scalar(Box<Lines>),
+    /// By the kernel, compiled for an instruction set.
+    Kernel(Isa, Box<Sixteen>),
+}
+
+impl Engine {
+    pub fn new(shape: Shape, isa: Isa) -> Self {
+        match isa {
+            Isa::Scalar => Self::Scalar(Box::new(Lines::new(shape))),
+            isa => Self::Kernel(isa, Box::new(Sixteen::new(shape))),
+        }
+    }
+
+    /// The same engine with weights and activations rounded as the exact network's, or not.
+    pub fn rounding(mut self, rounded: bool) -> Self {
+        match &mut self {
+            Self::Scalar(lines) => lines.rounded = rounded,
+            Self::Kernel(_, lines) => lines.rounded = rounded,
+        }
+        self
+    }
+
+    /// Begins with new lines.
+    pub fn start(&mut self) {
+        match self {
+            Self::Scalar(lines) => lines.start(),
+            Self::Kernel(_, lines) => lines.start(),
+        }
+    }
+
+    /// Takes a token of each line; `rows` gets the left ends of the next symbols' slots.
+    pub fn forward(&mut self, parameters: &[f32], tokens: &[Token; LANES], rows: &mut [[u32; 8]]) {
+        match self {
+            Self::Scalar(lines) => lines.forward(parameters, tokens, rows),
+            Self::Kernel(isa, lines) => kernel::forward(*isa, lines, parameters, tokens, rows),
+        }
+    }
+
+    /// The gradient of the surprisal of the targets in nats, at each position times its scale.
+    pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scales: &[f32]) {
+        match self {
+            Self::Scalar(lines) => lines.backward(parameters, targets, scales),
+            Self::Kernel(isa, lines) => kernel::backward(*isa, lines, parameters, targets, scales),
+        }
+    }
+
+    /// The gradient that `backward` made.
+    pub fn gradient(&mut self) -> &mut [Vector] {
+        match self {
+            Self::Scalar(lines) => lines.gradient(),
+            Self::Kernel(_, lines) => lines.gradient(),
+        }
+    }
+
+    /// The probability of a token behind a position of a line, before it is rounded.
+    pub fn probability(&self, position: usize, line: usize, token: Token) -> f32 {
+        match self {
+            Self::Scalar(lines) => lines.probability(position, line, token),
+            Self::Kernel(_, lines) => lines.probability(position, line, token),
+        }
+    }
+}
+
+/// Adds the engines' gradients: neighbours first, then pairs of pairs, into the first one's.
+pub(super) fn add_in_pairs(engines: &mut [&mut Engine]) {
+    let mut stride = 1;
+    while stride < engines.len() {
+        for pair in engines.chunks_mut(2 * stride).filter(|pair| pair.len() > stride) {
+            let (to, from) = pair.split_at_mut(stride);
+            let from = floats(from[0].gradient());
+            let to = floats_mut(to[0].gradient());
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        }
+        stride *= 2;
+    }
+}

@@ -1,0 +1,63 @@
+//! A network that knows nothing, drawn from a seed.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::settings::Settings;
+use super::shape::{Kind, Shape};
+use crate::learner::kernel::floats_mut;
+use crate::simd::{LANES, Vector};
+
+/// ChaCha8's stream for initial parameters (3 is the float world's).
+const INIT_STREAM: u64 = 5;
+/// The stream that draws lines to replay.
+const REPLAY_STREAM: u64 = 6;
+
+fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(stream);
+    rng
+}
+
+/// The generator that draws lines to replay.
+pub(super) fn replay_generator(seed: u64) -> ChaCha8Rng {
+    generator(seed, REPLAY_STREAM)
+}
+
+/// Initial parameters: matrices and embeddings with the settings' deviations, residual projections
+/// divided by √(2·layers), gains 1, biases 0.
+pub(super) fn parameters(settings: &Settings, shape: &Shape) -> Vec<Vector> {
+    let mut rng = generator(settings.seed, INIT_STREAM);
+    let mut parameters = vec![Vector::ZERO; shape.places().len / LANES];
+    let all = floats_mut(&mut parameters);
+    for tensor in shape.tensors() {
+        let values = &mut all[tensor.place];
+        let deviation = match tensor.kind {
+            Kind::Tokens => settings.token_deviation,
+            Kind::Positions => settings.position_deviation,
+            Kind::Matrix => settings.matrix_deviation,
+            Kind::Head => settings.head_deviation,
+            Kind::Residual => settings.matrix_deviation / (2.0 * shape.layers as f32).sqrt(),
+            Kind::Gain => {
+                values.fill(1.0);
+                continue;
+            }
+            Kind::Bias => continue,
+        };
+        values.iter_mut().for_each(|v| *v = normal(&mut rng) * deviation);
+    }
+    parameters
+}
+
+/// A draw that is nearly normal, of deviation 1: the sum of twelve uniform 16-bit numbers, less its
+/// mean. Made of integers and one exact product.
+fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    let mut sum = 0i32;
+    for _ in 0..3 {
+        let four = rng.next_u64();
+        sum += (0..4).map(|i| (four >> (16 * i) & 0xffff) as i32).sum::<i32>();
+    }
+    (sum - 6 * 65_535) as f32 * (1.0 / 65_536.0)
+}

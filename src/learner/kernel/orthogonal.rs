@@ -1,0 +1,122 @@
+//! A matrix with its singular values brought near 1: Muon's step.
+//!
+//! The sums of the products run in each lane alone, as everywhere in the kernel: a lane is a column of
+//! the result. So a matrix stands twice while it is multiplied: by rows, whose numbers are the weights
+//! of a product, and by columns, sixteen of them side by side.
+
+use super::product::{by_line, product, product_of_columns};
+use super::{floats, room};
+use crate::learner::muon::{NEWTON_SCHULZ, STEPS};
+use crate::simd::{LANES, Lanes, Vector};
+
+/// Room for the products of a matrix of R rows and C columns, C ≤ R.
+pub(in crate::learner) struct Room {
+    /// C.
+    width: usize,
+    /// The matrix by columns: R×16 of them, one behind the other.
+    columns: Vec<Vector>,
+    /// XᵀX by columns and by rows.
+    gram: Vec<Vector>,
+    gram_rows: Vec<Vector>,
+    /// Its square, then the polynomial of it, by columns.
+    polynomial: Vec<Vector>,
+}
+
+impl Room {
+    /// Room for `rows` rows of `width` columns.
+    pub fn new(rows: usize, width: usize) -> Self {
+        let square = width * width / LANES;
+        Self {
+            width,
+            columns: room(rows * width / LANES),
+            gram: room(square),
+            gram_rows: room(square),
+            polynomial: room(square),
+        }
+    }
+}
+
+/// Rows of `blocks` vectors by columns.
+fn by_columns(rows: &[Vector], blocks: usize, columns: &mut [Vector]) {
+    let count = rows.len() / blocks;
+    for (block, column) in columns.chunks_exact_mut(count).enumerate() {
+        let of_block = rows[block..].iter().step_by(blocks);
+        column.iter_mut().zip(of_block).for_each(|(to, from)| *to = *from);
+    }
+}
+
+/// As [`by_columns`], back again.
+fn by_rows(columns: &[Vector], blocks: usize, rows: &mut [Vector]) {
+    let count = rows.len() / blocks;
+    for (block, column) in columns.chunks_exact(count).enumerate() {
+        let of_block = rows[block..].iter_mut().step_by(blocks);
+        of_block.zip(column).for_each(|(to, from)| *to = *from);
+    }
+}
+
+/// The upper part of a symmetric matrix by columns, from the lower: what a block of columns has above
+/// its diagonal block stands, turned, in the blocks before it.
+///
+/// # Safety
+/// The processor has the lanes' instruction set.
+#[inline(always)]
+unsafe fn mirror<L: Lanes>(width: usize, columns: &mut [Vector]) {
+    for block in 1..width / LANES {
+        let (done, rest) = columns.split_at_mut(block * width);
+        let above = rest[..block * LANES].chunks_exact_mut(LANES);
+        for (to, from) in above.zip(done.chunks_exact(width)) {
+            // SAFETY: as promised by the caller.
+            unsafe { by_line::<L>(&from[block * LANES..][..LANES], to) }
+        }
+    }
+}
+
+/// x ← x·(aI + bA + cA²) with A = xᵀx, [`STEPS`] times. Rows of `room`'s width, its norm at most 1.
+///
+/// A and A² are symmetric to the bit, so a third and more of them is mirrored instead of computed.
+///
+/// # Safety
+/// The processor has the lanes' instruction set.
+#[inline(always)]
+pub(super) unsafe fn orthogonalise_in<L: Lanes>(x: &mut [Vector], room: &mut Room) {
+    let (width, blocks) = (room.width, room.width / LANES);
+    let rows = x.len() / blocks;
+    let [a, b, c] = NEWTON_SCHULZ;
+    for _ in 0..STEPS {
+        by_columns(x, blocks, &mut room.columns);
+        let columns = room.columns.chunks_exact(rows);
+        for ((block, column), gram) in columns.enumerate().zip(room.gram.chunks_exact_mut(width)) {
+            let first = block * LANES;
+            // SAFETY: as promised by the caller.
+            unsafe { product_of_columns::<L>(floats(x), first, column, &mut gram[first..]) }
+        }
+        // SAFETY: as promised by the caller.
+        unsafe { mirror::<L>(width, &mut room.gram) }
+        by_rows(&room.gram, blocks, &mut room.gram_rows);
+        let grams = room.gram.chunks_exact(width);
+        for ((block, gram), polynomial) in grams.enumerate().zip(room.polynomial.chunks_exact_mut(width)) {
+            let first = block * LANES;
+            let below = &mut polynomial[first..];
+            // SAFETY: as promised by the caller.
+            unsafe {
+                product::<L>(&floats(&room.gram_rows)[first * width..], None, gram, below);
+                let (b, c) = (L::splat(b), L::splat(c));
+                for (square, gram) in below.iter_mut().zip(&gram[first..]) {
+                    let sum = L::add(L::mul(b, L::load(gram)), L::mul(c, L::load(square)));
+                    L::store(square, sum);
+                }
+            }
+            for (lane, row) in below[..LANES].iter_mut().enumerate() {
+                row.0[lane] = (f32::from_bits(row.0[lane]) + a).to_bits();
+            }
+        }
+        // SAFETY: as promised by the caller.
+        unsafe { mirror::<L>(width, &mut room.polynomial) }
+        let polynomials = room.polynomial.chunks_exact(width);
+        for (polynomial, column) in polynomials.zip(room.columns.chunks_exact_mut(rows)) {
+            // SAFETY: as promised by the caller.
+            unsafe { product::<L>(floats(x), None, polynomial, column) }
+        }
+        by_rows(&room.columns, blocks, x);
+    }
+}

@@ -1,0 +1,42 @@
+//! The exact learner: a GPT that learns while it codes, the same on every machine.
+//!
+//! Training is a compression of its data: each batch of lines is coded with what was learned so far,
+//! then one gradient step is taken on it; a decoder decodes the batch, takes the same step and so
+//! holds the same network. No weights travel. That asks of a whole training run what [`crate::network`]
+//! asks of a trained network: the same bits everywhere. Here they come from IEEE-754 binary32 alone,
+//! with +, −, ×, ÷, √, comparison and conversion, and from sums whose order is written down
+//! (`docs/learning.md`).
+//!
+//! [`Settings`] are all that both sides must know; [`Learner`] is the network, its gradient and its
+//! optimiser (Muon for the layers' matrices, AdamW for all else); [`LearningCoder`] turns lines into bits
+//! with it. [`Backprop`] is the same network and gradient for a training that moves the weights itself.
+
+#![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
+
+mod adamw;
+mod backprop;
+mod batch;
+mod coder;
+mod engine;
+mod header;
+mod init;
+mod kernel;
+mod math;
+mod muon;
+mod optimiser;
+mod pace;
+mod replay;
+mod rounding;
+mod scalar;
+mod settings;
+mod shape;
+mod survey;
+
+#[cfg(test)]
+mod tests;
+
+pub use backprop::{Backprop, Loss, Prediction};
+pub use batch::{BatchRecord, Learner, StepRecord};
+pub use coder::{LearningCoder, Observer};
+pub use settings::Settings;
+pub use survey::Survey;

@@ -1,0 +1,206 @@
+//! Everything that both sides have to know before the first line: it stands in an archive's header.
+
+use super::kernel::Sixteen;
+use super::shape::Shape;
+use crate::model::GptConfig;
+use crate::simd::LANES;
+use crate::text::Vocabulary;
+use crate::{Error, Result};
+
+/// The most bytes that a learner may take; a header that asks for more is refused.
+const MEMORY_MAX: usize = 160 << 20;
+
+/// Where the end is not known the rate falls to 1/√2 of its highest in so many steps.
+const OPEN_STEPS: f64 = 8192.0;
+
+/// How a learner learns.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Settings {
+    /// The network's shape and its symbols.
+    pub config: GptConfig,
+    /// Lines of a batch: what a step is taken on.
+    pub batch_lines: usize,
+    /// The highest learning rate.
+    pub rate: f32,
+    /// The embeddings' learning rate is so many times that of all else.
+    pub embedding_rate: f32,
+    /// The rate of the layers' matrices, which Muon moves, is so many times that of all else.
+    pub matrix_rate: f32,
+    /// Decay of their gradients' mean.
+    pub matrix_beta: f32,
+    /// What the first position of a line counts in the gradient; the last counts 1, those between
+    /// rise with the fourth power of their place. The more of a line is known, the more of what follows
+    /// can be learned, and the less of its gradient is noise.
+    pub first_weight: f32,
+    /// Steps of linear warm-up to it.
+    pub warmup: u32,
+    /// Steps over which the rate falls along a straight line from there; 0 where nobody knows how
+    /// many there will be: then it falls ever more slowly, with the root of the steps.
+    pub steps: u64,
+    /// What is left of the highest rate at the end.
+    pub final_share: f32,
+    /// Decay of the gradient's mean.
+    pub beta1: f32,
+    /// Decay of its squares' mean.
+    pub beta2: f32,
+    /// Decay of the matrices of linear layers, times the rate.
+    pub weight_decay: f32,
+    /// The gradient's norm is cut down to this.
+    pub clip: f32,
+    /// Deviation of the tokens' embeddings at first.
+    pub token_deviation: f32,
+    /// Deviation of the positions' embeddings at first.
+    pub position_deviation: f32,
+    /// Deviation of the matrices at first.
+    pub matrix_deviation: f32,
+    /// Deviation of the head at first.
+    pub head_deviation: f32,
+    /// What initial parameters and replayed lines are drawn from.
+    pub seed: u64,
+    /// Further steps for each batch, on lines that came before.
+    pub replay: u8,
+    /// Where nothing more is learned, a step is taken on the first of two batches, then on the first of
+    /// four, up to the first of so many, a power of two. 1 takes one on each, always.
+    pub stride: u8,
+}
+
+impl Settings {
+    /// What suits a network of this shape. Narrow networks learn at higher rates, from larger weights;
+    /// matrices, which Muon moves, at one rate whatever their width.
+    pub fn new(config: GptConfig) -> Self {
+        let (rate, matrix_deviation) = match config.n_embd {
+            0..=16 => (9e-3, 0.1),
+            17..=32 => (4.5e-3, 0.075),
+            33..=48 => (3e-3, 0.06),
+            49..=128 => (1.2e-3, 0.04),
+            _ => (8e-4, 0.03),
+        };
+        Self {
+            config,
+            batch_lines: 32,
+            rate,
+            embedding_rate: 1.0,
+            matrix_rate: 0.018 / rate,
+            matrix_beta: 0.95,
+            first_weight: 0.05,
+            warmup: 200,
+            steps: 0,
+            final_share: 0.1,
+            beta1: 0.9,
+            beta2: 0.98,
+            weight_decay: 0.1,
+            clip: 1.0,
+            token_deviation: 0.06,
+            position_deviation: 0.06,
+            matrix_deviation,
+            head_deviation: 0.02,
+            seed: 1,
+            replay: 0,
+            stride: 8,
+        }
+    }
+
+    /// Whether a learner can be made of them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with what is out of range.
+    pub fn check(&self) -> Result<()> {
+        let shape = self.shape()?;
+        let wrong = |what: &str| Err(Error::invalid(format!("a learner's {what}")));
+        if !(1..=4096).contains(&self.batch_lines) {
+            return wrong("batch has 1 to 4096 lines");
+        }
+        if !self.stride.is_power_of_two() || self.stride > 64 {
+            return wrong("stride is 1, 2, 4, 8, 16, 32 or 64 batches");
+        }
+        let positive = |x: f32, max: f32| x > 0.0 && x <= max;
+        let within = |x: f32, max: f32| (0.0..=max).contains(&x);
+        if !within(self.rate, 1.0) || !within(self.final_share, 1.0) {
+            return wrong("learning rate and its share at the end are within 0 and 1");
+        }
+        if !within(self.beta1, 0.9999) || !within(self.beta2, 0.999_999) || !within(self.weight_decay, 1.0) {
+            return wrong("moments decay by less than 1, its weights by at most 1");
+        }
+        if !within(self.matrix_rate, 100.0) || !within(self.matrix_beta, 0.9999) {
+            return wrong(
+                "matrices learn at most 100 times as fast as all else, their gradients' mean decays by less than 1",
+            );
+        }
+        if !positive(self.first_weight, 1.0) {
+            return wrong("first position counts more than 0 and at most 1");
+        }
+        if !within(self.embedding_rate, 100.0) {
+            return wrong("embeddings learn at most 100 times as fast as all else");
+        }
+        let deviations = [
+            self.token_deviation,
+            self.position_deviation,
+            self.matrix_deviation,
+            self.head_deviation,
+        ];
+        if !positive(self.clip, 1e6) || !deviations.iter().all(|&d| within(d, 10.0)) {
+            return wrong("gradient is cut to a positive norm, its weights begin within 10");
+        }
+        let bytes = self.memory(&shape);
+        if bytes > MEMORY_MAX {
+            return wrong(&format!(
+                "memory is at most {} MiB, but this shape takes {}: fewer lines a batch, or shorter ones, or a smaller preset",
+                MEMORY_MAX >> 20,
+                bytes >> 20
+            ));
+        }
+        Ok(())
+    }
+
+    /// The longest block of positions, at most this config's, that memory allows; none if not even a
+    /// short one does.
+    pub(crate) fn fit_block(&mut self) -> Result<()> {
+        let fits = |settings: &Self| Ok::<_, Error>(settings.memory(&settings.shape()?) <= MEMORY_MAX);
+        while self.batch_lines > LANES && !fits(self)? {
+            self.batch_lines = (self.batch_lines / 2).next_multiple_of(LANES);
+        }
+        while self.config.block_size > 16 && !fits(self)? {
+            self.config.block_size -= 8;
+        }
+        self.check()
+    }
+
+    /// About how many bytes a learner takes.
+    fn memory(&self, shape: &Shape) -> usize {
+        let groups = self.batch_lines.div_ceil(LANES);
+        // Parameters, two moments, all three as they were before a block, and what Muon multiplies.
+        groups * Sixteen::bytes(shape) + 9 * shape.places().len * size_of::<f32>()
+    }
+
+    pub(super) fn shape(&self) -> Result<Shape> {
+        Shape::of(&self.config)
+    }
+
+    /// The learning rate of step 1, 2, …, in binary64.
+    pub(super) fn rate_of(&self, step: u64) -> f64 {
+        let peak = f64::from(self.rate);
+        let warmup = u64::from(self.warmup);
+        if step <= warmup {
+            return peak * (step as f64 / warmup as f64);
+        }
+        if self.steps == 0 {
+            return peak / (1.0 + (step - warmup) as f64 / OPEN_STEPS).sqrt();
+        }
+        let span = self.steps.saturating_sub(warmup).max(1);
+        let progress = (step - warmup) as f64 / span as f64;
+        let left = if progress < 1.0 { 1.0 - progress } else { 0.0 };
+        let share = f64::from(self.final_share);
+        peak * (share + (1.0 - share) * left)
+    }
+
+    /// What a position of a line counts in the gradient.
+    pub(super) fn weight_of(&self, position: usize) -> f32 {
+        let place = position as f32 / (self.config.block_size as f32 - 1.0).max(1.0);
+        let square = place * place;
+        self.first_weight + (1.0 - self.first_weight) * (square * square)
+    }
+
+    pub(super) fn vocabulary(&self) -> Result<Vocabulary> {
+        self.config.vocabulary()
+    }
+}

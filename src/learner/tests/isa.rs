@@ -1,0 +1,48 @@
+//! The definition against the kernel in every instruction set, bit for bit, whole steps of it.
+
+use super::{learner, lines, settings, slices};
+use crate::learner::coder::LearningCoder;
+use crate::learner::settings::Settings;
+use crate::model::{GptConfig, Preset};
+use crate::network::Isa;
+use crate::text::Vocabulary;
+
+/// The bits of all parameters after three batches, and the words that these took.
+fn run(settings: &Settings, isa: Isa) -> (Vec<u32>, Vec<u32>) {
+    let mut coder = LearningCoder::with_learner(learner(settings, isa));
+    let lines = lines(100, settings.config.block_size - 1);
+    let words = coder.encode(&slices(&lines));
+    let bits = coder.learner().parameters().iter().map(|p| p.to_bits()).collect();
+    (bits, words)
+}
+
+fn all_agree(settings: &Settings) {
+    let definition = run(settings, Isa::Scalar);
+    for isa in Isa::ALL {
+        if isa.is_available() {
+            assert!(run(settings, isa) == definition, "{isa}");
+        } else {
+            println!("this processor lacks {isa}: not compared");
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_is_the_definition() {
+    all_agree(&settings(Preset::Pico, 9));
+    all_agree(&settings(Preset::Tiny, 5));
+}
+
+/// Heads of 16 features, an odd number of symbols, and batches that fill no register.
+#[test]
+fn odd_sizes_are_the_definition() {
+    let symbols: Vec<u8> = (b'*'..=b'=').chain(*b"se.").filter(|b| *b != b'.').collect();
+    let vocabulary = Vocabulary::new(&[&symbols[..], b"."].concat(), b's', b'e').unwrap();
+    let mut settings = Settings {
+        config: GptConfig::with_vocabulary(Preset::Nano, 4, &vocabulary),
+        ..settings(Preset::Nano, 4)
+    };
+    settings.batch_lines = 19;
+    settings.replay = 1;
+    all_agree(&settings);
+}

@@ -1,0 +1,332 @@
+//! Models ready for use: those in the binary, those in folders, those in archives.
+//!
+//! The binary has several models for every distribution of addition lines: tiny, and what is faster (lite,
+//! pico) or codes in fewer bits (nano). A [`Level`] says which may be chosen, [`Models::choose`] takes the
+//! one that codes the first lines in the fewest bits.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use crate::archive::hex;
+use crate::coding::LineCoder;
+use crate::model::{Checkpoint, GptConfig, LOG_FILE, read_folder};
+use crate::network::ExactModel;
+use crate::{Error, Result};
+
+/// A model with its name: the exact network that codes, and the files that it came from.
+pub struct Model {
+    name: String,
+    config: GptConfig,
+    /// Of a bundled model not before it is asked for: quantising takes time and memory.
+    exact: OnceLock<ExactModel>,
+    files: (Cow<'static, [u8]>, Cow<'static, [u8]>),
+    log: Cow<'static, str>,
+    /// The levels that may choose it.
+    levels: Option<RangeInclusive<u8>>,
+}
+
+impl Model {
+    /// Reads a model folder and quantises it. Its name is the folder's.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] if a file cannot be read, [`Error::Model`] if it makes no sense.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let (config, weights) = read_folder(folder)?;
+        let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let name = resolved
+            .file_name()
+            .map_or("model".into(), |name| name.to_string_lossy().into_owned());
+        let mut model = Self::from_files(&name, config, weights)?;
+        // A model needs none: one from elsewhere has no such file.
+        model.log = std::fs::read_to_string(folder.join(LOG_FILE))
+            .unwrap_or_default()
+            .into();
+        Ok(model)
+    }
+
+    /// A model from the bytes of `config.json` and `model.safetensors`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if they make no sense.
+    pub fn from_files(name: &str, config: Vec<u8>, weights: Vec<u8>) -> Result<Self> {
+        let checkpoint = Checkpoint::from_bytes(&config, &weights)?;
+        let exact = ExactModel::from_checkpoint(&checkpoint)?;
+        let mut name = name.to_owned();
+        while name.len() > MAX_NAME {
+            name.pop();
+        }
+        Ok(Self {
+            name,
+            config: checkpoint.config().clone(),
+            exact: exact.into(),
+            files: (config.into(), weights.into()),
+            log: "".into(),
+            levels: None,
+        })
+    }
+
+    fn bundled(files: &BundledFiles) -> Self {
+        Self {
+            name: files.name.into(),
+            config: GptConfig::from_json(files.config).expect(WHOLE),
+            exact: OnceLock::new(),
+            files: (files.config.into(), files.weights.into()),
+            log: files.log.into(),
+            levels: Some(files.levels.clone()),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The network's shape.
+    pub fn config(&self) -> &GptConfig {
+        &self.config
+    }
+
+    /// The network that codes.
+    pub fn exact(&self) -> &ExactModel {
+        self.exact.get_or_init(|| {
+            let (config, weights) = self.files();
+            let checkpoint = Checkpoint::from_bytes(config, weights).expect(WHOLE);
+            ExactModel::from_checkpoint(&checkpoint).expect(WHOLE)
+        })
+    }
+
+    /// The first 16 hexadecimal digits of its identity.
+    pub fn identity(&self) -> String {
+        hex(self.exact().identity())
+    }
+
+    /// The bytes of `config.json` and `model.safetensors`.
+    pub fn files(&self) -> (&[u8], &[u8]) {
+        (&self.files.0, &self.files.1)
+    }
+
+    /// Its training log, as JSON lines; empty if none came with it.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+}
+
+const WHOLE: &str = "a bundled model is whole, and SURPRISAL_ISA was checked before";
+
+/// The files of a model in the binary.
+struct BundledFiles {
+    name: &'static str,
+    config: &'static [u8],
+    weights: &'static [u8],
+    log: &'static str,
+    levels: RangeInclusive<u8>,
+}
+
+/// The files of a folder in `models/`.
+macro_rules! bundled {
+    ($name:literal, $levels:expr) => {
+        BundledFiles {
+            name: $name,
+            config: include_bytes!(concat!("../../models/", $name, "/config.json")),
+            weights: include_bytes!(concat!("../../models/", $name, "/model.safetensors")),
+            log: include_str!(concat!("../../models/", $name, "/training.jsonl")),
+            levels: $levels,
+        }
+    };
+}
+
+/// The models in the binary, the default first. Where two are equally good the first is chosen.
+static BUNDLED: [BundledFiles; 8] = [
+    bundled!("tiny-uniform", 4..=8),
+    bundled!("tiny-leading", 4..=9),
+    // A quarter of the hidden units already; fewer are hardly faster, and pico is too narrow for such sums.
+    bundled!("tiny-natural", 1..=9),
+    bundled!("lite-uniform", 2..=3),
+    bundled!("lite-leading", 2..=3),
+    bundled!("pico-uniform", 1..=1),
+    bundled!("pico-leading", 1..=1),
+    bundled!("nano-uniform", 9..=9),
+];
+
+/// What compressing may take and give, from 1, the fastest, to 9, the smallest; 6 unless asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(u8);
+
+impl Level {
+    /// All of them.
+    pub const ALL: RangeInclusive<u8> = 1..=9;
+
+    /// A level from 1 to 9.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for any other number.
+    pub fn new(level: u8) -> Result<Self> {
+        match Self::ALL.contains(&level) {
+            true => Ok(Self(level)),
+            false => Err(Error::invalid(format!("there are levels 1 to 9, not {level}"))),
+        }
+    }
+
+    /// Whether this model, a bundled one, is among those that it chooses from.
+    pub fn may_choose(self, model: &Model) -> bool {
+        model
+            .levels
+            .as_ref()
+            .is_some_and(|levels| levels.contains(&self.0))
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self(6)
+    }
+}
+
+/// Lines that a model is tried on.
+const TRIED: usize = 128;
+
+/// Bits that a model takes for the first lines of a content, those outside its grammar as they are.
+fn bits(model: &Model, beginning: &[u8]) -> u64 {
+    let mut coder = LineCoder::new(model.exact());
+    let lines = beginning.split_inclusive(|&c| c == b'\n').take(TRIED);
+    let text = lines.map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    });
+    let (fitting, others): (Vec<&[u8]>, Vec<&[u8]>) = text.partition(|line| coder.fits(line));
+    let outside: u64 = others.iter().map(|line| 8 * line.len() as u64).sum();
+    outside + 32 * coder.encode(&fitting).len() as u64
+}
+
+/// The longest name of a model in an archive, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The models that an archive may have been made with.
+#[derive(Clone)]
+pub struct Models(Vec<Arc<Model>>);
+
+impl Models {
+    /// The models in the binary, the default first.
+    pub fn bundled() -> Self {
+        static MODELS: OnceLock<Vec<Arc<Model>>> = OnceLock::new();
+        let load = |files| Arc::new(Model::bundled(files));
+        Self(MODELS.get_or_init(|| BUNDLED.iter().map(load).collect()).clone())
+    }
+
+    /// The bundled model that codes the beginning of a content in the fewest bits, of those that a
+    /// level chooses among. It looks at some hundred lines; a content without a line that any of
+    /// them knows gets the first.
+    pub fn choose(&self, level: Level, beginning: &[u8]) -> &Arc<Model> {
+        let candidates: Vec<_> = self.iter().filter(|model| level.may_choose(model)).collect();
+        let costs: Vec<u64> = candidates
+            .par_iter()
+            .map(|model| bits(model, beginning))
+            .collect();
+        let cheapest = candidates.into_iter().zip(costs).min_by_key(|&(_, cost)| cost);
+        cheapest.expect("every family has a model").0
+    }
+
+    /// Adds a model, before all others.
+    pub fn add(&mut self, model: Arc<Model>) {
+        self.0.insert(0, model);
+    }
+
+    /// The model to compress with: the one that was added last, or the bundled default.
+    pub fn default_model(&self) -> &Arc<Model> {
+        &self.0[0]
+    }
+
+    /// The model of a name, if there is one.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Model>> {
+        self.0.iter().find(|model| model.name() == name)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.0.iter()
+    }
+
+    /// The model that an archive asks for: one of these, or the one that it carries.
+    ///
+    /// # Errors
+    /// [`Error::WrongModel`] if there is none, [`Error::Damaged`] or [`Error::Model`] if the
+    /// carried one is not whole.
+    pub(crate) fn find(&self, identity: &[u8; 32], name: &str, carried: Option<&[u8]>) -> Result<Arc<Model>> {
+        // By name first, so that no other model need be quantised.
+        let (named, others): (Vec<_>, Vec<_>) = self.iter().partition(|model| model.name() == name);
+        let mut all = named.into_iter().chain(others);
+        if let Some(model) = all.find(|model| model.exact().identity() == identity) {
+            return Ok(Arc::clone(model));
+        }
+        let wrong = |at_hand: String| Error::WrongModel {
+            name: name.into(),
+            wanted: hex(identity),
+            at_hand,
+        };
+        let Some(carried) = carried else {
+            let names = self
+                .0
+                .iter()
+                .map(|model| format!("'{}' ({})", model.name, model.identity()));
+            return Err(wrong(format!(
+                "at hand: {}",
+                names.collect::<Vec<_>>().join(", ")
+            )));
+        };
+        let (config, weights) = crate::archive::model_from_bytes(carried)?;
+        let model = Model::from_files(name, config, weights)?;
+        match model.exact().identity() == identity {
+            true => Ok(Arc::new(model)),
+            false => Err(wrong(format!(
+                "but it carries one of identity {}",
+                model.identity()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh() -> Models {
+        Models(
+            BUNDLED
+                .iter()
+                .map(|files| Arc::new(Model::bundled(files)))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn only_what_is_needed_is_quantised() {
+        let models = fresh();
+        let quantised = || -> Vec<String> {
+            let done = models.iter().filter(|model| model.exact.get().is_some());
+            done.map(|model| model.name().to_owned()).collect()
+        };
+        let wanted = fresh()
+            .by_name("tiny-leading")
+            .map(|model| *model.exact().identity());
+        models.find(&wanted.unwrap(), "tiny-leading", None).unwrap();
+        assert_eq!(quantised(), ["tiny-leading"]);
+        let level = Level::new(3).unwrap();
+        assert!(level.may_choose(models.choose(level, b"1+1=2\n")));
+        let tried = ["tiny-leading", "tiny-natural", "lite-uniform", "lite-leading"];
+        assert_eq!(quantised(), tried);
+    }
+
+    #[test]
+    fn there_are_nine_levels_and_each_has_a_model() {
+        assert!(Level::new(0).is_err() && Level::new(10).is_err());
+        let models = fresh();
+        for level in Level::ALL.map(|level| Level::new(level).unwrap()) {
+            assert_eq!(models.iter().filter(|model| level.may_choose(model)).count(), 3);
+        }
+        assert!(Level::default().may_choose(models.default_model()));
+    }
+}
