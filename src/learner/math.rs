@@ -29,6 +29,13 @@ pub(super) mod gelu {
     pub const D3: f32 = 0.214_064_43;
 }
 
+/// a, b and c of the polynomial aσ + bσ³ + cσ⁵ that brings singular values near 1 (Muon, Jordan et al.,
+/// 2024).
+pub(super) const NEWTON_SCHULZ: [f32; 3] = [3.4445, -4.7750, 2.0315];
+
+/// How often the polynomial is applied.
+pub(super) const NEWTON_SCHULZ_STEPS: usize = 5;
+
 /// The greater of two; the second unless the first is greater.
 pub(super) fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }

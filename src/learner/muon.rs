@@ -15,12 +15,6 @@ use super::shape::{LayerMatrix, Shape};
 use crate::network::Isa;
 use crate::simd::{LANES, Vector};
 
-/// a, b and c of the polynomial aσ + bσ³ + cσ⁵ that brings singular values near 1 (Jordan's).
-pub(super) const NEWTON_SCHULZ: [f32; 3] = [3.4445, -4.7750, 2.0315];
-
-/// How often the polynomial is applied.
-pub(super) const STEPS: usize = 5;
-
 /// What a norm is at least divided by.
 const EPSILON: f32 = 1e-12;
 

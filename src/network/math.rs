@@ -4,7 +4,7 @@
 //! contracts a product and a sum into one operation.
 //!
 //! These are the definitions for one value. The vector kernels do the same operations in the same
-//! order on sixteen lines at once (see [`super::lanes`]).
+//! order on sixteen lines at once (see [`crate::simd`]).
 
 /// Adding and subtracting 1.5·2²³ rounds a float below 2²² in magnitude to an integer, ties to even.
 pub(crate) const ROUND: f32 = 12_582_912.0;

@@ -7,12 +7,11 @@
 //! The same token sequence gives the same integers on every machine, alone or beside other lines,
 //! whether tokens were known ahead or come one by one. How: `docs/exactness.md`. What is computed:
 //! the `scalar` module, which is the definition. How fast: the `lockstep` module, one kernel written
-//! over the operations of `lanes` and compiled for each instruction set.
+//! over the operations of `simd` and compiled for each instruction set.
 
 #![allow(unsafe_code, reason = "the kernels call the processor's vector instructions")]
 
 mod cuda;
-mod isa;
 mod lockstep;
 pub(crate) mod math;
 mod packed;
@@ -23,8 +22,8 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub use crate::simd::{ISA_VARIABLE, Isa};
 pub use cuda::{Device, DeviceChoice};
-pub use isa::{ISA_VARIABLE, Isa};
 pub use parameters::PRECISION;
 
 use crate::Result;
@@ -32,7 +31,7 @@ use crate::model::Checkpoint;
 use crate::simd::LANES;
 use crate::text::{Token, Vocabulary};
 pub(crate) use cuda::{KnownLines, Steps};
-use lockstep::{Lockstep, Prefixes};
+use lockstep::{Lockstep, Prefixes, fill_prefixes, step};
 use packed::Packed;
 use parameters::Parameters;
 pub(crate) use parameters::{ACTIVATION_MAX, HIDDEN_MAX, QUERY_MAX, SCALE_FLOOR, VALUE_MAX};
@@ -42,6 +41,7 @@ pub(crate) use quantize::weight_step;
 pub struct ExactModel {
     parameters: Parameters,
     packed: Packed,
+    prefixes: Prefixes,
     identity: [u8; 32],
     isa: Isa,
 }
@@ -68,13 +68,17 @@ impl ExactModel {
             )));
         }
         let parameters = quantize::quantize(checkpoint)?;
-        let (mut packed, identity) = (Packed::new(&parameters), parameters.identity());
-        if isa != Isa::Scalar {
-            Prefixes::fill(isa, &mut packed, parameters.vocabulary.start());
-        }
+        let (packed, identity) = (Packed::new(&parameters), parameters.identity());
+        let start = parameters.vocabulary.start();
+        let prefixes = if isa == Isa::Scalar {
+            Prefixes::new(start)
+        } else {
+            fill_prefixes(isa, &packed, start)
+        };
         Ok(Self {
             parameters,
             packed,
+            prefixes,
             identity,
             isa,
         })
@@ -212,7 +216,14 @@ impl Group<'_> {
                 // What fills the last tile begins as lines do.
                 self.tokens[self.lines..padded].fill(tokens.first().copied().unwrap_or_default());
                 let (tokens, rows) = (&self.tokens[..padded], &mut self.rows[..padded * eights]);
-                isa::step(self.model.isa, state, &self.model.packed, tokens, rows);
+                step(
+                    self.model.isa,
+                    state,
+                    &self.model.packed,
+                    &self.model.prefixes,
+                    tokens,
+                    rows,
+                );
             }
         }
         Cdfs {

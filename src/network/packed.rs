@@ -1,7 +1,6 @@
 //! The parameters laid out for the kernel: weights in the order in which it reads them, and what a
 //! token at a position brings with it as one record of 32-bit words.
 
-use super::lockstep::Prefixes;
 use super::parameters::{Attended, Head, KEY_ZERO, Linear, Parameters, Shape, TILE};
 use crate::text::Token;
 
@@ -144,8 +143,6 @@ pub(crate) struct Packed {
     records: Vec<[u32; 8]>,
     pub layers: Vec<PackedLayer>,
     pub head: PackedHead,
-    /// What is known of the first positions: nothing, until it is filled.
-    pub prefixes: Prefixes,
 }
 
 impl Packed {
@@ -176,7 +173,6 @@ impl Packed {
             records,
             layers,
             head,
-            prefixes: Prefixes::default(),
         }
     }
 

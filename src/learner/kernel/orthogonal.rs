@@ -6,7 +6,7 @@
 
 use super::product::{by_line, product, product_of_columns};
 use super::{floats, room};
-use crate::learner::muon::{NEWTON_SCHULZ, STEPS};
+use crate::learner::math::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS};
 use crate::simd::{LANES, Lanes, Vector};
 
 /// Room for the products of a matrix of R rows and C columns, C ≤ R.
@@ -71,7 +71,7 @@ unsafe fn mirror<L: Lanes>(width: usize, columns: &mut [Vector]) {
     }
 }
 
-/// x ← x·(aI + bA + cA²) with A = xᵀx, [`STEPS`] times. Rows of `room`'s width, its norm at most 1.
+/// x ← x·(aI + bA + cA²) with A = xᵀx, [`NEWTON_SCHULZ_STEPS`] times. Rows of `room`'s width, its norm at most 1.
 ///
 /// A and A² are symmetric to the bit, so a third and more of them is mirrored instead of computed.
 ///
@@ -82,7 +82,7 @@ pub(super) unsafe fn orthogonalise_in<L: Lanes>(x: &mut [Vector], room: &mut Roo
     let (width, blocks) = (room.width, room.width / LANES);
     let rows = x.len() / blocks;
     let [a, b, c] = NEWTON_SCHULZ;
-    for _ in 0..STEPS {
+    for _ in 0..NEWTON_SCHULZ_STEPS {
         by_columns(x, blocks, &mut room.columns);
         let columns = room.columns.chunks_exact(rows);
         for ((block, column), gram) in columns.enumerate().zip(room.gram.chunks_exact_mut(width)) {

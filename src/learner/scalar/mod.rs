@@ -8,8 +8,7 @@ mod backward;
 
 use std::ops::Range;
 
-use super::math::{EPSILON, LOG2_E, exp2, gelu, max};
-use super::muon::{NEWTON_SCHULZ, STEPS};
+use super::math::{EPSILON, LOG2_E, NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, exp2, gelu, max};
 use super::rounding::{Row, attention_rows};
 use super::shape::{LayerPlaces, NormPlaces, Places, Shape};
 use crate::network::PRECISION;
@@ -84,11 +83,11 @@ fn product_transposed(w: &[f32], b: &[f32], x: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// x ← x·(aI + bA + cA²) with A = xᵀx, [`STEPS`] times; x has rows of `width` numbers.
+/// x ← x·(aI + bA + cA²) with A = xᵀx, [`NEWTON_SCHULZ_STEPS`] times; x has rows of `width` numbers.
 pub(super) fn orthogonalise(x: &mut [f32], width: usize) {
     let [a, b, c] = NEWTON_SCHULZ;
     let column = |m: &[f32], j: usize| m[j..].iter().step_by(width).copied().collect::<Vec<_>>();
-    for _ in 0..STEPS {
+    for _ in 0..NEWTON_SCHULZ_STEPS {
         let columns: Vec<_> = (0..width).map(|j| column(x, j)).collect();
         let gram: Vec<f32> = columns
             .iter()

@@ -1,13 +1,13 @@
 //! Attention: queries, keys and values, and what a position mixes of all that were seen.
 
 use super::rows::{exp2, normed, quads_of, scaled, unsigned_quads_of};
-use super::{Scratch, Seen};
+use super::state::{Scratch, Seen};
 use crate::network::math::EXP2_COARSE;
 use crate::network::packed::PackedLinear;
 use crate::network::parameters::{KEY_ZERO, QUERY_MAX, Shape, TILE, VALUE_MAX};
 use crate::network::quantize::softmax_factor;
 use crate::network::scalar::weight_range;
-use crate::simd::lanes::{Lanes, Vector};
+use crate::simd::{Lanes, Vector};
 
 impl Seen {
     /// A head's values at this position and the three that it shares vectors with.

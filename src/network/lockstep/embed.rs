@@ -1,9 +1,9 @@
 //! The first layer's queries, keys and values: a table of what each token brings with it.
 
 use super::attention::add_value;
-use super::{Scratch, Seen};
+use super::state::{Scratch, Seen};
 use crate::network::packed::Packed;
-use crate::simd::lanes::{LANES, Lanes, Vector};
+use crate::simd::{LANES, Lanes, Vector};
 use crate::text::Token;
 
 /// The start of a position: the residual stream, and queries, keys and values of the first layer,

@@ -1,11 +1,11 @@
 //! The head: logits, and the probabilities that they stand for.
 
-use super::Scratch;
 use super::rows::{centre, exp2, scale_of};
+use super::state::Scratch;
 use crate::network::math::EXP2_FINE;
 use crate::network::packed::PackedHead;
 use crate::network::parameters::{HEAD_MAX, PRECISION};
-use crate::simd::lanes::{LANES, Lanes, Vector};
+use crate::simd::{LANES, Lanes, Vector};
 
 /// Logits in bits, into the scratch.
 ///

@@ -10,20 +10,33 @@
 mod attention;
 mod embed;
 mod head;
+mod mlp;
 mod prefixes;
 mod rows;
+mod state;
 
-use super::math::gelu;
-use super::packed::{Packed, PackedLayer, PackedLinear, PackedTile, RecordLayout};
-use super::parameters::{HIDDEN_MAX, Shape, TILE};
-use crate::simd::lanes::{LANES, Lanes, PairVector, Vector};
+use super::packed::Packed;
+use super::parameters::Shape;
+use crate::simd::portable::Portable;
+use crate::simd::{Isa, LANES, Lanes};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{avx2::Avx2, avx512::Avx512};
 use crate::text::Token;
 use attention::{attend, attention};
 use embed::embed;
 use head::{cumulative, logits};
+use mlp::hidden;
 pub(crate) use prefixes::Prefixes;
-use prefixes::recall;
-use rows::{normed, symmetric};
+use prefixes::{append_record, recall, record_len};
+use rows::symmetric;
+use state::{Scratch, Tile};
+
+/// The most records of a position.
+const MOST: usize = 4096;
+/// The most work that filling the table may take for a position: records times weights.
+const MOST_WORK: usize = 1 << 26;
+/// Lines that fill the table at a time.
+const LINES: usize = 64;
 
 /// The state of a group of lines, and room to compute in.
 pub(crate) struct Lockstep {
@@ -35,84 +48,15 @@ pub(crate) struct Lockstep {
     scratch: Scratch,
 }
 
-/// Sixteen lines.
-struct Tile {
-    /// The residual stream, (width), and room up to a whole tile.
-    stream: Vec<Vector>,
-    /// What attention sees, for each layer.
-    seen: Vec<Seen>,
-    /// The number of each line's prefix, while the table has it.
-    prefix: [usize; LANES],
-}
-
-/// The key/value cache of a layer.
-struct Seen {
-    /// (heads, positions, head_quads): four bytes each.
-    keys: Vec<Vector>,
-    /// (heads, positions).
-    key_scale: Vec<Vector>,
-    /// (heads, positions / 4, head_dim): a feature at four positions each.
-    values: Vec<Vector>,
-    /// (heads, positions).
-    value_scale: Vec<Vector>,
-}
-
-/// What one tile needs for one position only.
-struct Scratch {
-    /// What the tokens bring with them, from the keys on.
-    record: Vec<Vector>,
-    /// Rounded inputs of a product, four bytes each.
-    inputs: Vec<Vector>,
-    /// Queries, keys and values, up to a whole tile; then what attention mixes.
-    features: Vec<Vector>,
-    /// Rounded queries, (heads, head_quads).
-    queries: Vec<Vector>,
-    /// (heads).
-    query_scale: Vec<Vector>,
-    /// Attention scores, then weights, (positions).
-    weights: Vec<Vector>,
-    /// Rounded weights, (positions / 4).
-    rounded: Vec<Vector>,
-    /// The hidden layer, two features each.
-    hidden: Vec<PairVector>,
-    /// Logits, then cumulative probabilities, (symbols, rounded up to eights).
-    logits: Vec<Vector>,
-}
-
 impl Lockstep {
     /// Room for `lines` lines.
     pub fn new(shape: &Shape, lines: usize) -> Self {
-        let zeros = |n: usize| vec![Vector::ZERO; n];
-        let quads_of_positions = shape.block_size.div_ceil(4);
-        let seen = || Seen {
-            keys: zeros(shape.heads * shape.block_size * shape.head_quads()),
-            key_scale: zeros(shape.heads * shape.block_size),
-            values: zeros(shape.width * quads_of_positions),
-            value_scale: zeros(shape.heads * shape.block_size),
-        };
-        let tile = || Tile {
-            stream: zeros(shape.width.next_multiple_of(TILE)),
-            seen: (0..shape.layers).map(|_| seen()).collect(),
-            prefix: [0; LANES],
-        };
-        let layout = RecordLayout::new(shape);
-        let scratch = Scratch {
-            record: zeros(8 * (layout.len - layout.keys)),
-            inputs: zeros(4 * shape.width + LANES),
-            features: zeros((3 * shape.width).next_multiple_of(TILE)),
-            queries: zeros(shape.heads * shape.head_quads()),
-            query_scale: zeros(shape.heads),
-            weights: zeros(4 * quads_of_positions),
-            rounded: zeros(quads_of_positions),
-            hidden: vec![PairVector::ZERO; 2 * shape.width],
-            logits: zeros(shape.cdf_stride()),
-        };
-        let tiles = (0..lines.div_ceil(LANES)).map(|_| tile()).collect();
+        let tiles = (0..lines.div_ceil(LANES)).map(|_| Tile::new(shape)).collect();
         Self {
             position: 0,
             known: false,
             tiles,
-            scratch,
+            scratch: Scratch::new(shape),
         }
     }
 
@@ -132,19 +76,25 @@ impl Lockstep {
     /// # Safety
     /// The processor has the instruction set `L`.
     #[inline(always)]
-    pub unsafe fn step<L: Lanes>(&mut self, model: &Packed, tokens: &[Token], rows: &mut [[u32; 8]]) {
+    unsafe fn step<L: Lanes>(
+        &mut self,
+        model: &Packed,
+        prefixes: &Prefixes,
+        tokens: &[Token],
+        rows: &mut [[u32; 8]],
+    ) {
         let (position, scratch) = (self.position, &mut self.scratch);
         self.position += 1;
         let tokens_of_tiles = tokens.chunks_exact(LANES);
         let rows = rows.chunks_exact_mut(LANES * model.shape.cdf_stride() / 8);
         let tiles = &mut self.tiles[..tokens_of_tiles.len()];
         if position == 0 {
-            self.known = model.prefixes.cover(tokens);
+            self.known = prefixes.cover(tokens);
         }
-        if self.known && position < model.prefixes.len() {
+        if self.known && position < prefixes.len() {
             for ((tile, tokens), rows) in tiles.iter_mut().zip(tokens_of_tiles).zip(rows) {
                 // SAFETY: the processor has the instruction set, as promised by the caller.
-                unsafe { recall::<L>(model, tokens, position, tile, scratch, rows) };
+                unsafe { recall::<L>(model, prefixes, tokens, position, tile, scratch, rows) };
             }
             return;
         }
@@ -185,98 +135,99 @@ impl Lockstep {
     }
 }
 
-/// The scale of a row of rounded inputs, for each line.
-struct RowScale<L: Lanes>(L::F);
-
-impl<L: Lanes> RowScale<L> {
-    /// A tile of a product's outputs.
-    ///
-    /// # Safety
-    /// The processor has the instruction set `L`.
-    #[inline(always)]
-    unsafe fn product(&self, tile: &PackedTile<'_>, inputs: &[Vector]) -> [L::F; TILE] {
-        let mut y = [self.0; TILE];
-        // SAFETY: as promised by the caller; the quantiser made the weights.
-        unsafe {
-            let sums = L::products(&tile.outputs.start, &inputs[..tile.weights.len()], tile.weights);
-            for (i, y) in y.iter_mut().enumerate() {
-                let scaled = L::mul(L::mul(L::float(sums[i]), L::splat(tile.outputs.scale[i])), self.0);
-                *y = L::add(scaled, L::splat(tile.outputs.bias[i]));
-            }
+/// A step of the kernel, compiled for the instruction set. `Scalar` is not the kernel's.
+pub(crate) fn step(
+    isa: Isa,
+    state: &mut Lockstep,
+    model: &Packed,
+    prefixes: &Prefixes,
+    tokens: &[Token],
+    rows: &mut [[u32; 8]],
+) {
+    match isa {
+        Isa::Scalar => unreachable!("the scalar definition has no lockstep"),
+        // SAFETY: the portable lanes ask nothing of the processor.
+        Isa::Portable => unsafe { state.step::<Portable>(model, prefixes, tokens, rows) },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => {
+            assert!(Avx2::is_available());
+            // SAFETY: just checked.
+            unsafe { step_avx2(state, model, prefixes, tokens, rows) }
         }
-        y
-    }
-
-    /// Adds a product to the residual stream, which has room for whole tiles.
-    ///
-    /// # Safety
-    /// The processor has the instruction set `L`.
-    #[inline(always)]
-    unsafe fn update(&self, linear: &PackedLinear, inputs: &[Vector], stream: &mut [Vector]) {
-        for (tile, stream) in linear.tiles().zip(stream.as_chunks_mut::<TILE>().0) {
-            // SAFETY: as promised by the caller.
-            unsafe {
-                for (x, y) in stream.iter_mut().zip(self.product(&tile, inputs)) {
-                    L::store(x, L::add(L::load(x), y));
-                }
-            }
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => {
+            assert!(Avx512::is_available());
+            // SAFETY: just checked.
+            unsafe { step_avx512(state, model, prefixes, tokens, rows) }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        Isa::Avx2 | Isa::Avx512 => unreachable!("not available on this architecture"),
     }
 }
 
-/// The hidden layer behind its GELU, rounded into the scratch's inputs.
-///
-/// # Safety
-/// The processor has the instruction set `L`.
-#[inline(always)]
-unsafe fn hidden<L: Lanes>(layer: &PackedLayer, stream: &[Vector], scratch: &mut Scratch) -> RowScale<L> {
-    let Scratch {
-        hidden,
-        inputs,
-        features,
-        ..
-    } = scratch;
-    let places = layer.places;
-    // SAFETY: as promised by the caller.
-    unsafe {
-        let row = normed::<L>(stream, features, inputs);
-        let clamp = L::splat_h(gelu::clamp(places) as i16);
-        let zero = L::splat_h(0);
-        let mut coefficients = [zero; 5];
-        for (to, c) in coefficients.iter_mut().zip(gelu::coefficients(places)) {
-            *to = L::splat_h(c);
-        }
-        let mut largest = zero;
-        for (tile, to) in layer.expand.tiles().zip(hidden.as_chunks_mut::<{ TILE / 2 }>().0) {
-            let y = row.product(&tile, inputs);
-            // Step by step for all outputs at once, so that none waits for the one before it.
-            let (mut x, mut v) = ([zero; TILE / 2], [zero; TILE / 2]);
-            for i in 0..TILE / 2 {
-                x[i] = L::pack(L::round(y[2 * i]), L::round(y[2 * i + 1]));
-                v[i] = L::shift_left_h(L::abs_min_h(x[i], clamp), 13 - places);
-            }
-            let mut h = [coefficients[0]; TILE / 2];
-            for &c in &coefficients[1..] {
-                for (h, &v) in h.iter_mut().zip(&v) {
-                    *h = L::add_h(L::mul_q15(*h, v), c);
-                }
-            }
-            for i in 0..TILE / 2 {
-                let g = L::add_saturating_h(L::max_h(x[i], zero), h[i]);
-                largest = L::max_h(g, largest);
-                L::store_h(&mut to[i], g);
-            }
-        }
-        let [a, b] = L::widen(largest);
-        let largest = L::max(L::float(a), L::float(b));
-        let factor = L::truncate(L::div(L::splat(HIDDEN_MAX * 32768.0), largest));
-        let factor = L::pack(factor, factor);
-        let quads = layer.expand.outputs.div_ceil(4);
-        for (to, four) in inputs.iter_mut().zip(hidden.chunks_exact(2)).take(quads) {
-            let rounded = |i: usize| L::mul_q15(L::load_h(&four[i]), factor);
-            L::store_i(to, L::quads(rounded(0), rounded(1)));
-        }
-        let unit = L::splat(32768.0 / (1u32 << places) as f32);
-        RowScale(L::div(unit, L::float(L::widen(factor)[0])))
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn step_avx2(
+    state: &mut Lockstep,
+    model: &Packed,
+    prefixes: &Prefixes,
+    tokens: &[Token],
+    rows: &mut [[u32; 8]],
+) {
+    // SAFETY: this function is compiled for, and only called with, AVX2.
+    unsafe { state.step::<Avx2>(model, prefixes, tokens, rows) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn step_avx512(
+    state: &mut Lockstep,
+    model: &Packed,
+    prefixes: &Prefixes,
+    tokens: &[Token],
+    rows: &mut [[u32; 8]],
+) {
+    // SAFETY: this function is compiled for, and only called with, these instruction sets.
+    unsafe { state.step::<Avx512>(model, prefixes, tokens, rows) }
+}
+
+/// The table of prefixes of a model: filled position by position, each by the kernel with what is there already.
+pub(crate) fn fill_prefixes(isa: Isa, model: &Packed, start: Token) -> Prefixes {
+    let mut prefixes = Prefixes::new(start);
+    let mut count = 1;
+    while prefixes.len() < model.shape.block_size && count <= MOST && count * model.weights() <= MOST_WORK {
+        let records = next_position(isa, model, &prefixes, count);
+        prefixes.push(records);
+        count *= model.shape.vocab;
     }
+    prefixes
+}
+
+/// The records of the first position that the table does not hold yet.
+fn next_position(isa: Isa, model: &Packed, prefixes: &Prefixes, count: usize) -> Vec<[u32; 8]> {
+    let (shape, position) = (&model.shape, prefixes.len());
+    let eights = shape.cdf_stride() / 8;
+    let lines = count.next_multiple_of(LANES).min(LINES);
+    let mut state = Lockstep::new(shape, lines);
+    let mut rows = vec![[0; 8]; lines * eights];
+    let mut records = Vec::with_capacity(count * record_len(shape));
+    for first in (0..count).step_by(lines) {
+        state.restart();
+        let mut divisor = count;
+        for at in 0..=position {
+            let digit = |line: usize| ((first + line).min(count - 1) / divisor % shape.vocab) as Token;
+            let token = |line: usize| {
+                if at == 0 { prefixes.start() } else { digit(line) }
+            };
+            let tokens: Vec<Token> = (0..lines).map(token).collect();
+            step(isa, &mut state, model, prefixes, &tokens, &mut rows);
+            divisor /= shape.vocab;
+        }
+        for line in 0..lines.min(count - first) {
+            let tile = &state.tiles[line / LANES];
+            append_record(shape, tile, line % LANES, position, &mut records);
+            records.extend(&rows[line * eights..][..eights]);
+        }
+    }
+    records
 }

@@ -1,9 +1,48 @@
 //! Operations on a row of features: the LayerNorm, and rounding to integers with a common scale.
 
-use super::RowScale;
 use crate::network::math::{EXP2_MIN, ROUND};
-use crate::network::parameters::{ACTIVATION_MAX, ACTIVATION_ZERO, EPSILON, SCALE_FLOOR};
-use crate::simd::lanes::{Lanes, Vector};
+use crate::network::packed::{PackedLinear, PackedTile};
+use crate::network::parameters::{ACTIVATION_MAX, ACTIVATION_ZERO, EPSILON, SCALE_FLOOR, TILE};
+use crate::simd::{Lanes, Vector};
+
+/// The scale of a row of rounded inputs, for each line.
+pub(super) struct RowScale<L: Lanes>(pub L::F);
+
+impl<L: Lanes> RowScale<L> {
+    /// A tile of a product's outputs.
+    ///
+    /// # Safety
+    /// The processor has the instruction set `L`.
+    #[inline(always)]
+    pub unsafe fn product(&self, tile: &PackedTile<'_>, inputs: &[Vector]) -> [L::F; TILE] {
+        let mut y = [self.0; TILE];
+        // SAFETY: as promised by the caller; the quantiser made the weights.
+        unsafe {
+            let sums = L::products(&tile.outputs.start, &inputs[..tile.weights.len()], tile.weights);
+            for (i, y) in y.iter_mut().enumerate() {
+                let scaled = L::mul(L::mul(L::float(sums[i]), L::splat(tile.outputs.scale[i])), self.0);
+                *y = L::add(scaled, L::splat(tile.outputs.bias[i]));
+            }
+        }
+        y
+    }
+
+    /// Adds a product to the residual stream, which has room for whole tiles.
+    ///
+    /// # Safety
+    /// The processor has the instruction set `L`.
+    #[inline(always)]
+    pub unsafe fn update(&self, linear: &PackedLinear, inputs: &[Vector], stream: &mut [Vector]) {
+        for (tile, stream) in linear.tiles().zip(stream.as_chunks_mut::<TILE>().0) {
+            // SAFETY: as promised by the caller.
+            unsafe {
+                for (x, y) in stream.iter_mut().zip(self.product(&tile, inputs)) {
+                    L::store(x, L::add(L::load(x), y));
+                }
+            }
+        }
+    }
+}
 
 /// The scale of a row whose largest magnitude becomes `max`, and the factor that makes it so.
 ///

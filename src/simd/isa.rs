@@ -1,11 +1,8 @@
-//! Which kernel runs: the best that the processor has, or a lesser one that was asked for.
+//! The instruction sets that kernels are compiled for, and which one is used: the best that the processor has, or a
+//! lesser one that was asked for.
 
-use super::lockstep::Lockstep;
-use super::packed::Packed;
-use crate::simd::lanes::portable::Portable;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::lanes::{avx2::Avx2, avx512::Avx512};
-use crate::text::Token;
+use super::{avx2::Avx2, avx512::Avx512};
 use crate::{Error, Result};
 
 /// The environment variable that lowers the choice.
@@ -82,41 +79,4 @@ impl std::fmt::Display for Isa {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// A step of the kernel, compiled for the instruction set. `Scalar` is not the kernel's.
-pub(super) fn step(isa: Isa, state: &mut Lockstep, model: &Packed, tokens: &[Token], rows: &mut [[u32; 8]]) {
-    match isa {
-        Isa::Scalar => unreachable!("the scalar definition has no lockstep"),
-        // SAFETY: the portable lanes ask nothing of the processor.
-        Isa::Portable => unsafe { state.step::<Portable>(model, tokens, rows) },
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => {
-            assert!(Avx2::is_available());
-            // SAFETY: just checked.
-            unsafe { step_avx2(state, model, tokens, rows) }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => {
-            assert!(Avx512::is_available());
-            // SAFETY: just checked.
-            unsafe { step_avx512(state, model, tokens, rows) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 => unreachable!("not available on this architecture"),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn step_avx2(state: &mut Lockstep, model: &Packed, tokens: &[Token], rows: &mut [[u32; 8]]) {
-    // SAFETY: this function is compiled for, and only called with, AVX2.
-    unsafe { state.step::<Avx2>(model, tokens, rows) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn step_avx512(state: &mut Lockstep, model: &Packed, tokens: &[Token], rows: &mut [[u32; 8]]) {
-    // SAFETY: this function is compiled for, and only called with, these instruction sets.
-    unsafe { state.step::<Avx512>(model, tokens, rows) }
 }
