@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::model::Identity;
+
 /// What can go wrong in the library. The command line prints it, with its causes, on one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -48,8 +50,8 @@ pub enum Error {
     WrongModel {
         /// The name recorded in the archive.
         name: String,
-        /// The identity recorded in the archive (hex).
-        wanted: String,
+        /// The identity recorded in the archive.
+        wanted: Identity,
         /// What is there instead, as a phrase.
         at_hand: String,
     },

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use surprisal::coding::LineCoder;
 use surprisal::gpt::{Batch, Gpt};
 use surprisal::model::Checkpoint;
-use surprisal::network::{ExactModel, PRECISION};
+use surprisal::network::ExactModel;
 use surprisal::text::{Additions, Distribution, Operands};
 use surprisal::{Model, Models};
 
@@ -37,9 +37,7 @@ fn exact_bits(model: &ExactModel, lines: &[Vec<u8>]) -> f64 {
                 let token = line
                     .get(position)
                     .map_or(vocabulary.end(), |&c| vocabulary.token(c).unwrap());
-                let row = cdfs.row(index);
-                let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
-                bits += PRECISION as f64 - f64::from(right - row[usize::from(token)]).log2();
+                bits += cdfs.row(index).slots(token).bits();
                 tokens[index] = token;
             }
         }

@@ -357,7 +357,9 @@ fn a_missing_model_is_named_and_an_embedded_one_is_used() {
     let text = error.to_string();
     let known = Models::bundled().default_model().identity();
     assert!(
-        text.contains(&other.identity()) && text.contains(&known) && text.contains("-m"),
+        text.contains(&other.identity().to_string())
+            && text.contains(&known.to_string())
+            && text.contains("-m"),
         "{text}"
     );
 

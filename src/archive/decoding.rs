@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::block::{self, BAD_WORDS, Joining};
 use super::format::{BlockHeader, BlockKind};
 use super::frames;
-use super::index::LineRange;
+use super::lines::LineRange;
 use super::pipeline::{Queue, Reply, Work};
 use crate::coding::{LineCoder, LineDecoder};
 use crate::model::Model;
-use crate::network::{Device, ExactModel, Steps};
+use crate::network::{Cdf, Device, ExactModel, Steps};
 use crate::{Error, Result};
 
 /// Blocks that all threads hold at a time with a GPU: 64 lines of each fill one.
@@ -235,7 +235,7 @@ impl Half {
             let Some(Held { joining, lines, .. }) = slot else {
                 continue;
             };
-            let row = |line| self.steps.row(place, line);
+            let row = |line| Cdf(self.steps.row(place, line));
             let taken = match lines.next() {
                 Some(_) => lines.take(model, row, |line| joining.line(line)),
                 None => Ok(()),

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::learner::Settings;
+use crate::model::Identity;
 use crate::{Error, Result};
 
 /// The version of the format of archives that a model coded.
@@ -76,7 +77,7 @@ pub(super) const END: u8 = 0;
 /// What stands before an archive's blocks.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
-    pub identity: [u8; 32],
+    pub identity: Identity,
     pub name: String,
     pub has_model: bool,
     /// How the archive's learner learns; none where a model codes.
@@ -96,7 +97,7 @@ impl Header {
         let mut out = MAGIC.to_vec();
         out.extend(self.version().to_le_bytes());
         out.push(u8::from(self.has_model));
-        out.extend(self.identity);
+        out.extend(self.identity.0);
         out.push(self.name.len() as u8);
         out.extend(self.name.as_bytes());
         if let Some(settings) = &self.learner {
@@ -129,7 +130,7 @@ impl Header {
         }
         let missing = end + 4 - bytes.len();
         take(input, &mut bytes, missing, "the header")?;
-        check_crc(&bytes, 0, "the header")?;
+        check_crc(&bytes, "the header")?;
         let nonsense = || Error::damaged("the header makes no sense", "header");
         let name = String::from_utf8(bytes[40..settings_at].to_vec()).map_err(|_| nonsense())?;
         let learner = match found {
@@ -141,7 +142,7 @@ impl Header {
             return Err(nonsense());
         }
         let header = Self {
-            identity: bytes[7..39].try_into().expect("32 bytes"),
+            identity: Identity(bytes[7..39].try_into().expect("32 bytes")),
             name,
             has_model: flags == 1,
             learner,
@@ -323,9 +324,9 @@ pub(super) fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &
     Ok(())
 }
 
-/// Checks that the last four bytes are the crc32 of those from `start` on before them.
-pub(super) fn check_crc(bytes: &[u8], start: usize, what: &str) -> Result<()> {
-    let (covered, crc) = bytes[start..].split_last_chunk().expect("at least four bytes");
+/// Checks that the last four bytes are the crc32 of those before them.
+pub(super) fn check_crc(bytes: &[u8], what: &str) -> Result<()> {
+    let (covered, crc) = bytes.split_last_chunk().expect("at least four bytes");
     if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
         return Err(Error::damaged(
             format!("{what} does not match its checksum"),

@@ -3,9 +3,8 @@
 use std::io::Read;
 
 use super::block;
-use super::format::{
-    BLOCK_HEADER_LEN, BlockHeader, BlockSizes, END, Header, MAGIC, MAX_MODEL, check_crc, end_to_bytes, take,
-};
+use super::embedded;
+use super::format::{BLOCK_HEADER_LEN, BlockHeader, BlockSizes, END, Header, MAGIC, end_to_bytes, take};
 use crate::coding::LineCoder;
 use crate::{Error, Result};
 
@@ -81,7 +80,12 @@ impl<R: Read> Frames<R> {
         let (header, len) = Header::read(&mut self.input)?;
         let start = self.offset;
         self.offset += len;
-        let model = header.has_model.then(|| self.model()).transpose()?;
+        let mut model = None;
+        if header.has_model {
+            let packed = embedded::read(&mut self.input)?;
+            self.offset += packed.len() as u64 + embedded::FRAMING;
+            model = Some(packed);
+        }
         self.archive = Some((start, Vec::new()));
         self.archives += 1;
         Ok(Some(Frame::Header(Box::new(header), model)))
@@ -123,25 +127,6 @@ impl<R: Read> Frames<R> {
         }
         self.offset += expected.len() as u64;
         Ok(())
-    }
-
-    /// The embedded model: its length in 8 bytes, then that many, then their crc32.
-    fn model(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        take(&mut self.input, &mut bytes, 8, "the model")?;
-        let len = u64::from_le_bytes(bytes[..].try_into().expect("8 bytes"));
-        if len > MAX_MODEL {
-            return Err(Error::damaged(
-                format!("the model is said to have {len} bytes"),
-                "model",
-            ));
-        }
-        take(&mut self.input, &mut bytes, len as usize + 4, "the model")?;
-        check_crc(&bytes, 0, "the model")?;
-        self.offset += bytes.len() as u64;
-        bytes.truncate(8 + len as usize);
-        bytes.drain(..8);
-        Ok(bytes)
     }
 }
 

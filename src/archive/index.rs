@@ -4,69 +4,15 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::block;
+use super::embedded;
 use super::format::{self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, Header, TRAILER_LEN};
 use super::frames::{self, Frame, Frames};
 use super::learned;
-use super::reader::hex;
+use super::lines::LineRange;
 use crate::coding::LineCoder;
 use crate::learner::{LearningCoder, Settings};
-use crate::model::Models;
+use crate::model::{Identity, Models};
 use crate::{Error, Result};
-
-/// Lines `from` to `to`, both counted from 1 and both wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineRange {
-    from: u64,
-    to: u64,
-}
-
-impl LineRange {
-    /// All lines.
-    pub const ALL: Self = Self {
-        from: 1,
-        to: u64::MAX,
-    };
-
-    /// Lines `from` to `to`, both included and counted from 1.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if there is no such range.
-    pub fn new(from: u64, to: u64) -> Result<Self> {
-        if from == 0 || from > to {
-            return Err(Error::invalid(format!(
-                "lines {from}..{to} are no range: lines count from 1, and the first comes first"
-            )));
-        }
-        Ok(Self { from, to })
-    }
-
-    /// Whether a block may hold any of the lines, with `before` newlines before it and `newlines`
-    /// in it. One with as many lines as a block may have ends with a newline.
-    pub(super) fn touches(&self, before: u64, newlines: u32) -> bool {
-        let last = before + u64::from(newlines) + u64::from((newlines as usize) < block::BLOCK_LINES);
-        before < self.to && self.from <= last
-    }
-
-    /// Whether all lines are behind the first `newlines` newlines.
-    pub(super) fn ends_by(&self, newlines: u64) -> bool {
-        newlines >= self.to
-    }
-
-    /// The part of a block's content that belongs to the lines.
-    pub(super) fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
-        let behind_newline = |line: u64| match line.checked_sub(before + 1) {
-            None => 0,
-            Some(nth) => match usize::try_from(nth)
-                .ok()
-                .and_then(|n| memchr::memchr_iter(b'\n', content).nth(n))
-            {
-                Some(at) => at + 1,
-                None => content.len(),
-            },
-        };
-        behind_newline(self.from - 1)..behind_newline(self.to)
-    }
-}
 
 /// An archive in a file.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -79,8 +25,8 @@ pub struct ArchiveEntry {
     pub version: u16,
     /// Name of its model.
     pub model: String,
-    /// The model's identity: the first 16 hexadecimal digits.
-    pub identity: String,
+    /// The model's identity.
+    pub identity: Identity,
     /// Bytes of the model that it carries; 0 if none.
     pub model_len: u64,
     /// How its learner learns; null where a model codes.
@@ -157,7 +103,7 @@ impl ArchiveEntry {
             len: at + end - offset,
             version: header.version(),
             model: header.name.clone(),
-            identity: hex(&header.identity),
+            identity: header.identity,
             model_len,
             learner: header.learner.clone(),
             blocks,
@@ -204,7 +150,7 @@ impl Index {
         while let Some(frame) = frames.next()? {
             match frame {
                 Frame::Header(header, packed) => {
-                    let model_len = packed.map_or(0, |packed| packed.len() as u64 + 12);
+                    let model_len = packed.map_or(0, |packed| packed.len() as u64 + embedded::FRAMING);
                     present = Some((header, model_len, Vec::new(), Vec::new()));
                 }
                 Frame::Block(header) => {
@@ -267,7 +213,7 @@ impl Index {
                 write_learned(&mut frames, &mut coder, range, first, output)?;
                 continue;
             }
-            let model = models.find(&header.identity, &header.name, packed.as_deref())?;
+            let model = embedded::model_of(&header, packed.as_deref(), models)?;
             let mut coder = LineCoder::new(model.exact());
             for (number, offset, before) in touched {
                 file.seek(SeekFrom::Start(offset))?;
@@ -332,7 +278,7 @@ fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
     let Some(Frame::Header(header, packed)) = Frames::new(&mut *file).next()? else {
         return Err(wrong("tells of an archive where there is none"));
     };
-    let model_len = packed.map_or(0, |packed| packed.len() as u64 + 12);
+    let model_len = packed.map_or(0, |packed| packed.len() as u64 + embedded::FRAMING);
     let mut entry = ArchiveEntry::new(offset, &header, model_len, &sizes);
     let before = entry.len - format::end_to_bytes(&sizes, 0).len() as u64;
     let expected = format::end_to_bytes(&sizes, before);
@@ -363,27 +309,5 @@ impl BlockEntry {
             beside_len,
             ..self
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_cut_lines_out_of_blocks() {
-        let range = |from, to| LineRange::new(from, to).unwrap();
-        let content = b"a\nb\nc";
-        assert_eq!(content[range(1, 1).cut(content, 0)], *b"a\n");
-        assert_eq!(content[range(2, 3).cut(content, 0)], *b"b\nc");
-        assert_eq!(content[range(3, 9).cut(content, 0)], *b"c");
-        assert_eq!(content[range(4, 9).cut(content, 0)], *b"");
-        assert_eq!(content[range(11, 12).cut(content, 10)], *b"a\nb\n");
-        assert_eq!(content[range(5, 12).cut(content, 10)], *b"a\nb\n");
-        assert!(range(3, 4).touches(2, 1) && range(4, 4).touches(2, 1) && !range(5, 5).touches(2, 1));
-        assert!(!range(2, 2).touches(2, 1));
-        let full = block::BLOCK_LINES as u32;
-        assert!(!range(u64::from(full) + 1, u64::MAX).touches(0, full));
-        assert!(LineRange::new(0, 1).is_err() && LineRange::new(3, 2).is_err());
     }
 }

@@ -9,7 +9,7 @@ use super::sink::Sink;
 use super::writer::Summary;
 use crate::Result;
 use crate::learner::{LearningCoder, Observer, Settings, Survey};
-use crate::model::Preset;
+use crate::model::{Identity, Preset};
 
 /// Lines of the first block; each has twice as many as the one before, up to [`BLOCK_LINES`], so
 /// that little depends on how the learner does while it knows little.
@@ -152,7 +152,7 @@ impl<W: Write> LearningCompressor<W> {
             }
         };
         let header = Header {
-            identity: *blake3::hash(&settings.to_bytes()).as_bytes(),
+            identity: Identity(*blake3::hash(&settings.to_bytes()).as_bytes()),
             name: format!("learning {}", self.options.preset.name()),
             has_model: false,
             learner: Some(settings.clone()),

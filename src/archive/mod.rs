@@ -15,6 +15,7 @@ mod format;
 mod frames;
 mod index;
 mod learned;
+mod lines;
 mod observe;
 mod pipeline;
 mod reader;
@@ -22,12 +23,12 @@ mod sink;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
-pub(crate) use embedded::{model_from_bytes, model_to_bytes};
+pub(crate) use embedded::model_to_bytes;
 pub use format::{BlockKind, LEARNED_VERSION, MAGIC, VERSION};
-pub use index::{ArchiveEntry, BlockEntry, Index, LineRange};
+pub use index::{ArchiveEntry, BlockEntry, Index};
 pub use learned::{LearnOptions, LearningCompressor};
+pub use lines::LineRange;
 pub use observe::{BlockObserver, BlockParts, BlockWatch, Observer};
-pub(crate) use reader::hex;
 pub use reader::{DecompressOptions, Decompressor, Verified};
 pub use writer::{CompressOptions, Compressor, Summary};
 

@@ -4,10 +4,11 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::decoding::{Content, Decoding, Job};
+use super::embedded;
 use super::format::BlockHeader;
 use super::frames::{self, Frame, Frames};
-use super::index::LineRange;
 use super::learned;
+use super::lines::LineRange;
 use super::observe::BlockWatch;
 use super::pipeline::Pipeline;
 use crate::learner::{self, LearningCoder, Settings};
@@ -189,7 +190,7 @@ impl<R: Read> Decompressor<R> {
                     Some(settings) => Coding::Learner(Box::new(LearningCoder::new(settings, self.threads)?)),
                     None => {
                         let packed = packed.as_deref();
-                        Coding::Model(self.models.find(&header.identity, &header.name, packed)?)
+                        Coding::Model(embedded::model_of(&header, packed, &self.models)?)
                     }
                 };
             }
@@ -268,11 +269,6 @@ impl<R: Read> Decompressor<R> {
             }
         }
     }
-}
-
-/// A model's identity as people see it.
-pub(crate) fn hex(identity: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*identity).to_hex()[..16].to_owned()
 }
 
 impl<R: Read> Read for Decompressor<R> {

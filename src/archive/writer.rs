@@ -128,17 +128,15 @@ impl<W: Write, O: Observer> Compressor<W, O> {
     /// As there.
     pub fn observed(output: W, model: &Arc<Model>, options: CompressOptions, observer: O) -> Result<Self> {
         let header = Header {
-            identity: *model.exact().identity(),
+            identity: model.identity(),
             name: model.name().to_owned(),
             has_model: options.embed_model,
             learner: None,
         };
-        let model_bytes = match options.embed_model {
-            true => {
-                let (config, weights) = model.files();
-                embedded::model_to_bytes(config, weights)?
-            }
-            false => Vec::new(),
+        let model_bytes = if options.embed_model {
+            embedded::model_to_bytes(model)?
+        } else {
+            Vec::new()
         };
         let mut sink = Sink::new(output);
         sink.begin(&header, &model_bytes)?;

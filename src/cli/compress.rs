@@ -222,7 +222,7 @@ impl Args {
         super::tell_failure(device);
         let coder = CoderName {
             name: model.name().to_owned(),
-            identity: Some(model.identity()),
+            identity: Some(model.identity().to_string()),
         };
         Ok(Pumped {
             coder,

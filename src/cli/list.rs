@@ -173,7 +173,7 @@ fn summary_table(listed: &[(&PathBuf, Index)]) -> String {
                 name,
                 archive.version.to_string(),
                 archive.model.clone(),
-                archive.identity.clone(),
+                archive.identity.to_string(),
             ];
             row.extend([totals.modelled_blocks, totals.zstd_blocks, totals.raw_blocks].map(grouped));
             row.extend([totals.lines, totals.bytes_in, totals.bytes_out].map(grouped));

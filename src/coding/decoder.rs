@@ -5,8 +5,8 @@ use constriction::backends::Cursor;
 use constriction::stream::Decode;
 use constriction::stream::queue::DefaultRangeDecoder;
 
-use super::{GROUP, Row, Undecodable};
-use crate::network::ExactModel;
+use super::{GROUP, Undecodable};
+use crate::network::{Cdf, ExactModel};
 use crate::text::Token;
 
 /// What text is to be decoded.
@@ -82,7 +82,7 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
     pub fn take<'r>(
         &mut self,
         model: &ExactModel,
-        row: impl Fn(usize) -> &'r [u32],
+        row: impl Fn(usize) -> Cdf<'r>,
         mut line_done: impl FnMut(&[u8]),
     ) -> Result<(), Undecodable> {
         let vocabulary = model.vocabulary();
@@ -91,7 +91,7 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
             if *token == end {
                 continue;
             }
-            let decoded = self.decoder.decode_symbol(Row(row(index)));
+            let decoded = self.decoder.decode_symbol(row(index));
             *token = decoded.map_err(|_| Undecodable)?;
             if *token == end {
                 self.going -= 1;

@@ -3,8 +3,8 @@
 use constriction::stream::Encode;
 use constriction::stream::queue::DefaultRangeEncoder;
 
-use super::{GROUP, LineCoder, Row, Slots, TokenObserver};
-use crate::network::{Device, ExactModel, KnownLines, Steps};
+use super::{GROUP, LineCoder, TokenObserver};
+use crate::network::{Cdf, Device, ExactModel, KnownLines, Slots, Steps};
 use crate::text::Token;
 use crate::{Error, Result};
 
@@ -76,8 +76,8 @@ impl<'a> LineCoder<'a> {
         let lines =
             (0..Sample::LINES).map(|line| (0..len + 2).map(move |position| sample.token(line, position)));
         let slotted = known.run(lines)?;
-        self.compare(|line, position, row| {
-            let (left, width) = Row(row).slots(usize::from(sample.token(line, position + 1)));
+        self.compare(|line, position, cdf| {
+            let Slots { left, width } = cdf.slots(sample.token(line, position + 1));
             Ok(slotted.get(line, position) == [left, width.get()])
         })
     }
@@ -87,21 +87,21 @@ impl<'a> LineCoder<'a> {
         let sample = Sample::new(self.model);
         let place = steps.places() - 1;
         let mut reached = None;
-        self.compare(|line, position, row| {
+        self.compare(|line, position, cdf| {
             if reached != Some(position) {
                 reached = Some(position);
                 steps.set(place, position, &sample.tokens(position));
                 steps.launch()?;
                 steps.wait()?;
             }
-            Ok(steps.row(place, line) == row)
+            Ok(steps.row(place, line) == cdf.0)
         })?;
         steps.leave(place);
         Ok(())
     }
 
     /// Asks for each line and position of the sample whether the device has the CPU's row there.
-    fn compare(&mut self, mut same: impl FnMut(usize, usize, &[u32]) -> Result<bool>) -> Result<()> {
+    fn compare(&mut self, mut same: impl FnMut(usize, usize, Cdf) -> Result<bool>) -> Result<()> {
         let sample = Sample::new(self.model);
         self.group.start(Sample::LINES);
         for position in 0..=self.model.max_line_len() {
@@ -152,8 +152,9 @@ impl<'a> LineCoder<'a> {
                     {
                         let (line_number, token) = (group * GROUP + index, model.token_at(line, position));
                         let [left, width] = slotted.get(line_number, position);
-                        observer.token(coded + line_number, position, token, width);
-                        let coded = encoder.encode_symbol(token, Slots::new(left, width));
+                        let slots = Slots::new(left, width);
+                        observer.token(coded + line_number, position, slots);
+                        let coded = encoder.encode_symbol(token, slots);
                         coded.expect("every symbol has a slot and memory does not fail");
                     }
                 }

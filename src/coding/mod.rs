@@ -15,73 +15,23 @@ use constriction::stream::Encode;
 use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
 use constriction::stream::queue::DefaultRangeEncoder;
 
-use crate::network::{Device, ExactModel, Group, KnownLines, PRECISION};
+use crate::network::{Cdf, Device, ExactModel, Group, KnownLines, PRECISION, Slots};
 use crate::text::Token;
 pub(crate) use decoder::{LineDecoder, TextLimits};
 
 /// Lines that are coded in lockstep: a constant of the archive format.
 pub const GROUP: usize = 64;
 
-/// A row of cumulative probabilities as constriction wants it (see [`crate::network::Cdfs::row`]).
-#[derive(Clone, Copy)]
-pub(crate) struct Row<'a>(pub &'a [u32]);
-
-impl Row<'_> {
-    #[inline]
-    fn slots(&self, symbol: usize) -> (u32, NonZeroU32) {
-        let right = self.0.get(symbol + 1).copied().unwrap_or(1 << PRECISION);
-        let left = self.0[symbol];
-        (
-            left,
-            NonZeroU32::new(right - left).expect("every symbol has a slot"),
-        )
-    }
-}
-
-impl EntropyModel<PRECISION> for Row<'_> {
+impl EntropyModel<PRECISION> for Cdf<'_> {
     type Symbol = Token;
     type Probability = u32;
 }
 
-impl EncoderModel<PRECISION> for Row<'_> {
-    #[inline]
-    fn left_cumulative_and_probability(&self, symbol: impl Borrow<Token>) -> Option<(u32, NonZeroU32)> {
-        Some(self.slots(usize::from(*symbol.borrow())))
-    }
-}
-
-impl DecoderModel<PRECISION> for Row<'_> {
-    /// The last symbol whose slots begin at or before the quantile: as many as do, less one. A row that is none, by a
-    /// broken device, gives some symbol and slots around the quantile: checksums tell.
+impl DecoderModel<PRECISION> for Cdf<'_> {
     #[inline]
     fn quantile_function(&self, quantile: u32) -> (Token, u32, NonZeroU32) {
-        let begun: usize = self
-            .0
-            .chunks_exact(8)
-            .map(|eight| {
-                let eight: &[u32; 8] = eight.try_into().expect("eight");
-                eight.iter().map(|&left| u32::from(left <= quantile)).sum::<u32>() as usize
-            })
-            .sum();
-        let symbol = begun.saturating_sub(1);
-        let left = self.0[symbol];
-        let right = self.0.get(begun).copied().unwrap_or(1 << PRECISION);
-        match right.checked_sub(left).and_then(NonZeroU32::new) {
-            Some(width) if left <= quantile && quantile < right => (symbol as Token, left, width),
-            _ => (symbol as Token, quantile, NonZeroU32::MIN),
-        }
-    }
-}
-
-/// The slots of the one symbol that is to be coded: left end and width.
-#[derive(Clone, Copy)]
-pub(crate) struct Slots(u32, NonZeroU32);
-
-impl Slots {
-    /// # Panics
-    /// If the width is 0.
-    pub fn new(left: u32, width: u32) -> Self {
-        Self(left, NonZeroU32::new(width).expect("every symbol has a slot"))
+        let (token, Slots { left, width }) = self.find(quantile);
+        (token, left, width)
     }
 }
 
@@ -90,24 +40,24 @@ impl EntropyModel<PRECISION> for Slots {
     type Probability = u32;
 }
 
+/// Whatever the symbol, its slots are these.
 impl EncoderModel<PRECISION> for Slots {
     #[inline]
     fn left_cumulative_and_probability(&self, _: impl Borrow<Token>) -> Option<(u32, NonZeroU32)> {
-        Some((self.0, self.1))
+        Some((self.left, self.width))
     }
 }
 
 /// Sees each token as it is coded. Nothing of the bytes depends on it.
 pub trait TokenObserver {
-    /// A token of line `line` (of those given, from 0) at `position` (from 0) is coded with the
-    /// probability `width` of 2^20.
-    fn token(&mut self, line: usize, position: usize, token: Token, width: u32);
+    /// The token of line `line` (of those given, from 0) at `position` (from 0) is coded by these slots.
+    fn token(&mut self, line: usize, position: usize, slots: Slots);
 }
 
 /// Looks at nothing.
 impl TokenObserver for () {
     #[inline]
-    fn token(&mut self, _line: usize, _position: usize, _token: Token, _width: u32) {}
+    fn token(&mut self, _line: usize, _position: usize, _slots: Slots) {}
 }
 
 /// Codes lines and decodes them again. Keeps the network's memory from group to group.
@@ -180,9 +130,9 @@ impl<'a> LineCoder<'a> {
                         continue;
                     }
                     *token = self.model.token_at(line, position);
-                    let (left, width) = Row(cdfs.row(index)).slots(usize::from(*token));
-                    observer.token(first + group * GROUP + index, position, *token, width.get());
-                    let coded = encoder.encode_symbol(*token, Slots(left, width));
+                    let slots = cdfs.row(index).slots(*token);
+                    observer.token(first + group * GROUP + index, position, slots);
+                    let coded = encoder.encode_symbol(*token, slots);
                     coded.expect("every symbol has a slot and memory does not fail");
                 }
             }
@@ -216,37 +166,5 @@ impl<'a> LineCoder<'a> {
             lines.take(self.model, |line| cdfs.row(line), &mut line_done)?;
         }
         lines.finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Every quantile finds the symbol whose slots it is in. What is no row gives slots around the quantile all the
-    /// same, so a decoder goes on without a panic.
-    #[test]
-    fn any_numbers_make_a_decoder_model() {
-        let all = 1 << PRECISION;
-        let row = [0, 1, 500, 501, all - 2, all, all, all];
-        for (quantile, symbol) in [
-            (0, 0),
-            (1, 1),
-            (499, 1),
-            (500, 2),
-            (501, 3),
-            (all - 3, 3),
-            (all - 1, 4),
-        ] {
-            let (found, left, width) = Row(&row).quantile_function(quantile);
-            assert_eq!((found, left), (symbol, row[usize::from(symbol)]));
-            assert_eq!(left + width.get(), row[usize::from(symbol) + 1]);
-        }
-        for bad in [[0; 8], [all; 8], [u32::MAX; 8], [7, 6, 5, 4, 3, 2, 1, 0]] {
-            for quantile in [0, 3, 4, all - 1] {
-                let (_, left, width) = Row(&bad).quantile_function(quantile);
-                assert!(left <= quantile && quantile - left < width.get(), "{bad:?}");
-            }
-        }
     }
 }

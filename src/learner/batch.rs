@@ -12,7 +12,7 @@ use super::pace::{Agreement, Cost, Pace};
 use super::settings::Settings;
 use super::shape::{Shape, transposed};
 use crate::model::{self, Checkpoint};
-use crate::network::{Isa, PRECISION};
+use crate::network::{Cdf, Cdfs, Isa, Slots};
 use crate::simd::{LANES, Vector};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
@@ -49,8 +49,8 @@ struct Group {
     next: [Token; LANES],
     /// What followed each position so far; none in lines that have ended.
     targets: Vec<[Option<Token>; LANES]>,
-    /// The slots of what followed: left end and width.
-    slots: Vec<[[u32; 2]; LANES]>,
+    /// The slots of what followed.
+    slots: Vec<[Slots; LANES]>,
     /// What that cost.
     cost: Cost,
 }
@@ -215,8 +215,8 @@ impl Learner {
             .for_each(|group| group.forward(parameters));
     }
 
-    /// The left ends of the slots of what follows in a line, as [`crate::network::Cdfs::row`].
-    pub(super) fn row(&self, line: usize) -> &[u32] {
+    /// Cumulative probabilities of what follows in a line.
+    pub(super) fn row(&self, line: usize) -> Cdf<'_> {
         self.groups[line / LANES].row(line % LANES)
     }
 
@@ -226,7 +226,7 @@ impl Learner {
     }
 
     /// The slots (left end, width) of what followed a position of a line; none where it had ended.
-    pub(super) fn slot(&self, position: usize, line: usize) -> Option<(Token, [u32; 2])> {
+    pub(super) fn slot(&self, position: usize, line: usize) -> Option<(Token, Slots)> {
         let group = &self.groups[line / LANES];
         let token = (*group.targets.get(position)?)[line % LANES]?;
         Some((token, group.slots[position][line % LANES]))
@@ -341,8 +341,7 @@ impl Learner {
                     // Only told, never computed with: the logarithm need not be exact.
                     *nats -= f64::from(group.engine.probability(position, line, token)).ln();
                     *count += 1;
-                    let [_, width] = group.slots[position][line];
-                    record.slot_bits += f64::from(PRECISION as u32) - f64::from(width).log2();
+                    record.slot_bits += group.slots[position][line].bits();
                 }
             }
         }
@@ -387,22 +386,19 @@ impl Group {
     fn forward(&mut self, parameters: &[f32]) {
         self.engine.forward(parameters, &self.next, &mut self.rows);
         self.targets.push([None; LANES]);
-        self.slots.push([[0, 1 << PRECISION]; LANES]);
+        self.slots.push([Slots::ALL; LANES]);
     }
 
-    fn row(&self, line: usize) -> &[u32] {
-        let eights = self.rows.len() / LANES;
-        self.rows[line * eights..][..eights].as_flattened()
+    fn row(&self, line: usize) -> Cdf<'_> {
+        Cdfs::new(&self.rows, self.rows.len() / LANES).row(line)
     }
 
     fn follow(&mut self, line: usize, token: Token) {
-        let row = self.row(line);
-        let left = row[usize::from(token)];
-        let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
+        let slots = self.row(line).slots(token);
         let position = self.targets.len() - 1;
         self.targets[position][line] = Some(token);
-        self.slots[position][line] = [left, right - left];
-        self.cost.count(right - left);
+        self.slots[position][line] = slots;
+        self.cost.count(slots.width.get());
         self.next[line] = token;
     }
 

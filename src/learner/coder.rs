@@ -10,7 +10,7 @@ use super::batch::{BatchRecord, Learner, State};
 use super::replay::Reservoir;
 use super::settings::Settings;
 use crate::Result;
-use crate::coding::{Row, Slots, Undecodable};
+use crate::coding::Undecodable;
 
 /// Is told of every batch as it was coded.
 pub type Observer = Box<dyn FnMut(&BatchRecord) + Send>;
@@ -89,8 +89,8 @@ impl LearningCoder {
             self.learner.read(lines);
             for position in 0..self.learner.positions() {
                 for line in 0..lines.len() {
-                    if let Some((token, [left, width])) = self.learner.slot(position, line) {
-                        let coded = encoder.encode_symbol(token, Slots::new(left, width));
+                    if let Some((token, slots)) = self.learner.slot(position, line) {
+                        let coded = encoder.encode_symbol(token, slots);
                         coded.expect("every symbol has a slot and memory does not fail");
                     }
                 }
@@ -160,9 +160,7 @@ impl LearningCoder {
                 if *ended {
                     continue;
                 }
-                let token = decoder
-                    .decode_symbol(Row(learner.row(i)))
-                    .map_err(|_| Undecodable)?;
+                let token = decoder.decode_symbol(learner.row(i)).map_err(|_| Undecodable)?;
                 learner.follow(i, token);
                 if token == end {
                     *ended = true;

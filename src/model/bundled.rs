@@ -11,9 +11,8 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::archive::hex;
 use crate::coding::LineCoder;
-use crate::model::{Checkpoint, GptConfig, LOG_FILE, read_folder};
+use crate::model::{Checkpoint, GptConfig, Identity, LOG_FILE, read_folder};
 use crate::network::ExactModel;
 use crate::{Error, Result};
 
@@ -99,9 +98,9 @@ impl Model {
         })
     }
 
-    /// The first 16 hexadecimal digits of its identity.
-    pub fn identity(&self) -> String {
-        hex(self.exact().identity())
+    /// What tells it apart from other models.
+    pub fn identity(&self) -> Identity {
+        self.exact().identity()
     }
 
     /// The bytes of `config.json` and `model.safetensors`.
@@ -250,42 +249,11 @@ impl Models {
         self.0.iter()
     }
 
-    /// The model that an archive asks for: one of these, or the one that it carries.
-    ///
-    /// # Errors
-    /// [`Error::WrongModel`] if there is none, [`Error::Damaged`] or [`Error::Model`] if the
-    /// carried one is not whole.
-    pub(crate) fn find(&self, identity: &[u8; 32], name: &str, carried: Option<&[u8]>) -> Result<Arc<Model>> {
-        // By name first, so that no other model need be quantised.
+    /// The model of an identity; one of this name is looked at first, so that no other need be quantised.
+    pub(crate) fn find(&self, identity: Identity, name: &str) -> Option<&Arc<Model>> {
         let (named, others): (Vec<_>, Vec<_>) = self.iter().partition(|model| model.name() == name);
         let mut all = named.into_iter().chain(others);
-        if let Some(model) = all.find(|model| model.exact().identity() == identity) {
-            return Ok(Arc::clone(model));
-        }
-        let wrong = |at_hand: String| Error::WrongModel {
-            name: name.into(),
-            wanted: hex(identity),
-            at_hand,
-        };
-        let Some(carried) = carried else {
-            let names = self
-                .0
-                .iter()
-                .map(|model| format!("'{}' ({})", model.name, model.identity()));
-            return Err(wrong(format!(
-                "at hand: {}",
-                names.collect::<Vec<_>>().join(", ")
-            )));
-        };
-        let (config, weights) = crate::archive::model_from_bytes(carried)?;
-        let model = Model::from_files(name, config, weights)?;
-        match model.exact().identity() == identity {
-            true => Ok(Arc::new(model)),
-            false => Err(wrong(format!(
-                "but it carries one of identity {}",
-                model.identity()
-            ))),
-        }
+        all.find(|model| model.identity() == identity)
     }
 }
 
@@ -309,10 +277,8 @@ mod tests {
             let done = models.iter().filter(|model| model.exact.get().is_some());
             done.map(|model| model.name().to_owned()).collect()
         };
-        let wanted = fresh()
-            .by_name("tiny-leading")
-            .map(|model| *model.exact().identity());
-        models.find(&wanted.unwrap(), "tiny-leading", None).unwrap();
+        let wanted = fresh().by_name("tiny-leading").unwrap().identity();
+        models.find(wanted, "tiny-leading").unwrap();
         assert_eq!(quantised(), ["tiny-leading"]);
         let level = Level::new(3).unwrap();
         assert!(level.may_choose(models.choose(level, b"1+1=2\n")));

@@ -6,6 +6,7 @@ mod bundled;
 mod checkpoint;
 mod config;
 pub(crate) mod files;
+mod identity;
 mod prune;
 pub(crate) mod tensors;
 pub mod training_log;
@@ -15,4 +16,5 @@ pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, WEIGHTS_FILE, read_folde
 #[cfg(feature = "train")]
 pub(crate) use config::MAX_BLOCK;
 pub use config::{GptConfig, Preset};
+pub use identity::Identity;
 pub use tensors::Tensor;

@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code, reason = "the kernels call the processor's vector instructions")]
 
+mod cdf;
 mod cuda;
 mod lockstep;
 pub(crate) mod math;
@@ -23,11 +24,12 @@ mod scalar;
 mod tests;
 
 pub use crate::simd::{ISA_VARIABLE, Isa};
+pub use cdf::{Cdf, Cdfs, Slots};
 pub use cuda::{Device, DeviceChoice};
 pub use parameters::PRECISION;
 
 use crate::Result;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, Identity};
 use crate::simd::LANES;
 use crate::text::{Token, Vocabulary};
 pub(crate) use cuda::{KnownLines, Steps};
@@ -42,7 +44,7 @@ pub struct ExactModel {
     parameters: Parameters,
     packed: Packed,
     prefixes: Prefixes,
-    identity: [u8; 32],
+    identity: Identity,
     isa: Isa,
 }
 
@@ -68,7 +70,7 @@ impl ExactModel {
             )));
         }
         let parameters = quantize::quantize(checkpoint)?;
-        let (packed, identity) = (Packed::new(&parameters), parameters.identity());
+        let (packed, identity) = (Packed::new(&parameters), Identity(parameters.identity()));
         let start = parameters.vocabulary.start();
         let prefixes = if isa == Isa::Scalar {
             Prefixes::new(start)
@@ -85,8 +87,8 @@ impl ExactModel {
     }
 
     /// blake3 of all quantised parameters: models of the same identity give the same archives.
-    pub fn identity(&self) -> &[u8; 32] {
-        &self.identity
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// The kernel that runs it.
@@ -226,24 +228,6 @@ impl Group<'_> {
                 );
             }
         }
-        Cdfs {
-            rows: &self.rows,
-            eights,
-        }
-    }
-}
-
-/// Cumulative probabilities of the next token of each line, in 2^20ths.
-#[derive(Clone, Copy)]
-pub struct Cdfs<'a> {
-    rows: &'a [[u32; 8]],
-    eights: usize,
-}
-
-impl<'a> Cdfs<'a> {
-    /// The row of a line: for each symbol the left end of its slots, from 0 upwards, each at least
-    /// one above the last; then 2^20, up to a multiple of eight numbers.
-    pub fn row(&self, line: usize) -> &'a [u32] {
-        self.rows[line * self.eights..][..self.eights].as_flattened()
+        Cdfs::new(&self.rows, eights)
     }
 }

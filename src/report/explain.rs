@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::ledger::bits_of;
-use crate::network::{ExactModel, PRECISION};
+use crate::network::{Cdf, ExactModel, PRECISION};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
@@ -110,7 +109,7 @@ fn tokens_of(model: &ExactModel, line: &[u8]) -> Result<Vec<Token>> {
     Ok(tokens)
 }
 
-fn token_account(vocabulary: &Vocabulary, position: usize, token: Token, row: &[u32]) -> TokenAccount {
+fn token_account(vocabulary: &Vocabulary, position: usize, token: Token, cdf: Cdf) -> TokenAccount {
     let name = |token: Token| match vocabulary.character(token) {
         Some(c) => char::from(c).to_string(),
         None if token == vocabulary.end() => END.to_owned(),
@@ -118,11 +117,11 @@ fn token_account(vocabulary: &Vocabulary, position: usize, token: Token, row: &[
     };
     let all = (0..vocabulary.len()).map(|t| t as Token);
     let mut distribution: Vec<(String, f64)> = all
-        .map(|token| (name(token), (-bits_of(row, token)).exp2()))
+        .map(|token| (name(token), (-cdf.slots(token).bits()).exp2()))
         .collect();
     distribution.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let bits = bits_of(row, token);
-    debug_assert!(row[0] == 0 && bits <= PRECISION as f64);
+    let bits = cdf.slots(token).bits();
+    debug_assert!(cdf.0[0] == 0 && bits <= PRECISION as f64);
     TokenAccount {
         position,
         symbol: name(token),

@@ -228,8 +228,7 @@ impl BundledCode {
         let mut compressor = Compressor::new(io::sink(), model, options)?;
         io::copy(corpus, &mut compressor).map_err(Error::from_io)?;
         let (_, summary) = compressor.finish()?;
-        let (config, weights) = model.files();
-        let model_bytes = archive::model_to_bytes(config, weights)?.len() as u64;
+        let model_bytes = archive::model_to_bytes(model)?.len() as u64;
         let suits = 2 * summary.modelled_lines > summary.lines;
         Ok(suits.then(|| Self {
             model: model.name().to_owned(),

@@ -6,8 +6,7 @@ use super::curve::Curve;
 use super::recognise::Recogniser;
 use crate::archive::{BlockKind, BlockObserver, BlockParts, Observer};
 use crate::coding::TokenObserver;
-use crate::network::PRECISION;
-use crate::text::Token;
+use crate::network::Slots;
 
 /// Lines that are remembered as the worst.
 const WORST_LINES: usize = 10;
@@ -17,19 +16,6 @@ pub(super) const SAMPLE_LINES: usize = 8192;
 const BLOCK_CANDIDATES: usize = 4096;
 /// Modelled lines between two points of the code length.
 const CURVE_STRIDE: usize = 256;
-
-/// Bits that a symbol costs with a row of cumulative probabilities.
-#[inline]
-pub(super) fn bits_of(row: &[u32], token: Token) -> f64 {
-    let right = row.get(usize::from(token) + 1).copied().unwrap_or(1 << PRECISION);
-    bits_of_width(right - row[usize::from(token)])
-}
-
-/// Bits that a symbol costs with so many of the 2^20 slots.
-#[inline]
-fn bits_of_width(width: u32) -> f64 {
-    PRECISION as f64 - f64::from(width).log2()
-}
 
 /// A line that is worth remembering.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,8 +71,8 @@ pub(super) struct BlockNotes {
 
 impl TokenObserver for BlockNotes {
     #[inline]
-    fn token(&mut self, line: usize, position: usize, _token: Token, width: u32) {
-        let bits = bits_of_width(width);
+    fn token(&mut self, line: usize, position: usize, slots: Slots) {
+        let bits = slots.bits();
         self.line_bits[line] += bits;
         let sum = &mut self.sums[position];
         sum.tokens += 1;

@@ -276,8 +276,7 @@ impl Coded {
     pub fn account(self, peers: Option<Vec<PeerResult>>) -> Result<Account> {
         let (summary, ledger) = (&self.summary, &self.ledger);
         let model = &self.model;
-        let (config, weights) = model.files();
-        let model_bytes = archive::model_to_bytes(config, weights)?.len() as u64;
+        let model_bytes = archive::model_to_bytes(model)?.len() as u64;
         let log = TrainingLog::parse(model.log());
         let no_log = match (&log, model.log().is_empty()) {
             (_, true) => "the model brings no training.jsonl".into(),
@@ -310,7 +309,7 @@ impl Coded {
         Ok(Account {
             model: ModelFacts {
                 name: model.name().to_owned(),
-                identity: model.identity(),
+                identity: model.identity().to_string(),
                 parameters: model.config().parameters(),
             },
             positions: positions(ledger, floor.distribution),

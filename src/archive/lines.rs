@@ -1,0 +1,81 @@
+//! Ranges of lines.
+
+use super::BLOCK_LINES;
+use crate::{Error, Result};
+
+/// Lines `from` to `to`, both counted from 1 and both wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineRange {
+    from: u64,
+    to: u64,
+}
+
+impl LineRange {
+    /// All lines.
+    pub const ALL: Self = Self {
+        from: 1,
+        to: u64::MAX,
+    };
+
+    /// Lines `from` to `to`, both included and counted from 1.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no such range.
+    pub fn new(from: u64, to: u64) -> Result<Self> {
+        if from == 0 || from > to {
+            return Err(Error::invalid(format!(
+                "lines {from}..{to} are no range: lines count from 1, and the first comes first"
+            )));
+        }
+        Ok(Self { from, to })
+    }
+
+    /// Whether a block may hold any of the lines, with `before` newlines before it and `newlines`
+    /// in it. One with as many lines as a block may have ends with a newline.
+    pub(super) fn touches(&self, before: u64, newlines: u32) -> bool {
+        let last = before + u64::from(newlines) + u64::from((newlines as usize) < BLOCK_LINES);
+        before < self.to && self.from <= last
+    }
+
+    /// Whether all lines are behind the first `newlines` newlines.
+    pub(super) fn ends_by(&self, newlines: u64) -> bool {
+        newlines >= self.to
+    }
+
+    /// The part of a block's content that belongs to the lines.
+    pub(super) fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
+        let behind_newline = |line: u64| match line.checked_sub(before + 1) {
+            None => 0,
+            Some(nth) => match usize::try_from(nth)
+                .ok()
+                .and_then(|n| memchr::memchr_iter(b'\n', content).nth(n))
+            {
+                Some(at) => at + 1,
+                None => content.len(),
+            },
+        };
+        behind_newline(self.from - 1)..behind_newline(self.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cut_lines_out_of_blocks() {
+        let range = |from, to| LineRange::new(from, to).unwrap();
+        let content = b"a\nb\nc";
+        assert_eq!(content[range(1, 1).cut(content, 0)], *b"a\n");
+        assert_eq!(content[range(2, 3).cut(content, 0)], *b"b\nc");
+        assert_eq!(content[range(3, 9).cut(content, 0)], *b"c");
+        assert_eq!(content[range(4, 9).cut(content, 0)], *b"");
+        assert_eq!(content[range(11, 12).cut(content, 10)], *b"a\nb\n");
+        assert_eq!(content[range(5, 12).cut(content, 10)], *b"a\nb\n");
+        assert!(range(3, 4).touches(2, 1) && range(4, 4).touches(2, 1) && !range(5, 5).touches(2, 1));
+        assert!(!range(2, 2).touches(2, 1));
+        let full = BLOCK_LINES as u32;
+        assert!(!range(u64::from(full) + 1, u64::MAX).touches(0, full));
+        assert!(LineRange::new(0, 1).is_err() && LineRange::new(3, 2).is_err());
+    }
+}
