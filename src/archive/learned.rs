@@ -8,8 +8,9 @@ use super::observe::{BlockParts, BlockWatch};
 use super::sink::Sink;
 use super::writer::Summary;
 use crate::Result;
-use crate::learner::{LearningCoder, Observer, Settings, Survey};
-use crate::model::{Identity, Preset};
+use crate::learner::{LearningCoder, Observer, Settings};
+use crate::model::{GptConfig, Identity, Preset};
+use crate::text::Survey;
 
 /// Lines of the first block; each has twice as many as the one before, up to [`BLOCK_LINES`], so
 /// that little depends on how the learner does while it knows little.
@@ -63,7 +64,8 @@ impl Default for LearnOptions {
 
 impl LearnOptions {
     fn settings(&self, survey: &Survey, whole: bool) -> Result<Settings> {
-        let mut settings = Settings::new(survey.config(self.preset));
+        let (block_size, vocabulary) = (survey.common_len() + 1, survey.learner_vocabulary());
+        let mut settings = Settings::new(GptConfig::with_vocabulary(self.preset, block_size, &vocabulary));
         if let Some(rate) = self.rate {
             settings.rate = rate;
         }
@@ -72,7 +74,7 @@ impl LearnOptions {
         }
         settings.seed = self.seed;
         settings.replay = self.replay;
-        survey.settle(settings, self.batch_lines, whole)
+        settings.fit(whole.then_some(survey.lines()), self.batch_lines)
     }
 }
 

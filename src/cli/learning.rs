@@ -10,8 +10,9 @@ use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use surprisal::LearnOptions;
-use surprisal::learner::{BatchRecord, LearningCoder, Observer, Settings, StepRecord, Survey};
+use surprisal::learner::{BatchRecord, LearningCoder, Observer, Settings, StepRecord};
 use surprisal::model::{GptConfig, Preset};
+use surprisal::text::Survey;
 
 use super::input::Source;
 use super::progress::Progress;

@@ -30,7 +30,6 @@ mod rounding;
 mod scalar;
 mod settings;
 mod shape;
-mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -39,4 +38,3 @@ pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchRecord, Learner, StepRecord};
 pub use coder::{LearningCoder, Observer};
 pub use settings::Settings;
-pub use survey::Survey;

@@ -100,6 +100,26 @@ impl Settings {
         }
     }
 
+    /// Fits batches and schedule to a corpus of so many lines, or of unknown length: short ones get
+    /// smaller batches, which is more steps, and a shorter warm-up.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if memory does not do for the preset.
+    pub(crate) fn fit(mut self, lines: Option<u64>, batch_lines: Option<usize>) -> Result<Self> {
+        self.batch_lines = batch_lines.unwrap_or(match lines {
+            Some(0..4_000) => 8,
+            Some(4_000..12_000) => 16,
+            _ => self.batch_lines,
+        });
+        self.fit_block()?;
+        if let Some(lines) = lines {
+            let batches = lines.div_ceil(self.batch_lines as u64);
+            self.steps = (batches * (1 + u64::from(self.replay))).max(1);
+            self.warmup = u64::from(self.warmup).min(self.steps / 8) as u32;
+        }
+        Ok(self)
+    }
+
     /// Whether a learner can be made of them.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! what the archive has in the end.
 //!
 //! ```text
-//! corpus ──► CorpusReader ──► Corpus (lines, floor)
+//! corpus ──► Survey ──► Corpus (lines, floor)
 //!        ──► LearningReporter, the LearningCompressor itself ──► LearningRun, one for each preset
 //! archive ─► Decompressor, LearningWatch looks on ──► LearningRun and the corpus
 //!        ──► BundledCode, Peer ──► what others make of it
@@ -12,11 +12,9 @@
 //! Each line is coded before it is learned from, so that the losses add up to the archive: the
 //! archive is the area under the learning curve.
 
-mod corpus;
 mod record;
 mod windows;
 
-pub use corpus::{Corpus, CorpusReader};
 pub use windows::{EMERGED_BITS, LearningWindow, WINDOW};
 
 use std::io::{self, Read, Write};
@@ -25,11 +23,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{ArchiveFacts, CodeLength, Floor, PeerResult, grouped, label, signed_percent};
+use super::{ArchiveFacts, CodeLength, Floor, PeerResult, floor, grouped, label, signed_percent};
 use crate::archive::{self, CompressOptions, Compressor, Decompressor, LearnOptions, LearningCompressor};
 use crate::learner::Settings;
 use crate::model::Preset;
-use crate::text::{Distribution, Operands};
+use crate::text::{Distribution, Operands, Survey};
 use crate::{Error, Model, Result};
 use record::Shared;
 
@@ -56,6 +54,39 @@ pub struct LearningAccount {
     pub recorded: Option<RecordedPeer>,
     /// Threads that learned.
     pub threads: usize,
+}
+
+/// What a corpus is, beside what codes it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Corpus {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its lines; a last one without a newline counts.
+    pub lines: u64,
+    /// Digits of an operand, if the first line is a right sum.
+    pub digits: Option<u32>,
+    /// The entropy of its lines, if it is known.
+    #[serde(skip)]
+    pub floor: Floor,
+}
+
+impl From<&Survey> for Corpus {
+    fn from(survey: &Survey) -> Self {
+        let (recogniser, lines) = (survey.recogniser(), survey.lines_and_rest());
+        Self {
+            bytes: survey.bytes(),
+            lines,
+            digits: recogniser.digits(),
+            floor: floor(&recogniser, lines),
+        }
+    }
+}
+
+impl Corpus {
+    /// The entropy of all of its lines, in bytes, if it is known.
+    pub fn floor_bytes(&self) -> Option<f64> {
+        Some(self.floor.bits_per_line? * self.lines as f64 / 8.0)
+    }
 }
 
 /// How a learner did.
@@ -245,15 +276,16 @@ impl BundledCode {
 /// use std::io::Write;
 /// use surprisal::LearnOptions;
 /// use surprisal::model::Preset;
-/// use surprisal::report::learning::{CorpusReader, LearningReporter};
+/// use surprisal::report::learning::LearningReporter;
+/// use surprisal::text::Survey;
 ///
 /// let text = &include_bytes!("../../corpora/uniform-8-10k.txt")[..28 * 500];
-/// let mut corpus = CorpusReader::default();
-/// corpus.write_all(text)?;
+/// let mut survey = Survey::recognising();
+/// survey.update(text);
 /// let options = LearnOptions { preset: Preset::Pico, ..LearnOptions::default() };
 /// let mut reporter = LearningReporter::new(Vec::new(), options);
 /// reporter.write_all(text)?;
-/// let (archive, run) = reporter.finish(&corpus.finish())?;
+/// let (archive, run) = reporter.finish(&(&survey).into())?;
 /// assert_eq!(run.archive.bytes, archive.len() as u64);
 /// assert!((run.archive.coded_bytes as f64 / run.loss_bytes - 1.0).abs() < 0.01);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -3,10 +3,10 @@
 
 use super::ArchiveFacts;
 use super::curve::Curve;
-use super::recognise::Recogniser;
 use crate::archive::{BlockKind, BlockObserver, BlockParts, Observer};
 use crate::coding::TokenObserver;
 use crate::network::Slots;
+use crate::text::Recogniser;
 
 /// Lines that are remembered as the worst.
 const WORST_LINES: usize = 10;

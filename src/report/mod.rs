@@ -24,7 +24,6 @@ mod ledger;
 mod numbers;
 mod page;
 mod peers;
-mod recognise;
 mod sample;
 mod two_part;
 
@@ -46,10 +45,9 @@ use serde::Serialize;
 use crate::archive::{self, Summary};
 use crate::model::training_log::TrainingLog;
 use crate::network::Device;
-use crate::text::Distribution;
+use crate::text::{Distribution, Recogniser};
 use crate::{CompressOptions, Compressor, Model, Result};
 use ledger::{Ledger, Noted, PositionNotes};
-use recognise::Recogniser;
 
 /// Lines that are shown token by token, beside the worst.
 const SHOWN_LINES: usize = 10;

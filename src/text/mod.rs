@@ -6,10 +6,14 @@
 
 mod generate;
 mod line;
+mod recognise;
+mod survey;
 mod vocabulary;
 
 pub use generate::Additions;
 pub use line::is_sum;
+pub(crate) use recognise::Recogniser;
+pub use survey::Survey;
 pub use vocabulary::{Token, Vocabulary};
 
 use crate::{Error, Result};

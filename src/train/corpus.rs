@@ -12,8 +12,7 @@ use super::batch::batch_of_lines;
 use crate::gpt::Batch;
 use crate::model::training_log::{CorpusFile, Settings};
 use crate::model::{GptConfig, MAX_BLOCK, Preset};
-use crate::text::Vocabulary;
-use crate::text::{Distribution, is_sum};
+use crate::text::{Distribution, Survey, Vocabulary, is_sum};
 use crate::{Error, Result};
 
 /// The validation set is no more than this part of a file.
@@ -83,28 +82,18 @@ impl Corpus {
     /// # Errors
     /// [`Error::Invalid`] if a line is too long or no byte is left to stand for start and end.
     pub(super) fn config(&self, preset: Preset) -> Result<GptConfig> {
-        let lengths = self.starts.windows(2).map(|w| w[1] - w[0]);
-        let (longest, block_size) = lengths
-            .enumerate()
-            .max_by_key(|&(i, length)| (length, std::cmp::Reverse(i)))
-            .expect("there are lines");
+        let mut survey = Survey::default();
+        survey.update(&self.text);
+        let (longest, line) = survey.longest_line();
+        let block_size = longest as usize + 1;
         if block_size > MAX_BLOCK {
             return Err(Error::invalid(format!(
-                "{}, line {}: {} characters, a line has at most {}: cut it",
+                "{}, line {line}: {longest} characters, a line has at most {}: cut it",
                 self.path,
-                longest + 1,
-                block_size - 1,
                 MAX_BLOCK - 1
             )));
         }
-        let mut used = [false; 256];
-        self.text.iter().for_each(|&c| used[usize::from(c)] = true);
-        used[usize::from(b'\n')] = false;
-        let addition = Vocabulary::addition();
-        if (0..=255u8).all(|c| !used[usize::from(c)] || addition.token(c).is_some()) {
-            return Ok(GptConfig::addition(preset, block_size));
-        }
-        let vocabulary = vocabulary_of(&used).ok_or_else(|| {
+        let vocabulary = survey.training_vocabulary().ok_or_else(|| {
             Error::invalid(format!(
                 "{} uses nearly every byte there is: it is no text to train on",
                 self.path
@@ -164,25 +153,6 @@ impl Corpus {
             order: Order::default(),
         })
     }
-}
-
-/// The bytes that are used and, before them, two that are not, for the start and the end of a line.
-fn vocabulary_of(used: &[bool; 256]) -> Option<Vocabulary> {
-    let free = |c: &u8| !used[usize::from(*c)] && *c != b'\n';
-    // Letters if possible, as in the addition vocabulary; then the control characters that Unicode
-    // has for it; then anything.
-    let start = [b's', 0x02].into_iter().chain(0..=255).find(free)?;
-    let end = [b'e', 0x03]
-        .into_iter()
-        .chain(0..=255)
-        .find(|c| free(c) && *c != start)?;
-    let symbols = (0..=255).filter(|&c| used[usize::from(c)]);
-    Vocabulary::new(
-        &[start, end].into_iter().chain(symbols).collect::<Vec<_>>(),
-        start,
-        end,
-    )
-    .ok()
 }
 
 /// Batches of a text file's lines, epoch after epoch.

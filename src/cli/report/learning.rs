@@ -6,11 +6,12 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use surprisal::Models;
-use surprisal::learner::{BatchRecord, Survey};
+use surprisal::learner::BatchRecord;
 use surprisal::model::Preset;
 use surprisal::report::learning::{
-    BundledCode, Corpus as CorpusFacts, CorpusReader, LearningAccount, LearningReporter, LearningRun,
+    BundledCode, Corpus as CorpusFacts, LearningAccount, LearningReporter, LearningRun,
 };
+use surprisal::text::Survey;
 
 use super::input::{Again, Corpus};
 use super::{Args, BUFFER};
@@ -47,18 +48,16 @@ impl Args {
             self.running
                 .announce(file, "decoding what was coded while learning")?;
         }
-        let mut reader = CorpusReader::default();
-        let mut survey = Survey::default();
+        let mut survey = Survey::recognising();
         let mut buffer = vec![0; BUFFER];
         loop {
             let len = corpus.read(&mut buffer).map_err(surprisal::Error::from_io)?;
             if len == 0 {
                 break;
             }
-            reader.write_all(&buffer[..len]).context("cannot read it")?;
             survey.update(&buffer[..len]);
         }
-        let facts = reader.finish();
+        let facts = CorpusFacts::from(&survey);
         let survey = corpus.is_whole().then_some(survey);
         let (again, learned) = corpus.into_learned()?;
         let runs = match (&self.learn, learned) {
@@ -70,10 +69,11 @@ impl Args {
                 runs.collect::<Result<_>>()?
             }
         };
-        let beginning = &facts.beginning[..facts.beginning.len().min(LOOK_AT as usize)];
+        let mut beginning = Vec::new();
+        again.open()?.take(LOOK_AT).read_to_end(&mut beginning)?;
         let models = Models::bundled();
         let bundled = BundledCode::measure(
-            models.choose(surprisal::Level::default(), beginning),
+            models.choose(surprisal::Level::default(), &beginning),
             threads,
             &mut again.open()?,
         )?;

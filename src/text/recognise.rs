@@ -9,7 +9,7 @@
 
 mod chi;
 
-use crate::text::{Distribution, MAX_DIGITS, Operands};
+use super::{Distribution, MAX_DIGITS, Operands};
 use chi::{Deviation, Table};
 
 /// Fewer lines than this say too little.
@@ -19,7 +19,7 @@ const LIMIT: f64 = 6.0;
 
 /// Reads lines and says in the end what they were drawn from.
 #[derive(Clone, Default)]
-pub(super) struct Recogniser {
+pub(crate) struct Recogniser {
     lines: u64,
     /// How lines end: of all so far, with `\r\n`.
     crlf: u64,
@@ -31,7 +31,7 @@ pub(super) struct Recogniser {
 
 /// What a corpus was recognised as.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Recognised {
+pub(crate) struct Recognised {
     pub distribution: Distribution,
     /// Deviations of digits, of pairs of slots and of neighbouring lines, in standard deviations.
     pub deviations: [f64; 3],
@@ -57,10 +57,7 @@ impl Recogniser {
             if self.is_hopeless() {
                 return;
             }
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            let bare = line.strip_suffix(b"\r").unwrap_or(line);
-            self.crlf += u64::from(bare.len() < line.len());
-            self.line(bare);
+            self.line(line.strip_suffix(b"\n").unwrap_or(line));
         }
     }
 
@@ -121,7 +118,14 @@ impl Recogniser {
         self.refused.iter().all(Option::is_some)
     }
 
-    fn line(&mut self, line: &[u8]) {
+    /// Reads a line without its newline.
+    pub fn line(&mut self, line: &[u8]) {
+        if self.is_hopeless() {
+            return;
+        }
+        let bare = line.strip_suffix(b"\r").unwrap_or(line);
+        self.crlf += u64::from(bare.len() < line.len());
+        let line = bare;
         if self.lines == 0 {
             let digits = line.iter().take_while(|c| c.is_ascii_digit()).count();
             self.digits = digits.clamp(1, MAX_DIGITS as usize) as u32;
