@@ -1,26 +1,23 @@
 //! The account of bits: cross-entropy of the float network, of the exact network, and what the coder
 //! writes, on the same lines.
-#![cfg(feature = "train")]
 
 use candle_core::{Device, Tensor};
 use surprisal::coding::LineCoder;
 use surprisal::gpt::{Batch, Gpt};
 use surprisal::model::Checkpoint;
 use surprisal::network::ExactModel;
-use surprisal::text::{Additions, Distribution, Operands};
+use surprisal::text::{Distribution, Operands};
 use surprisal::{Model, Models};
+
+use crate::common::corpora::sums_of_seed;
 
 const LINES: usize = 32_768;
 
 fn lines() -> Vec<Vec<u8>> {
-    let mut additions = Additions::new(Distribution::new(8, Operands::Uniform).unwrap(), 11);
-    let line = |_| {
-        let mut line = Vec::new();
-        additions.append_line(&mut line);
-        line.pop();
-        line
-    };
-    (0..LINES).map(line).collect()
+    let text = sums_of_seed(Operands::Uniform, LINES, 11);
+    text.split_inclusive(|&b| b == b'\n')
+        .map(|line| line[..line.len() - 1].to_vec())
+        .collect()
 }
 
 /// Bits of the lines by the exact network's integer probabilities.

@@ -1,12 +1,7 @@
-//! `report --learn`: the account of coding while learning, as a user of the program and of the library
-//! sees it.
-
-mod place;
+//! `report --learn`: the account of coding while learning, of the program and of the library.
 
 use std::io::Write;
-use std::path::PathBuf;
 
-use place::Place;
 use serde_json::Value;
 use surprisal::LearnOptions;
 use surprisal::LearningCompressor;
@@ -14,45 +9,16 @@ use surprisal::model::Preset;
 use surprisal::report::learning::LearningReporter;
 use surprisal::text::Survey;
 
-impl Place {
-    fn with_lines(lines: u32) -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        place.ok(&["corpus", "--lines", &lines.to_string(), "-o", "a.txt"]);
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn len(&self, name: &str) -> u64 {
-        std::fs::metadata(self.path(name)).unwrap().len()
-    }
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value}"))
-}
+use crate::common::place::Place;
+use crate::common::{json, number};
 
 /// The sizes are those of what `compress` writes with the same options, and the losses add up to them.
 #[test]
 fn the_losses_add_up_to_the_archive() {
-    let place = Place::with_lines(6000);
-    let options = [
-        "--batch-lines",
-        "8",
-        "--lr",
-        "0.01",
-        "--seed",
-        "4",
-        "--replay",
-        "1",
-        "--stride",
-        "2",
-    ];
-    let args = |verb: &'static str| [&[verb, "--learn=pico", "a.txt"], &options[..]].concat();
-    place.ok(&[&args("compress")[..], &["-q", "-o", "a.sur"]].concat());
-    let report = place.report(&args("report")[1..]);
+    let place = Place::with_lines(6000, "uniform");
+    let options = "--learn=pico a.txt --batch-lines 8 --lr 0.01 --seed 4 --replay 1 --stride 2";
+    place.ok(format!("compress {options} -q -o a.sur"));
+    let report = place.report(options);
     let run = &report["runs"][0];
     let archive = &run["archive"];
     assert_eq!(archive["bytes"], place.len("a.sur"));
@@ -91,8 +57,8 @@ fn the_losses_add_up_to_the_archive() {
 /// Positions have the floor's parts, and the plus emerges at once.
 #[test]
 fn what_is_certain_emerges() {
-    let place = Place::with_lines(6000);
-    let report = place.report(&["--learn=pico", "a.txt"]);
+    let place = Place::with_lines(6000, "uniform");
+    let report = place.report("--learn=pico a.txt");
     let positions = report["runs"][0]["positions"].as_array().unwrap();
     let labels: Vec<&str> = positions.iter().map(|p| p["label"].as_str().unwrap()).collect();
     assert_eq!((labels.len(), labels[8], labels[18]), (28, "+", "c1"));
@@ -112,10 +78,10 @@ fn what_is_certain_emerges() {
 /// Decoding takes the same steps, and so tells the same.
 #[test]
 fn an_archive_tells_what_its_text_tells() {
-    let place = Place::with_lines(5000);
-    place.ok(&["compress", "-q", "--learn=pico", "a.txt"]);
-    let mut of_text = place.report(&["--learn=pico", "a.txt"]);
-    let mut of_archive = place.report(&["a.txt.sur"]);
+    let place = Place::with_lines(5000, "uniform");
+    place.ok("compress -q --learn=pico a.txt");
+    let mut of_text = place.report("--learn=pico a.txt");
+    let mut of_archive = place.report("a.txt.sur");
     for report in [&mut of_text, &mut of_archive] {
         for place in ["/file", "/bundled/seconds"] {
             *report.pointer_mut(place).unwrap() = Value::Null;
@@ -126,14 +92,14 @@ fn an_archive_tells_what_its_text_tells() {
     }
     assert_eq!(of_text, of_archive);
     // Learned again from what it holds, and by a model that is named.
-    let again = place.report(&["--learn=pico", "a.txt.sur"]);
+    let again = place.report("--learn=pico a.txt.sur");
     assert_eq!(again["runs"][0]["archive"], of_text["runs"][0]["archive"]);
-    let modelled = place.report(&["-m", "tiny-uniform", "a.txt.sur"]);
+    let modelled = place.report("-m tiny-uniform a.txt.sur");
     assert_eq!(modelled["model"]["name"], "tiny-uniform");
 
-    let archive = std::fs::read(place.path("a.txt.sur")).unwrap();
-    std::fs::write(place.path("both.sur"), archive.repeat(2)).unwrap();
-    let error = place.fails(1, &["report", "both.sur"]);
+    let archive = place.read("a.txt.sur");
+    place.write("both.sur", archive.repeat(2));
+    let error = place.fails(1, "report both.sur");
     assert!(
         error.contains("2 archives") && error.contains("report --learn"),
         "{error}"
@@ -143,22 +109,17 @@ fn an_archive_tells_what_its_text_tells() {
 /// From a pipe nobody knows how much is to come, for `compress` as for `report`.
 #[test]
 fn a_pipe_has_its_own_archive() {
-    let place = Place::with_lines(2000);
-    let text = std::fs::read(place.path("a.txt")).unwrap();
-    let through = |args: &[&str]| {
-        let output = place.command(args).write_stdin(text.clone()).output().unwrap();
-        assert!(output.status.success(), "{args:?}");
-        output.stdout
-    };
-    let archive = through(&["compress", "--learn=pico", "-c"]);
-    let report: Value = serde_json::from_slice(&through(&["report", "--learn=pico", "--json"])).unwrap();
+    let place = Place::with_lines(2000, "uniform");
+    let text = place.read("a.txt");
+    let archive = place.pipe("compress --learn=pico -c", text.clone());
+    let report = json(&place.pipe("report --learn=pico --json", text));
     assert_eq!(report["runs"][0]["archive"]["bytes"], archive.len());
     assert_eq!(report["file"], "-");
 }
 
 #[test]
 fn the_librarys_reporter_writes_the_same_bytes() {
-    let text = &include_bytes!("../corpora/uniform-8-10k.txt")[..28 * 5000];
+    let text = &include_bytes!("../../../corpora/uniform-8-10k.txt")[..28 * 5000];
     let options = || LearnOptions {
         preset: Preset::Pico,
         ..LearnOptions::default()
@@ -178,17 +139,9 @@ fn the_librarys_reporter_writes_the_same_bytes() {
 /// Several presets, others beside them, and all of it as text and files.
 #[test]
 fn several_presets_side_by_side() {
-    let place = Place::with_lines(1500);
-    let args = [
-        "report",
-        "--learn=pico,tiny",
-        "a.txt",
-        "--html",
-        "a.html",
-        "--svg",
-        "f",
-    ];
-    let text = place.ok(&args);
+    let place = Place::with_lines(1500, "uniform");
+    let args = "report --learn=pico,tiny a.txt --html a.html --svg f";
+    let text = place.text(args);
     for part in [
         "pico: to line",
         "tiny: to line",
@@ -199,7 +152,7 @@ fn several_presets_side_by_side() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let page = std::fs::read_to_string(place.path("a.html")).unwrap();
+    let page = place.read_text("a.html");
     for name in [
         "learning-curve",
         "learning-archive",
@@ -209,10 +162,10 @@ fn several_presets_side_by_side() {
         assert!(page.contains(&format!("<section id=\"{name}\">")), "{name}");
         assert!(place.path("f").join(format!("{name}.svg")).exists(), "{name}");
     }
-    let again = place.fails(1, &args);
+    let again = place.fails(1, args);
     assert!(again.contains("-f"), "{again}");
 
-    let report = place.report(&["--learn=pico,tiny", "a.txt"]);
+    let report = place.report("--learn=pico,tiny a.txt");
     let runs = report["runs"].as_array().unwrap();
     let presets: Vec<&str> = runs.iter().map(|run| run["preset"].as_str().unwrap()).collect();
     assert_eq!(presets, ["pico", "tiny"]);
@@ -227,43 +180,43 @@ fn several_presets_side_by_side() {
 /// Lines of another kind have no floor, no recorded figure and no model; learning goes on as ever.
 #[test]
 fn other_lines_have_no_floor() {
-    let place = Place::with_lines(1);
+    let place = Place::with_lines(1, "uniform");
     let dates: String = (0..1500)
         .map(|i| format!("2024-{:02}-{:02} ok\n", 1 + i % 12, 1 + i % 28))
         .collect();
-    std::fs::write(place.path("dates.txt"), dates).unwrap();
-    let report = place.report(&["--learn=pico", "dates.txt"]);
+    place.write("dates.txt", dates);
+    let report = place.report("--learn=pico dates.txt");
     for unknown in ["floor_bytes", "recorded", "bundled"] {
         assert!(report[unknown].is_null(), "{unknown}");
     }
     let run = &report["runs"][0];
     assert!(run["above_floor_bytes"].is_null());
-    std::fs::write(place.path("empty.txt"), "").unwrap();
-    let empty = place.report(&["--learn=pico", "empty.txt"]);
+    place.write("empty.txt", "");
+    let empty = place.report("--learn=pico empty.txt");
     assert!(empty["runs"][0]["coded_above_loss_percent"].is_null());
     assert!(
         place
-            .ok(&["report", "--learn", "empty.txt", "--html", "e.html"])
+            .text("report --learn empty.txt --html e.html")
             .contains("nothing to weigh")
     );
 }
 
 #[test]
 fn what_makes_no_sense_is_a_clear_error() {
-    let place = Place::with_lines(10);
+    let place = Place::with_lines(10, "uniform");
     for (args, part) in [
-        (&["--learn", "-m", "tiny-uniform"][..], "cannot be used with"),
-        (&["--learn=giant"], "giant"),
-        (&["--learn=pico,pico"], "twice"),
-        (&["--learn", "--device", "cuda"], "runs on the CPU"),
-        (&["--seed", "3"], "--learn"),
-        (&["--learn", "--batch-lines", "0"], "--batch-lines"),
-        (&["--learn", "--stride", "3"], "--stride"),
+        ("--learn -m tiny-uniform", "cannot be used with"),
+        ("--learn=giant", "giant"),
+        ("--learn=pico,pico", "twice"),
+        ("--learn --device cuda", "runs on the CPU"),
+        ("--seed 3", "--learn"),
+        ("--learn --batch-lines 0", "--batch-lines"),
+        ("--learn --stride 3", "--stride"),
     ] {
-        let error = place.fails(2, &[&["report", "a.txt"], args].concat());
-        assert!(error.contains(part), "{args:?}: {error}");
+        let error = place.fails(2, format!("report a.txt {args}"));
+        assert!(error.contains(part), "{args}: {error}");
     }
-    let help = place.ok(&["report", "--help"]);
+    let help = place.text("report --help");
     for key in ["runs", "loss_bytes", "emerges_at", "bundled", "recorded"] {
         assert!(help.contains(key), "{key}");
     }

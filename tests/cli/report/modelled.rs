@@ -1,45 +1,17 @@
-//! The account of bits, as a user of the program sees it: the chain, the floor, positions, files.
+//! `report` with a model: the chain, the floor, positions, files.
 
-mod place;
+use std::path::Path;
 
-use std::path::{Path, PathBuf};
-
-use place::Place;
 use serde_json::Value;
 
-impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn with_lines(lines: u32, operands: &str) -> Self {
-        let place = Self::new();
-        let lines = lines.to_string();
-        place.ok(&["corpus", "--lines", &lines, "--operands", operands, "-o", "a.txt"]);
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), content).unwrap();
-    }
-}
+use crate::common::corpora::noise_bytes;
+use crate::common::place::Place;
+use crate::common::{json, number};
 
 /// The first entry of a link.
 fn link(report: &Value, number: u64) -> &Value {
     let links = report["links"].as_array().unwrap();
     links.iter().find(|link| link["link"] == number).unwrap()
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value}"))
 }
 
 /// The floor's reason, where there is no floor.
@@ -61,10 +33,10 @@ fn no_floor(report: &Value) -> String {
 #[test]
 fn the_chain_closes() {
     let place = Place::with_lines(80_000, "uniform");
-    let report = place.report(&["a.txt"]);
-    place.ok(&["compress", "-q", "a.txt"]);
-    let archive = std::fs::metadata(place.path("a.txt.sur")).unwrap().len() as f64;
-    let listed: Value = serde_json::from_str(&place.ok(&["list", "--json", "a.txt.sur"])).unwrap();
+    let report = place.report("a.txt");
+    place.ok("compress -q a.txt");
+    let archive = place.len("a.txt.sur") as f64;
+    let listed = place.json("list --json a.txt.sur");
     let totals = &listed["files"][0]["totals"];
 
     let numbers: Vec<_> = report["links"]
@@ -118,7 +90,7 @@ fn the_chain_closes() {
 #[test]
 fn the_sample_says_what_rounding_costs() {
     let place = Place::with_lines(10_000, "uniform");
-    let report = place.report(&["a.txt"]);
+    let report = place.report("a.txt");
     let sample = &report["sample"];
     let per_line = |n| number(&link(&report, n)["bits_per_line"]);
     let check = |network: &Value, n: u64, lines: u64, stride: u64| {
@@ -145,7 +117,7 @@ fn the_sample_says_what_rounding_costs() {
 #[test]
 fn the_training_log_is_the_models_own() {
     let place = Place::with_lines(200, "uniform");
-    let log = include_str!("../models/tiny-uniform/training.jsonl");
+    let log = include_str!("../../../models/tiny-uniform/training.jsonl");
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     let losses = |report: &Value| -> Vec<Value> {
         let links = report["links"]
@@ -155,7 +127,7 @@ fn the_training_log_is_the_models_own() {
             .filter(|l| l["link"] == 2);
         links.map(|link| link["nats_per_token"].clone()).collect()
     };
-    let bundled = losses(&place.report(&["a.txt", "-m", "tiny-uniform"]));
+    let bundled = losses(&place.report("a.txt -m tiny-uniform"));
     for (found, wanted) in bundled.iter().zip(["train_loss", "validation_loss"]) {
         assert!((number(found) - number(&last[wanted])).abs() < 1e-12);
     }
@@ -165,9 +137,9 @@ fn the_training_log_is_the_models_own() {
     for file in ["config.json", "model.safetensors", "training.jsonl"] {
         std::fs::copy(models.join(file), place.path("m").join(file)).unwrap();
     }
-    assert_eq!(losses(&place.report(&["a.txt", "-m", "m"])), bundled);
+    assert_eq!(losses(&place.report("a.txt -m m")), bundled);
     std::fs::remove_file(place.path("m/training.jsonl")).unwrap();
-    let without = place.report(&["a.txt", "-m", "m"]);
+    let without = place.report("a.txt -m m");
     assert_eq!(losses(&without), [Value::Null, Value::Null]);
     let why = link(&without, 2)["why"].as_str().unwrap();
     assert!(why.contains("training.jsonl"), "{why}");
@@ -181,7 +153,7 @@ fn the_floor_is_that_of_the_distribution_or_absent() {
         ("natural", 2.0 * 9f64.log2() + 14.0 * 10f64.log2()),
     ] {
         let place = Place::with_lines(1000, operands);
-        let report = place.report(&["a.txt"]);
+        let report = place.report("a.txt");
         let floor = &report["floor"];
         assert_eq!(floor["distribution"]["operands"], operands);
         assert!((number(&floor["bits_per_line"]) - entropy).abs() < 1e-9);
@@ -206,14 +178,14 @@ fn skewed_operands_have_no_floor() {
         format!("{a:08}+{b:08}={:09}\n", a + b)
     };
     place.write("a.txt", (1..3000).map(line).collect::<String>());
-    let reason = no_floor(&place.report(&["a.txt"]));
+    let reason = no_floor(&place.report("a.txt"));
     assert!(reason.contains("is 0 in 100.00 % of the lines"), "{reason}");
     place.write("a.txt", (1..50).map(line).collect::<String>());
-    let reason = no_floor(&place.report(&["a.txt"]));
+    let reason = no_floor(&place.report("a.txt"));
     assert!(reason.contains("too few"), "{reason}");
     assert!(
         place
-            .ok(&["report", "a.txt"])
+            .text("report a.txt")
             .contains("1 entropy of the lines: not known")
     );
 }
@@ -222,11 +194,11 @@ fn skewed_operands_have_no_floor() {
 #[test]
 fn a_wrong_sum_is_the_worst_line() {
     let place = Place::with_lines(2000, "uniform");
-    let mut text = place.read("a.txt").into_bytes();
+    let mut text = place.read("a.txt");
     let at = 28 * 1233 + 23;
     text[at] = if text[at] == b'9' { b'0' } else { text[at] + 1 };
     place.write("a.txt", &text);
-    let report = place.report(&["a.txt"]);
+    let report = place.report("a.txt");
     let worst = &report["worst_lines"][0];
     assert_eq!(worst["line"], 1234);
     assert!(number(&worst["bits"]) > 60.0);
@@ -242,7 +214,7 @@ fn a_wrong_sum_is_the_worst_line() {
     );
     assert_eq!(position["worst_bits"], tokens[23]["bits"]);
     assert!(no_floor(&report).starts_with("line 1234 is no right sum"));
-    let text = place.ok(&["report", "a.txt"]);
+    let text = place.text("report a.txt");
     assert!(text.contains("line 1,234, "), "{text}");
 }
 
@@ -255,14 +227,11 @@ fn a_corpus_that_no_model_fits_has_a_true_account() {
     let prose: String = (0..9000)
         .map(|i| word(i).to_owned() + if i % 7 == 0 { "\n" } else { " " })
         .collect();
-    let noise: Vec<u8> = (0..5000u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 19) as u8)
-        .collect();
-    for content in [prose.as_bytes(), &noise, b"no newline", b"\n\n", b""] {
+    for content in [prose.as_bytes(), &noise_bytes(5000), b"no newline", b"\n\n", b""] {
         place.write("a.txt", content);
-        place.ok(&["compress", "-qf", "a.txt"]);
-        let archive = std::fs::metadata(place.path("a.txt.sur")).unwrap().len();
-        let report = place.report(&["a.txt"]);
+        place.ok("compress -qf a.txt");
+        let archive = place.len("a.txt.sur");
+        let report = place.report("a.txt");
         let parts = &report["archive"];
         assert_eq!(parts["bytes"], archive);
         let sum = ["coded_bytes", "beside_bytes", "fallback_bytes", "framing_bytes"]
@@ -270,7 +239,7 @@ fn a_corpus_that_no_model_fits_has_a_true_account() {
             .map(|part| parts[part].as_u64().unwrap());
         assert_eq!(sum.sum::<u64>(), archive);
         no_floor(&report);
-        place.ok(&["report", "a.txt"]);
+        place.text("report a.txt");
         if content.len() > 100 {
             assert!(report["claim"]["holds"].is_null());
             let sentence = report["claim"]["sentence"].as_str().unwrap();
@@ -286,9 +255,9 @@ fn a_corpus_that_no_model_fits_has_a_true_account() {
 #[test]
 fn lines_outside_the_model_are_accounted_for() {
     let place = Place::with_lines(500, "uniform");
-    let text = place.read("a.txt") + "an odd line\nwithout an end";
+    let text = place.read_text("a.txt") + "an odd line\nwithout an end";
     place.write("a.txt", &text);
-    let report = place.report(&["a.txt"]);
+    let report = place.report("a.txt");
     assert_eq!(report["corpus"]["lines"], 502);
     assert_eq!(report["corpus"]["modelled_lines"], 500);
     let parts = &report["archive"];
@@ -310,36 +279,28 @@ fn lines_outside_the_model_are_accounted_for() {
 #[test]
 fn text_archive_and_stream_have_the_same_account() {
     let place = Place::with_lines(700, "natural");
-    place.ok(&["compress", "-q", "a.txt"]);
+    place.ok("compress -q a.txt");
     let timeless = |mut report: Value| {
         for field in ["file", "seconds", "threads"] {
             report.as_object_mut().unwrap().remove(field).expect("a field");
         }
         report
     };
-    let text = timeless(place.report(&["a.txt", "-T1"]));
-    assert_eq!(timeless(place.report(&["a.txt.sur", "-T3"])), text);
-    let piped = place
-        .command(&["report", "--json"])
-        .write_stdin(place.read("a.txt"))
-        .output()
-        .unwrap();
-    assert_eq!(timeless(serde_json::from_slice(&piped.stdout).unwrap()), text);
+    let text = timeless(place.report("a.txt -T1"));
+    assert_eq!(timeless(place.report("a.txt.sur -T3")), text);
+    let piped = place.pipe("report --json", place.read("a.txt"));
+    assert_eq!(timeless(json(&piped)), text);
     // A damaged archive is one, not a text.
-    let mut archive = std::fs::read(place.path("a.txt.sur")).unwrap();
+    let mut archive = place.read("a.txt.sur");
     archive[300] ^= 1;
     place.write("a.txt.sur", &archive);
-    assert!(
-        place
-            .fails(1, &["report", "a.txt.sur"])
-            .contains("damaged archive")
-    );
+    assert!(place.fails(1, "report a.txt.sur").contains("damaged archive"));
 }
 
 #[test]
 fn the_code_length_ends_at_the_payload() {
     let place = Place::with_lines(70_000, "uniform");
-    let report = place.report(&["a.txt"]);
+    let report = place.report("a.txt");
     let points = report["code_length"].as_array().unwrap();
     assert!((100..=600).contains(&points.len()), "{}", points.len());
     let mut before = (-1.0, -1.0);
@@ -359,13 +320,13 @@ fn the_code_length_ends_at_the_payload() {
 #[test]
 fn peers_are_measured_when_asked_for() {
     let place = Place::with_lines(3000, "uniform");
-    let report = place.report(&["a.txt"]);
+    let report = place.report("a.txt");
     assert!(report["peers"].is_null());
     assert_eq!(report["two_part"]["xz"].as_array().unwrap().len(), 1);
     let break_even = number(&report["two_part"]["break_even_lines"]);
     assert!((10_000.0..40_000.0).contains(&break_even), "{break_even}");
 
-    place.ok(&["compress", "-q", "a.txt"]);
+    place.ok("compress -q a.txt");
     for file in ["a.txt", "a.txt.sur"] {
         let report = place.report(&[file, "--peers"]);
         let peers = report["peers"].as_array().unwrap();
@@ -377,33 +338,20 @@ fn peers_are_measured_when_asked_for() {
         }
         assert!(report["two_part"]["xz"].as_array().unwrap().len() > 3);
     }
-    assert!(place.ok(&["report", "--peers", "a.txt"]).contains("brotli -q 11"));
-    place.fails(2, &["report", "a.txt", "--peers", "--no-peers"]);
+    assert!(place.text("report --peers a.txt").contains("brotli -q 11"));
+    place.fails(2, "report a.txt --peers --no-peers");
 }
 
 #[test]
 fn pages_and_figures_are_files_that_stay() {
     let place = Place::with_lines(300, "uniform");
-    place.ok(&[
-        "report",
-        "a.txt",
-        "--no-peers",
-        "--html",
-        "a.html",
-        "--svg",
-        "figures",
-    ]);
-    let page = place.read("a.html");
+    place.text("report a.txt --no-peers --html a.html --svg figures");
+    let page = place.read_text("a.html");
     assert!(page.len() < 1_000_000 && page.ends_with("</html>\n"));
     for foreign in ["<script", "http://", "https://", "@import", "url("] {
         let found = page.replace("http://www.w3.org/2000/svg", "").contains(foreign);
         assert!(!found, "{foreign}");
     }
-    let mut names: Vec<String> = std::fs::read_dir(place.path("figures"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
     let mut expected = vec![
         "chain.svg",
         "code-length.svg",
@@ -414,74 +362,19 @@ fn pages_and_figures_are_files_that_stay() {
     if cfg!(feature = "peers") {
         expected.push("two-part.svg");
     }
-    assert_eq!(names, expected);
-    assert!(place.read("figures/chain.svg").starts_with("<svg xmlns="));
+    assert_eq!(place.names_in("figures"), expected);
+    assert!(place.read_text("figures/chain.svg").starts_with("<svg xmlns="));
 
-    let message = place.fails(1, &["report", "a.txt", "--no-peers", "--html", "a.html"]);
+    let message = place.fails(1, "report a.txt --no-peers --html a.html");
     assert!(
         message.contains("a.html exists") && message.contains("-f"),
         "{message}"
     );
-    let message = place.fails(1, &["report", "a.txt", "--no-peers", "--svg", "figures"]);
+    let message = place.fails(1, "report a.txt --no-peers --svg figures");
     assert!(message.contains("chain.svg exists"), "{message}");
-    place.ok(&[
-        "report",
-        "a.txt",
-        "-f",
-        "--no-peers",
-        "--html",
-        "a.html",
-        "--svg",
-        "figures",
-    ]);
-    let message = place.fails(1, &["report", "a.txt", "-f", "--no-peers", "--html", "./a.txt"]);
+    place.text("report a.txt -f --no-peers --html a.html --svg figures");
+    let message = place.fails(1, "report a.txt -f --no-peers --html ./a.txt");
     assert!(message.contains("input and output at once"), "{message}");
-    place.fails(1, &["report", "missing", "--html", "b.html"]);
+    place.fails(1, "report missing --html b.html");
     assert!(!place.path("b.html").exists());
-}
-
-#[test]
-fn a_line_is_explained() {
-    let place = Place::new();
-    let line = "17282456+79546852=096829308";
-    let text = place.ok(&["explain", line]);
-    assert!(!text.contains('\x1b'), "no colours outside a terminal");
-    let rows: Vec<Vec<&str>> = text.lines().map(|row| row.split_whitespace().collect()).collect();
-    assert_eq!(rows[0][..3], ["token", "probability", "bits"]);
-    for (i, symbol) in line.chars().map(String::from).chain(["end".into()]).enumerate() {
-        let row = &rows[i + 1];
-        assert_eq!(row[0], symbol);
-        let (probability, bits): (f64, f64) = (row[1].parse().unwrap(), row[2].parse().unwrap());
-        let expected = if i < 17 && i != 8 { 10f64.log2() } else { 0.0 };
-        assert!((bits - expected).abs() < 0.1, "{i}: {bits}");
-        assert!((-probability.log2() - bits).abs() < 1e-3, "{row:?}");
-        assert!(row.len() >= 10, "runners-up: {row:?}");
-    }
-    let value: Value = serde_json::from_str(&place.ok(&["explain", "--json", line])).unwrap();
-    assert_eq!(value["tokens"].as_array().unwrap().len(), 28);
-    let distribution = value["tokens"][0]["distribution"].as_array().unwrap();
-    let sum: f64 = distribution.iter().map(|pair| number(&pair[1])).sum();
-    assert!(distribution.len() == 14 && (sum - 1.0).abs() < 1e-9);
-    let total: f64 = value["tokens"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|t| number(&t["bits"]))
-        .sum();
-    assert!((total - number(&value["bits"])).abs() < 1e-9);
-
-    // The model is chosen as `compress` chooses it.
-    let natural = "17282456+79546852=96829308";
-    place.write("a.txt", natural.to_owned() + "\n");
-    let compressed: Value = serde_json::from_str(&place.ok(&["compress", "--json", "a.txt"])).unwrap();
-    let explained: Value = serde_json::from_str(&place.ok(&["explain", "--json", natural])).unwrap();
-    assert_eq!(explained["model"], compressed["model"]);
-
-    let message = place.fails(1, &["explain", "17x"]);
-    assert!(
-        message.contains("character 3") && message.contains("'x'"),
-        "{message}"
-    );
-    assert!(place.fails(1, &["explain", &"1".repeat(40)]).contains("at most"));
-    place.fails(2, &["explain"]);
 }

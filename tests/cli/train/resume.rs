@@ -1,19 +1,24 @@
 //! Runs that are killed or interrupted end as if they had not been.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
-use tempfile::TempDir;
+use super::{STATE, assert_same, kill_at, wait_for_log, weights};
+use crate::common::place::{Place, interrupt, stderr};
 
-use super::{STATE, assert_same, command, fails, kill_at, ok, run, stderr, wait_for_log, weights};
+/// The arguments of a run with checkpoints between evaluations, and dropout.
+fn run_in(folder: &str) -> String {
+    format!(
+        "train --preset pico --digits 2 --batch-lines 16 --steps 140 --eval-every 7 --checkpoint-every 5 \
+         --validation-lines 40 --dropout 0.1 --warmup 5 --seed 3 -o {folder}"
+    )
+}
 
-/// A run with checkpoints between evaluations, and dropout.
-const RUN: &str = "train --preset pico --digits 2 --batch-lines 16 --steps 140 --eval-every 7 --checkpoint-every 5 \
-    --validation-lines 40 --dropout 0.1 --warmup 5 --seed 3";
-
-/// The arguments of that run in a folder.
-fn run_in(folder: &str) -> Vec<&str> {
-    RUN.split_whitespace().chain(["-o", folder]).collect()
+/// A finished run in `whole`, and room for others.
+fn place_with_run() -> Place {
+    let place = Place::new();
+    place.ok(run_in("whole"));
+    place
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -24,43 +29,26 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A finished run in `whole`, and room for others.
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        ok(folder.path(), &run_in("whole"));
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
 #[test]
 fn a_killed_run_ends_as_if_it_had_not_been_killed() {
-    let place = Place::new();
+    let place = place_with_run();
     for (name, kills) in [("once", &[3][..]), ("again", &[2, 9, 15])] {
         let mut args = run_in(name);
         for &lines in kills {
-            kill_at(place.folder.path(), &args, name, lines);
-            args = vec!["train", "-q", "--resume", name];
+            kill_at(&place, args, name, lines);
+            args = format!("train -q --resume {name}");
         }
-        ok(place.folder.path(), &args);
-        assert_same(&place.path(name), &place.path("whole"), name);
+        place.ok(args);
+        assert_same(&place, name, "whole", name);
     }
 }
 
 /// What a kill between any two writes of a checkpoint leaves, made by hand.
 #[test]
 fn a_kill_within_a_checkpoint_does_no_harm() {
-    let place = Place::new();
+    let place = place_with_run();
     let folder = place.path("half");
-    kill_at(place.folder.path(), &run_in("half"), "half", 9);
+    kill_at(&place, run_in("half"), "half", 9);
     let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
     let (state, model) = (file(STATE), file("model.safetensors"));
     type Damage = fn(&Path, &[u8], &[u8]);
@@ -89,44 +77,51 @@ fn a_kill_within_a_checkpoint_does_no_harm() {
         let resumed = place.path("resumed");
         copy(&folder, &resumed);
         damage(&resumed, &state, &model);
-        ok(place.folder.path(), &["train", "-q", "--resume", "resumed"]);
-        assert_same(&resumed, &place.path("whole"), when);
+        place.ok("train -q --resume resumed");
+        assert_same(&place, "resumed", "whole", when);
         std::fs::remove_dir_all(&resumed).unwrap();
     }
 }
 
 #[test]
 fn a_finished_run_says_so_and_a_damaged_one_cannot_go_on() {
-    let place = Place::new();
-    let at = place.folder.path();
-    let output = run(at, &["train", "--resume", "whole"]);
+    let place = place_with_run();
+    let output = place.run("train --resume whole");
     assert!(output.status.success() && stderr(&output).contains("at its end already"));
 
-    let good = weights(&place.path("whole"));
+    let good = weights(&place, "whole");
     let state = place.path("whole").join(STATE);
     let mut bytes = std::fs::read(&state).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     std::fs::write(&state, bytes).unwrap();
-    let message = fails(at, 1, &["train", "--resume", "whole"]);
+    let message = place.fails(1, "train --resume whole");
     assert!(
         message.contains(STATE) && message.contains("damaged"),
         "{message}"
     );
-    assert!(weights(&place.path("whole")) == good);
+    assert!(weights(&place, "whole") == good);
 
     std::fs::remove_file(&state).unwrap();
-    assert!(fails(at, 1, &["train", "--resume", "whole"]).contains("no run to resume"));
-    assert!(fails(at, 1, &["train", "--resume", "nowhere"]).contains("no run to resume"));
+    assert!(
+        place
+            .fails(1, "train --resume whole")
+            .contains("no run to resume")
+    );
+    assert!(
+        place
+            .fails(1, "train --resume nowhere")
+            .contains("no run to resume")
+    );
 }
 
 #[test]
 fn a_log_that_was_changed_is_noticed() {
-    let place = Place::new();
+    let place = place_with_run();
     let path = place.path("whole").join("training.jsonl");
     let log = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, log.replacen("\"seed\":3", "\"seed\":4", 1)).unwrap();
-    let message = fails(place.folder.path(), 1, &["train", "--resume", "whole"]);
+    let message = place.fails(1, "train --resume whole");
     assert!(
         message.contains("training.jsonl is not as the run left it"),
         "{message}"
@@ -136,23 +131,12 @@ fn a_log_that_was_changed_is_noticed() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_can_be_resumed() {
-    let place = Place::new();
-    let at = place.folder.path();
-    let mut child = command(at, &run_in("stopped"));
-    let mut child = child
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    wait_for_log(&mut child, &place.path("stopped"), 4);
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let place = place_with_run();
+    let mut command = place.process(run_in("stopped"));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    wait_for_log(&mut child, &place, "stopped", 4);
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let message = stderr(&output);
@@ -160,6 +144,6 @@ fn an_interrupted_run_can_be_resumed() {
         message.contains("to go on: surprisal train --resume stopped"),
         "{message}"
     );
-    ok(at, &["train", "--resume", "stopped"]);
-    assert_same(&place.path("stopped"), &place.path("whole"), "after Ctrl-C");
+    place.ok("train --resume stopped");
+    assert_same(&place, "stopped", "whole", "after Ctrl-C");
 }

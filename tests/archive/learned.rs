@@ -1,13 +1,16 @@
-//! What coding while learning promises: any bytes come back, the same archive whatever the threads,
-//! and damage never goes unnoticed.
+//! Archives that are coded while learning.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Write};
 
-use surprisal::archive::{Index, LineRange, Summary};
+use surprisal::archive::{Index, Summary};
 use surprisal::model::Preset;
 use surprisal::text::Survey;
-use surprisal::text::{Additions, Distribution, Operands};
-use surprisal::{DecompressOptions, Decompressor, Error, LearnOptions, LearningCompressor, Models};
+use surprisal::{LearnOptions, LearningCompressor, Models};
+
+use super::{
+    assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, golden, restore, write_in_pieces,
+};
+use crate::common::corpora::{dates, hexadecimal_sums, log_column, noise_bytes, uniform_sums};
 
 fn options(threads: usize) -> LearnOptions {
     LearnOptions {
@@ -21,10 +24,7 @@ fn options(threads: usize) -> LearnOptions {
 
 fn compress_with(data: &[u8], options: LearnOptions) -> (Vec<u8>, Summary) {
     let mut compressor = LearningCompressor::new(Vec::new(), options);
-    // In pieces that fit nothing.
-    for piece in data.chunks(70_001) {
-        compressor.write_all(piece).unwrap();
-    }
+    write_in_pieces(&mut compressor, data);
     let (archive, summary, _) = compressor.finish().unwrap();
     (archive, summary)
 }
@@ -33,95 +33,16 @@ fn compress(data: &[u8]) -> Vec<u8> {
     compress_with(data, options(1)).0
 }
 
-fn restore(archive: &[u8], threads: usize) -> Result<Vec<u8>, Error> {
-    let mut data = Vec::new();
-    let mut reader = Decompressor::new(archive, Models::bundled(), threads)?;
-    reader.read_to_end(&mut data).map_err(Error::from_io)?;
-    Ok(data)
-}
-
 #[track_caller]
 fn assert_round_trip(data: &[u8]) -> Summary {
-    let (archive, summary) = compress_with(data, options(2));
-    assert!(restore(&archive, 1).unwrap() == data);
-    assert_eq!(
-        (summary.bytes_in, summary.bytes_out),
-        (data.len() as u64, archive.len() as u64)
-    );
-    assert_eq!(
-        summary.lines,
-        data.split_inclusive(|&b| b == b'\n').count() as u64
-    );
-    let limit = data.len() + data.len() / 1000 + 1024;
-    assert!(
-        archive.len() <= limit,
-        "{} bytes became {}",
-        data.len(),
-        archive.len()
-    );
-    assert_eq!(
-        Index::read(&mut Cursor::new(&archive)).unwrap(),
-        Index::scan(&archive[..]).unwrap()
-    );
-    summary
-}
-
-/// Numbers that look random and are the same everywhere.
-fn noise() -> impl FnMut() -> u64 {
-    let mut state = 1u64;
-    move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        state >> 33
-    }
-}
-
-fn sums(lines: usize) -> Vec<u8> {
-    let mut additions = Additions::new(Distribution::new(8, Operands::Uniform).unwrap(), 3);
-    let mut text = Vec::new();
-    (0..lines).for_each(|_| additions.append_line(&mut text));
-    text
-}
-
-fn hexadecimal_sums(lines: usize) -> Vec<u8> {
-    let mut random = noise();
-    let line = |_| {
-        let (a, b) = (random() & 0xfff, random() & 0xfff);
-        format!("{a:03x}+{b:03x}={:04x}\n", a + b)
-    };
-    (0..lines).map(line).collect::<String>().into_bytes()
-}
-
-fn dates(lines: usize) -> Vec<u8> {
-    let mut random = noise();
-    let line = |_| {
-        let (y, m, d) = (1900 + random() % 200, 1 + random() % 12, 1 + random() % 28);
-        format!("{y}-{m:02}-{d:02}\r\n")
-    };
-    (0..lines).map(line).collect::<String>().into_bytes()
-}
-
-fn log_column(lines: usize) -> Vec<u8> {
-    let mut random = noise();
-    let levels = ["INFO ok", "WARN slow", "ERROR no reply from host"];
-    let line = |_| {
-        format!(
-            "{:06} us {}\n",
-            random() % 1_000_000,
-            levels[(random() % 16 / 7) as usize]
-        )
-    };
-    (0..lines).map(line).collect::<String>().into_bytes()
+    super::assert_round_trip(data, compress_with(data, options(2)))
 }
 
 #[test]
 fn any_input_comes_back() {
-    let mut random = noise();
-    let random_bytes: Vec<u8> = (0..20_000).map(|_| random() as u8).collect();
-    let mut mixed = sums(300);
+    let mut mixed = uniform_sums(300);
     mixed.splice(2800..2800, b"an odd line\n".repeat(3));
-    let without_end = sums(50).split_last().unwrap().1.to_vec();
+    let without_end = uniform_sums(50).split_last().unwrap().1.to_vec();
     for data in [
         Vec::new(),
         vec![b'\n'],
@@ -129,7 +50,7 @@ fn any_input_comes_back() {
         b"\r\n\r\n\n".to_vec(),
         mixed,
         without_end,
-        random_bytes,
+        noise_bytes(20_000),
         vec![b'x'; 5000],
         [&[b'y'; 400][..], b"\n"].concat().repeat(40),
         (0..=255u8).collect::<Vec<u8>>().repeat(9),
@@ -146,9 +67,7 @@ fn other_lines_are_learned_too() {
         assert_eq!((summary.modelled_lines, summary.fallback_blocks), (3000, 0));
     }
     // Noise is better off without.
-    let mut random = noise();
-    let random_bytes: Vec<u8> = (0..20_000).map(|_| random() as u8).collect();
-    assert_eq!(assert_round_trip(&random_bytes).modelled_lines, 0);
+    assert_eq!(assert_round_trip(&noise_bytes(20_000)).modelled_lines, 0);
 }
 
 /// Blocks that zstd serves better are learned from all the same, and what follows gains by it.
@@ -253,30 +172,13 @@ fn streams_longer_than_the_survey() {
 fn ranges_and_concatenations() {
     let data = [hexadecimal_sums(4500), dates(10)].concat();
     let models = Models::bundled();
-    let plain = surprisal::compress(&sums(10), models.default_model()).unwrap();
+    let plain = surprisal::compress(&uniform_sums(10), models.default_model()).unwrap();
     let archive = [&compress(&data)[..], &plain, &compress(b"1\n2\n")].concat();
-    let all = [&data[..], &sums(10), b"1\n2\n"].concat();
+    let all = [&data[..], &uniform_sums(10), b"1\n2\n"].concat();
     assert!(restore(&archive, 3).unwrap() == all);
-    let lines: Vec<&[u8]> = all.split_inclusive(|&b| b == b'\n').collect();
     let index = Index::read(&mut Cursor::new(&archive)).unwrap();
     assert_eq!(index, Index::scan(&archive[..]).unwrap());
-    for (from, to) in [(1, 2), (4096, 4097), (4505, 4515), (4521, 9000)] {
-        let range = LineRange::new(from, to).unwrap();
-        let expected = lines[from as usize - 1..(to as usize).min(lines.len())].concat();
-        let mut found = Vec::new();
-        let file = &mut Cursor::new(&archive);
-        index.write_lines(file, &models, range, 1, &mut found).unwrap();
-        assert!(found == expected, "lines {from}..{to} by the index");
-        let mut found = Vec::new();
-        let options = DecompressOptions {
-            threads: 2,
-            lines: range,
-            ..DecompressOptions::default()
-        };
-        let mut reader = Decompressor::with_options(&archive[..], models.clone(), options).unwrap();
-        reader.read_to_end(&mut found).unwrap();
-        assert!(found == expected, "lines {from}..{to} from a stream");
-    }
+    assert_ranges(&archive, &[(1, 2), (4096, 4097), (4505, 4515), (4521, 9000)]);
 }
 
 /// An archive of one learned block, small.
@@ -292,14 +194,8 @@ fn small_archive() -> (Vec<u8>, Vec<u8>) {
 fn every_flipped_bit_and_every_truncation_is_noticed() {
     let (data, archive) = small_archive();
     assert!(restore(&archive, 1).unwrap() == data);
-    for bit in 0..8 * archive.len() {
-        let mut damaged = archive.clone();
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        assert!(restore(&damaged, 1).is_err(), "bit {bit}");
-    }
-    for len in 0..archive.len() {
-        assert!(restore(&archive[..len], 1).is_err(), "cut to {len} bytes");
-    }
+    assert_flips_are_noticed(&archive);
+    assert_truncations_are_noticed(&archive);
 }
 
 /// Where the first block is and where its payload begins; see docs/format.md.
@@ -348,13 +244,11 @@ fn forged_archives_are_errors() {
 /// Archives of earlier days decode for ever, and the same input still gives the same bytes.
 #[test]
 fn golden_archive() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let data = std::fs::read(folder.join("dates.txt")).unwrap();
-    let archive = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let data = golden("dates.txt");
     for name in ["dates-2.txt.sur", "dates.txt.sur"] {
-        assert!(restore(&archive(name), 1).unwrap() == data, "{name} decodes");
+        assert!(restore(&golden(name), 1).unwrap() == data, "{name} decodes");
     }
-    assert!(compress(&data) == archive("dates.txt.sur"), "the same bytes");
+    assert!(compress(&data) == golden("dates.txt.sur"), "the same bytes");
 }
 
 /// The losses that the learner tells of add up to the archive: within 0.02 %, and sealing, inner

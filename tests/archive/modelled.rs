@@ -1,26 +1,21 @@
-//! What the archive promises: any bytes in, the same bytes out, and damage never goes unnoticed.
+//! Archives by a bundled model.
 
 use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use surprisal::archive::{BLOCK_LINES, Index, LineRange, MAX_BLOCK_BYTES, Summary};
-use surprisal::text::{Additions, Distribution, Operands};
-use surprisal::{CompressOptions, Compressor, DecompressOptions, Decompressor, Error, Model, Models};
+use surprisal::text::{Distribution, Operands};
+use surprisal::{CompressOptions, Compressor, Decompressor, Error, Model, Models};
 
-fn corpus(operands: Operands, lines: usize) -> Vec<u8> {
-    let mut additions = Additions::new(Distribution::new(8, operands).unwrap(), 3);
-    let mut text = Vec::new();
-    (0..lines).for_each(|_| additions.append_line(&mut text));
-    text
-}
+use super::{
+    assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, golden, restore, write_in_pieces,
+};
+use crate::common::corpora::{noise, noise_bytes, sums, uniform_sums};
 
 fn compress_with(data: &[u8], options: CompressOptions) -> (Vec<u8>, Summary) {
     let mut compressor = Compressor::new(Vec::new(), Models::bundled().default_model(), options).unwrap();
-    // In pieces that fit nothing.
-    for piece in data.chunks(70_001) {
-        compressor.write_all(piece).unwrap();
-    }
+    write_in_pieces(&mut compressor, data);
     compressor.finish().unwrap()
 }
 
@@ -28,46 +23,19 @@ fn compress(data: &[u8]) -> Vec<u8> {
     compress_with(data, CompressOptions::default()).0
 }
 
-fn restore(archive: &[u8], threads: usize) -> Result<Vec<u8>, Error> {
-    let mut data = Vec::new();
-    let mut reader = Decompressor::new(archive, Models::bundled(), threads)?;
-    reader.read_to_end(&mut data).map_err(Error::from_io)?;
-    Ok(data)
-}
-
 #[track_caller]
 fn assert_round_trip(data: &[u8]) -> Summary {
-    let (archive, summary) = compress_with(data, CompressOptions::default());
-    assert!(restore(&archive, 1).unwrap() == data);
-    assert_eq!(
-        (summary.bytes_in, summary.bytes_out),
-        (data.len() as u64, archive.len() as u64)
-    );
-    let lines = data.split_inclusive(|&b| b == b'\n').count() as u64;
-    assert_eq!(summary.lines, lines);
-    let limit = data.len() + data.len() / 1000 + 1024;
-    assert!(
-        archive.len() <= limit,
-        "{} bytes became {}",
-        data.len(),
-        archive.len()
-    );
-    summary
+    super::assert_round_trip(data, compress_with(data, CompressOptions::default()))
 }
 
 #[test]
 fn any_input_comes_back() {
-    let noise = |n: usize| -> Vec<u8> {
-        (0..n as u64)
-            .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as u8 ^ (i >> 3) as u8)
-            .collect()
-    };
-    let sample = corpus(Operands::Uniform, 300);
+    let sample = uniform_sums(300);
     let crlf = String::from_utf8(sample.clone())
         .unwrap()
         .replace('\n', "\r\n")
         .into_bytes();
-    let mut one_odd_line = corpus(Operands::Uniform, 2000);
+    let mut one_odd_line = uniform_sums(2000);
     one_odd_line.splice(28_000..28_000, *b"an odd line\n");
     let wrong_sums = String::from_utf8(sample.clone())
         .unwrap()
@@ -79,7 +47,7 @@ fn any_input_comes_back() {
         vec![b'\n'],
         vec![0],
         vec![b'1'],
-        noise(100_000),
+        noise_bytes(100_000),
         crlf.clone(),
         crlf[..crlf.len() - 1].to_vec(),
         sample[..sample.len() - 1].to_vec(),
@@ -87,8 +55,8 @@ fn any_input_comes_back() {
         many("x", 3 * MAX_BLOCK_BYTES / 2),
         one_odd_line,
         wrong_sums,
-        corpus(Operands::Natural, 500),
-        corpus(Operands::Leading, 500),
+        sums(Operands::Natural, 500),
+        sums(Operands::Leading, 500),
         many("\n", 70_000),
         many("s\ne\n", 100),
         many("\r\n", 100),
@@ -103,15 +71,8 @@ fn any_input_comes_back() {
 #[test]
 #[ignore = "slow: a line of 10 MB and a million lines with an odd one"]
 fn large_input_comes_back() {
-    assert_round_trip(
-        &[
-            vec![b'7'; 10 << 20],
-            b"\n".to_vec(),
-            corpus(Operands::Uniform, 10),
-        ]
-        .concat(),
-    );
-    let mut data = corpus(Operands::Uniform, 1_000_000);
+    assert_round_trip(&[vec![b'7'; 10 << 20], b"\n".to_vec(), uniform_sums(10)].concat());
+    let mut data = uniform_sums(1_000_000);
     data.splice(14_000_000..14_000_000, *b"once\n");
     let summary = assert_round_trip(&data);
     assert_eq!(summary.modelled_lines, 1_000_000);
@@ -135,7 +96,7 @@ proptest! {
 #[test]
 fn the_size_is_near_the_entropy() {
     let lines = 20_000;
-    let summary = assert_round_trip(&corpus(Operands::Uniform, lines));
+    let summary = assert_round_trip(&uniform_sums(lines));
     let floor = Distribution::new(8, Operands::Uniform).unwrap().entropy_bits() * lines as f64 / 8.0;
     assert_eq!(summary.modelled_lines, lines as u64);
     assert_eq!(summary.tokens, 28 * lines as u64);
@@ -146,7 +107,7 @@ fn the_size_is_near_the_entropy() {
 /// Nothing but input and model decides the bytes.
 #[test]
 fn threads_and_pieces_change_nothing() {
-    let data = corpus(Operands::Uniform, 2 * BLOCK_LINES + 100);
+    let data = uniform_sums(2 * BLOCK_LINES + 100);
     let with = |threads| {
         compress_with(
             &data,
@@ -167,7 +128,7 @@ fn threads_and_pieces_change_nothing() {
 
 #[test]
 fn archives_one_after_another_are_an_archive() {
-    let (a, b) = (corpus(Operands::Uniform, 100), b"no sums here".to_vec());
+    let (a, b) = (uniform_sums(100), b"no sums here".to_vec());
     let both = [compress(&a), compress(&b), compress(b""), compress(&a)].concat();
     assert_eq!(restore(&both, 2).unwrap(), [&a[..], &b, &a].concat());
     let index = Index::read(&mut Cursor::new(&both)).unwrap();
@@ -179,57 +140,27 @@ fn archives_one_after_another_are_an_archive() {
 
 #[test]
 fn ranges_of_lines() {
-    let data = [
-        corpus(Operands::Uniform, BLOCK_LINES + 50),
-        b"odd\n\nlast".to_vec(),
-    ]
-    .concat();
-    let archive = [compress(&data), compress(&corpus(Operands::Leading, 10))].concat();
-    let all = restore(&archive, 1).unwrap();
-    let lines: Vec<&[u8]> = all.split_inclusive(|&b| b == b'\n').collect();
-    let index = Index::read(&mut Cursor::new(&archive)).unwrap();
+    let data = [uniform_sums(BLOCK_LINES + 50), b"odd\n\nlast".to_vec()].concat();
+    let archive = [compress(&data), compress(&sums(Operands::Leading, 10))].concat();
     let block = BLOCK_LINES as u64;
-    for (from, to) in [
+    let ranges = [
         (1, 1),
         (1, 5),
         (block, block + 1),
         (block + 1, block + 1),
         (block + 49, block + 70),
         (9_000_000, u64::MAX),
-    ] {
-        let range = LineRange::new(from, to).unwrap();
-        let clamp = |line: u64| (line as usize).min(lines.len());
-        let expected = lines[clamp(from - 1)..clamp(to)].concat();
-        let mut found = Vec::new();
-        index
-            .write_lines(
-                &mut Cursor::new(&archive),
-                &Models::bundled(),
-                range,
-                1,
-                &mut found,
-            )
-            .unwrap();
-        assert!(found == expected, "lines {from}..{to} by the index");
-        let mut found = Vec::new();
-        let options = DecompressOptions {
-            threads: 2,
-            lines: range,
-            ..DecompressOptions::default()
-        };
-        let mut reader = Decompressor::with_options(&archive[..], Models::bundled(), options).unwrap();
-        reader.read_to_end(&mut found).unwrap();
-        assert!(found == expected, "lines {from}..{to} from a stream");
-    }
+    ];
+    assert_ranges(&archive, &ranges);
 }
 
 /// A small archive with every part that there is: modelled lines, exceptions, two blocks of other
 /// kinds would need megabytes, so those come as archives of their own.
 fn small_archives() -> Vec<Vec<u8>> {
     let lines = [
-        corpus(Operands::Uniform, 12),
+        uniform_sums(12),
         b"odd\n\r\n".to_vec(),
-        corpus(Operands::Natural, 3),
+        sums(Operands::Natural, 3),
     ]
     .concat();
     vec![
@@ -241,39 +172,22 @@ fn small_archives() -> Vec<Vec<u8>> {
 
 #[test]
 fn every_flipped_bit_is_noticed() {
-    for archive in small_archives() {
-        assert!(restore(&archive, 1).is_ok());
-        for bit in 0..8 * archive.len() {
-            let mut damaged = archive.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            let error = restore(&damaged, 1).expect_err("a flipped bit");
-            assert!(!error.to_string().is_empty());
-        }
-    }
+    small_archives()
+        .iter()
+        .for_each(|archive| assert_flips_are_noticed(archive));
 }
 
 #[test]
 fn every_truncation_is_noticed() {
-    for archive in small_archives() {
-        for len in 0..archive.len() {
-            let cut = &archive[..len];
-            assert!(restore(cut, 1).is_err(), "cut to {len} bytes");
-            assert!(
-                Index::read(&mut Cursor::new(cut)).is_err(),
-                "index of {len} bytes"
-            );
-            assert!(Index::scan(cut).is_err(), "scan of {len} bytes");
-        }
-        let longer = [&archive[..], b"?"].concat();
-        assert!(restore(&longer, 1).is_err());
-        assert!(Index::read(&mut Cursor::new(&longer)).is_err());
-    }
+    small_archives()
+        .iter()
+        .for_each(|archive| assert_truncations_are_noticed(archive));
 }
 
 /// What stands before the damage comes out, and nothing of what is damaged.
 #[test]
 fn damage_stays_in_its_block() {
-    let data = corpus(Operands::Uniform, 3 * BLOCK_LINES);
+    let data = uniform_sums(3 * BLOCK_LINES);
     let mut archive = compress(&data);
     let index = Index::read(&mut Cursor::new(&archive)).unwrap();
     let blocks = index.archives[0].blocks.clone();
@@ -306,14 +220,9 @@ fn damage_stays_in_its_block() {
 /// A header of hostile sizes must not make the reader ask for memory.
 #[test]
 fn random_archives_never_panic() {
-    let good = compress(&corpus(Operands::Uniform, 40));
-    let mut state = 1u64;
-    let mut random = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize
-    };
+    let good = compress(&uniform_sums(40));
+    let mut state = noise();
+    let mut random = move || state() as usize;
     for _ in 0..3000 {
         let mut archive = good.clone();
         for _ in 0..=random() % 4 {
@@ -342,7 +251,7 @@ fn other_model() -> Arc<Model> {
 
 #[test]
 fn a_missing_model_is_named_and_an_embedded_one_is_used() {
-    let data = corpus(Operands::Uniform, 50);
+    let data = uniform_sums(50);
     let other = other_model();
     let with = |embed_model| {
         let options = CompressOptions {
@@ -377,14 +286,9 @@ fn a_missing_model_is_named_and_an_embedded_one_is_used() {
 /// Archives of earlier days decode for ever, and the same input still gives the same bytes.
 #[test]
 fn golden_archives() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut seen = 0;
     for name in ["uniform", "mixed", "noise", "empty"] {
-        let data = std::fs::read(folder.join(format!("{name}.txt"))).unwrap();
-        let archive = std::fs::read(folder.join(format!("{name}.txt.sur"))).unwrap();
+        let (data, archive) = (golden(&format!("{name}.txt")), golden(&format!("{name}.txt.sur")));
         assert!(restore(&archive, 1).unwrap() == data, "{name} decodes");
         assert!(compress(&data) == archive, "{name} gives the same bytes");
-        seen += 1;
     }
-    assert_eq!(seen, 4);
 }

@@ -3,30 +3,31 @@
 
 mod browser;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use assert_cmd::Command;
 use browser::Browser;
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A page of a report on `lines` uniform lines, or on a text.
-fn page(corpus: Corpus) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let (text, page) = (folder.path().join("a.txt"), folder.path().join("a.html"));
-    let run = |args: &[&str]| {
-        let mut command = Command::cargo_bin("surprisal").unwrap();
-        command.current_dir(folder.path()).args(args).assert().success();
+use crate::common::place::Place;
+
+/// The file of a page in its folder.
+const PAGE: &str = "a.html";
+
+/// The page of a report.
+fn page(corpus: Corpus) -> Place {
+    let place = match corpus {
+        Corpus::Sums | Corpus::Learned => Place::with_lines(3000, "uniform"),
+        Corpus::Prose => Place::new(),
     };
     match corpus {
-        Corpus::Sums | Corpus::Learned => run(&["corpus", "--lines", "3000", "-o", "a.txt"]),
-        Corpus::Prose => std::fs::write(&text, PROSE.repeat(50)).unwrap(),
-    }
-    match corpus {
-        Corpus::Learned => run(&["report", "--learn=pico,tiny", "a.txt", "--html", "a.html"]),
-        _ => run(&["report", "a.txt", "--html", "a.html"]),
-    }
-    (folder, page)
+        Corpus::Sums => place.ok("report a.txt --html a.html"),
+        Corpus::Learned => place.ok("report --learn=pico,tiny a.txt --html a.html"),
+        Corpus::Prose => {
+            place.write("a.txt", PROSE.repeat(50));
+            place.ok("report a.txt --html a.html")
+        }
+    };
+    place
 }
 
 #[derive(Clone, Copy)]
@@ -71,11 +72,11 @@ const FIGURES: &str = r#"[...document.querySelectorAll("section svg")].map(svg =
 #[test]
 #[ignore = "needs Chromium"]
 fn every_figure_has_its_marks_and_text() {
-    let (_folder, page) = page(Corpus::Sums);
-    assert!(std::fs::metadata(&page).unwrap().len() < 1_000_000);
+    let place = page(Corpus::Sums);
+    assert!(place.len(PAGE) < 1_000_000);
     let mut browser = Browser::start();
     browser.resize(1000, 800, false);
-    browser.open(&page);
+    browser.open(&place.path(PAGE));
     let expected = [
         ("chain", 15, "7  archive"),
         ("lines", 392, "The lines that cost most"),
@@ -91,11 +92,11 @@ fn every_figure_has_its_marks_and_text() {
 #[test]
 #[ignore = "needs Chromium"]
 fn learning_has_its_figures() {
-    let (_folder, page) = page(Corpus::Learned);
-    assert!(std::fs::metadata(&page).unwrap().len() < 1_000_000);
+    let place = page(Corpus::Learned);
+    assert!(place.len(PAGE) < 1_000_000);
     let mut browser = Browser::start();
     browser.resize(1000, 800, false);
-    browser.open(&page);
+    browser.open(&place.path(PAGE));
     let expected = [
         ("learning-curve", 10, "floor 53.15"),
         ("learning-archive", 14, "floor: "),
@@ -144,10 +145,10 @@ fn assert_figures(browser: &mut Browser, expected: &[(&str, u64, &str)]) {
 #[test]
 #[ignore = "needs Chromium"]
 fn pointing_at_a_token_shows_what_was_expected() {
-    let (_folder, page) = page(Corpus::Sums);
+    let place = page(Corpus::Sums);
     let mut browser = Browser::start();
     browser.resize(1000, 800, false);
-    browser.open(&page);
+    browser.open(&place.path(PAGE));
     let shown = r##"[...document.querySelectorAll("#lines .tip")]
         .filter(tip => getComputedStyle(tip).visibility == "visible").map(tip => tip.querySelector("text").textContent)"##;
     browser.point_at(1.0, 1.0);
@@ -179,11 +180,11 @@ fn pointing_at_a_token_shows_what_was_expected() {
 #[test]
 #[ignore = "needs Chromium"]
 fn light_dark_paper_and_phone() {
-    let (_folder, page) = page(Corpus::Sums);
+    let place = page(Corpus::Sums);
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let mut browser = Browser::start();
     browser.resize(1000, 800, false);
-    browser.open(&page);
+    browser.open(&place.path(PAGE));
     for (medium, scheme, is_light) in [
         ("screen", "light", true),
         ("screen", "dark", false),
@@ -225,9 +226,9 @@ fn light_dark_paper_and_phone() {
 #[test]
 #[ignore = "needs Chromium"]
 fn a_text_that_no_model_fits_has_a_page() {
-    let (_folder, page) = page(Corpus::Prose);
+    let place = page(Corpus::Prose);
     let mut browser = Browser::start();
-    browser.open(&page);
+    browser.open(&place.path(PAGE));
     let claim = browser.value("document.querySelector('.claim').textContent");
     assert!(claim.as_str().unwrap().contains("cannot be weighed"), "{claim}");
     let reason = browser.value("document.querySelector('header').textContent");

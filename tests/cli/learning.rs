@@ -1,0 +1,73 @@
+//! `compress --learn`: what the program makes of it; `archive::learned` tests the bytes.
+
+use crate::common::corpora::noise_bytes;
+use crate::common::place::Place;
+
+#[test]
+fn learning_needs_no_model_and_keeps_what_it_learned() {
+    let place = Place::with_corpus();
+    place.ok("corpus --lines 2000 --digits 2 -o two.txt");
+    place.ok("compress -q --learn=pico --batch-lines 8 --lr 0.01 --save-model model --log log.jsonl --verify two.txt");
+    let text = place.read("two.txt");
+    assert_eq!(place.ok("decompress -c -T2 two.txt.sur"), text);
+    place.ok("verify two.txt.sur --against two.txt");
+    let lines: Vec<_> = text.split_inclusive(|&b| b == b'\n').collect();
+    assert_eq!(
+        place.ok("decompress --lines 7..8 two.txt.sur"),
+        lines[6..8].concat()
+    );
+    let listed = place.text("list -v two.txt.sur");
+    assert!(
+        listed.contains("learning pico") && listed.contains("batches of 8 lines"),
+        "{listed}"
+    );
+    let log = place.read_text("log.jsonl");
+    assert_eq!(log.lines().count(), 2);
+    place.ok("compress -q -m model -o with.sur two.txt");
+    assert!(place.read("with.sur").len() < place.read("two.txt.sur").len());
+
+    let error = place.fails(2, "compress --learn --embed-model a.txt");
+    assert!(error.contains("--embed-model"), "{error}");
+    let error = place.fails(2, "compress --replay 2 a.txt");
+    assert!(error.contains("--learn"), "{error}");
+    place.fails(2, "compress --learn=huge a.txt");
+    let error = place.fails(1, "compress --learn --lr 7 a.txt");
+    assert!(error.contains("learning rate"), "{error}");
+    let error = place.fails(2, "compress --learn --log l a.txt two.txt");
+    assert!(error.contains("--log"), "{error}");
+}
+
+/// Peak memory while a learner reads the longest lines that it takes, in MiB, either way.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "slow: a learner over long lines"]
+fn learning_memory_is_bounded() {
+    let place = Place::with_corpus();
+    let line = |i: usize| (0..255).map(move |j| b"0123456789abcdef"[(i * j * j + 7 * j + i) % 16]);
+    let text: Vec<u8> = (0..700).flat_map(|i| line(i).chain([b'\n'])).collect();
+    place.write("long.txt", &text);
+    place.write("noise", noise_bytes(9_000_000));
+    let peak = |args: &str| {
+        let mut child = place.process(args).spawn().unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+            peak = peak.max(kib.unwrap_or(0) / 1024);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(child.wait().unwrap().success(), "{args}");
+        peak
+    };
+    for args in [
+        "compress -q --learn=nano -T2 long.txt",
+        "decompress -q -f -T2 long.txt.sur",
+        "compress -q --learn=mini -T2 a.txt",
+        "compress -q --learn=nano -T2 noise",
+    ] {
+        let peak = peak(args);
+        println!("{args}: {peak} MiB");
+        assert!(peak <= 256, "{args}: {peak} MiB");
+    }
+}

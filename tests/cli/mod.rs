@@ -1,0 +1,17 @@
+//! What a user of the program can see: files, bytes, messages, exit codes.
+
+mod compress;
+mod corpus;
+mod decompress;
+mod explain;
+mod files;
+mod learning;
+mod list;
+mod models;
+/// The page of a report in a real browser.
+mod page;
+mod program;
+mod report;
+#[cfg(feature = "train")]
+mod train;
+mod verify;

@@ -1,0 +1,69 @@
+//! Lines that tests compress.
+
+use surprisal::text::{Additions, Distribution, Operands};
+
+/// Numbers of 31 bits that look random and are the same everywhere.
+pub fn noise() -> impl FnMut() -> u64 {
+    let mut state = 1u64;
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    }
+}
+
+/// Bytes that nothing compresses.
+pub fn noise_bytes(len: usize) -> Vec<u8> {
+    let mut random = noise();
+    (0..len).map(|_| random() as u8).collect()
+}
+
+/// Sums of eight digits, those of a seed.
+pub fn sums_of_seed(operands: Operands, lines: usize, seed: u64) -> Vec<u8> {
+    let mut additions = Additions::new(Distribution::new(8, operands).unwrap(), seed);
+    let mut text = Vec::new();
+    (0..lines).for_each(|_| additions.append_line(&mut text));
+    text
+}
+
+/// Sums of eight digits.
+pub fn sums(operands: Operands, lines: usize) -> Vec<u8> {
+    sums_of_seed(operands, lines, 3)
+}
+
+/// Sums of eight digits of which all are uniform.
+pub fn uniform_sums(lines: usize) -> Vec<u8> {
+    sums(Operands::Uniform, lines)
+}
+
+/// Another grammar of sums.
+pub fn hexadecimal_sums(lines: usize) -> Vec<u8> {
+    let mut random = noise();
+    let line = |_| {
+        let (a, b) = (random() & 0xfff, random() & 0xfff);
+        format!("{a:03x}+{b:03x}={:04x}\n", a + b)
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+/// Dates, with the line ends of Windows.
+pub fn dates(lines: usize) -> Vec<u8> {
+    let mut random = noise();
+    let line = |_| {
+        let (y, m, d) = (1900 + random() % 200, 1 + random() % 12, 1 + random() % 28);
+        format!("{y}-{m:02}-{d:02}\r\n")
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+/// A column of a server's log: a duration and one of three messages.
+pub fn log_column(lines: usize) -> Vec<u8> {
+    let mut random = noise();
+    let levels = ["INFO ok", "WARN slow", "ERROR no reply from host"];
+    let line = |_| {
+        let (duration, level) = (random() % 1_000_000, random() % 16 / 7);
+        format!("{duration:06} us {}\n", levels[level as usize])
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
