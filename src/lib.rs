@@ -30,6 +30,8 @@
 //! ```
 
 pub mod archive;
+#[doc(hidden)]
+pub mod atomic_file;
 pub mod coding;
 mod error;
 #[cfg(feature = "train")]

@@ -1,6 +1,6 @@
 //! `surprisal compress`: bytes to an archive.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -12,20 +12,19 @@ use surprisal::model::Preset;
 use surprisal::network::Device;
 use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Models};
 
+use super::files::{FileOptions, needs_file};
 use super::hash::{Digest, Digester};
-use super::input::{self, Source};
+use super::input::{self, Source, for_each_chunk};
 use super::learning::LearnArgs;
 use super::level::LevelOption;
 use super::model::ModelOption;
-use super::output::{Content, Output, Overwrite, Target};
+use super::output::{Content, Guard, Output, Target};
 use super::progress::Progress;
 use super::text::{count, decimal, grouped, ratio};
 use super::{Running, for_each, model_on_device, say, usage};
 
 /// What is appended to names.
 pub const SUFFIX: &str = ".sur";
-
-const BUFFER: usize = 1 << 20;
 
 const WRITING: &str = "cannot write the archive";
 
@@ -37,7 +36,7 @@ struct CoderName {
 }
 
 /// A file that was coded, before its output has its name.
-struct Pumped {
+struct Compressed {
     coder: CoderName,
     output: Output,
     summary: Summary,
@@ -64,24 +63,8 @@ Examples:
 bytes_out, ratio, lines, modelled_lines, tokens, bits_per_line, bits_per_token (null unless the
 model coded all lines), blocks, fallback_blocks, seconds, megabytes_per_second, verified.")]
 pub struct Args {
-    /// Files; none or - is stdin, which goes to stdout
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Write to this file (- is stdout)
-    #[arg(short, long, value_name = "FILE", conflicts_with = "stdout")]
-    output: Option<PathBuf>,
-    /// Write to stdout
-    #[arg(short = 'c', long)]
-    stdout: bool,
-    /// Overwrite files; write to a terminal
-    #[arg(short, long)]
-    force: bool,
-    /// Remove each input after its archive is whole
-    #[arg(long, conflicts_with_all = ["stdout", "keep"])]
-    rm: bool,
-    /// Keep the inputs (they are kept anyway)
-    #[arg(short, long)]
-    keep: bool,
+    #[command(flatten)]
+    files: FileOptions,
     #[command(flatten)]
     level: LevelOption,
     #[command(flatten)]
@@ -105,28 +88,20 @@ pub struct Args {
 
 impl Args {
     /// Compresses each file.
-    pub fn run(mut self) -> Result<ExitCode> {
-        let files = input::or_stdin(std::mem::take(&mut self.files));
-        if files.len() > 1 && self.output.is_some() {
-            return Err(usage("-o names one output, but there are more inputs"));
-        }
+    pub fn run(self) -> Result<ExitCode> {
+        let files = self.files.inputs()?;
         if let (2.., Some(option)) = (files.len(), self.learning.of_one_input()) {
             return Err(usage(&format!("{option} is for one input, but there are more")));
         }
         if self.learning.learn.is_some() && self.device.is_cuda() {
             return Err(usage("--learn runs on the CPU: leave --device out"));
         }
-        let targets: Vec<Target> = files.iter().map(|file| self.target(file)).collect();
+        let targets = files.iter().map(|file| self.files.target(file, archive_of));
+        let targets = targets.collect::<Result<Vec<Target>>>()?;
         if targets.contains(&Target::Stdout) {
-            let needs_file = [
-                (self.verify, "--verify"),
-                (self.json, "--json"),
-                (self.rm, "--rm"),
-            ];
-            if let Some((_, option)) = needs_file.iter().find(|(given, _)| *given) {
-                return Err(usage(&format!(
-                    "{option} needs a file to write to: name one with -o"
-                )));
+            let needing = [(self.verify, "--verify"), (self.json, "--json")];
+            if let Some((_, option)) = needing.iter().find(|(given, _)| *given) {
+                return Err(needs_file(option));
             }
         }
         let models = self.model.models()?;
@@ -134,75 +109,64 @@ impl Args {
             Some(_) => Device::CPU,
             None => self.device.open()?,
         };
+        let mut guard = Guard::new(files.iter().map(PathBuf::as_path), self.files.force);
         let jobs: Vec<_> = files.iter().zip(&targets).collect();
         for_each(&jobs, |(file, target)| {
-            let done = self.one(file, target, &models, &device);
+            let done = self.compress_file(file, target, &models, &device, &mut guard);
             done.with_context(|| input::name(file))
         })
     }
 
-    fn target(&self, file: &Path) -> Target {
-        match &self.output {
-            Some(output) => Target::named(output),
-            None if self.stdout || input::is_stdin(file) => Target::Stdout,
-            None => {
-                let mut name = file.as_os_str().to_owned();
-                name.push(SUFFIX);
-                Target::File(name.into())
-            }
-        }
-    }
-
-    fn one(&self, file: &Path, target: &Target, models: &Models, device: &Device) -> Result<()> {
-        let source = Source::open(file)?;
-        let metadata = source.metadata().cloned();
-        let overwrite = Overwrite::from_force(self.force);
-        let output = Output::open(target, source.path(), Content::Archive, overwrite)?;
+    fn compress_file(
+        &self,
+        file: &Path,
+        target: &Target,
+        models: &Models,
+        device: &Device,
+        guard: &mut Guard,
+    ) -> Result<()> {
+        let (source, output) = self.files.open(file, target, Content::Archive, guard)?;
+        let original = source.original().cloned();
         let started = Instant::now();
-        let pumped = match self.learning.learn {
-            Some(preset) => self.learn(preset, file, source, output)?,
-            None => self.model(models, device, file, source, output)?,
-        };
-        let Pumped {
+        let Compressed {
             coder,
             mut output,
             summary,
             digest,
-        } = pumped;
+        } = match self.learning.learn {
+            Some(preset) => self.compress_learning(preset, file, source, output)?,
+            None => self.compress_with_model(models, device, file, source, output)?,
+        };
         let seconds = started.elapsed().as_secs_f64();
         if self.verify {
             self.check(&mut output, digest, models, device)?;
         }
-        output.finish(metadata.as_ref())?;
-        if self.rm && metadata.is_some() {
-            std::fs::remove_file(file).context("compressed, but cannot remove it")?;
-        }
-        let account = Account {
+        self.files.finish(output, original.as_ref())?;
+        let summary = CompressSummary {
             file,
             target,
             summary,
             seconds,
         };
         if self.json {
-            let line = account.to_json(&coder, self.verify).to_string() + "\n";
+            let line = summary.to_json(&coder, self.verify).to_string() + "\n";
             std::io::stdout()
                 .write_all(line.as_bytes())
                 .context("cannot write to stdout")?;
         } else if !self.running.quiet {
-            say(&account.to_text());
+            say(&summary.to_text());
         }
         Ok(())
     }
 
-    /// Compresses with a model.
-    fn model(
+    fn compress_with_model(
         &self,
         models: &Models,
         device: &Device,
         file: &Path,
         source: Source,
         output: Output,
-    ) -> Result<Pumped> {
+    ) -> Result<Compressed> {
         let length = source.len();
         let (model, source) = self.model.choose_and_read(models, self.level.level(), source)?;
         self.running.announce(file, &model_on_device(&model, device))?;
@@ -213,18 +177,14 @@ impl Args {
             device: device.clone(),
         };
         let mut compressor = Compressor::new(output, &model, options).context(WRITING)?;
-        let digest = self.pump(source, |data| {
-            compressor.write_all(data)?;
-            progress.advance(data.len() as u64);
-            Ok(())
-        })?;
+        let digest = self.copy_hashing(source, &mut compressor, |_, len| progress.advance(len as u64))?;
         let (output, summary) = compressor.finish().context(WRITING)?;
         super::tell_failure(device);
         let coder = CoderName {
             name: model.name().to_owned(),
             identity: Some(model.identity().to_string()),
         };
-        Ok(Pumped {
+        Ok(Compressed {
             coder,
             output,
             summary,
@@ -232,8 +192,13 @@ impl Args {
         })
     }
 
-    /// Compresses while learning.
-    fn learn(&self, preset: Preset, file: &Path, source: Source, output: Output) -> Result<Pumped> {
+    fn compress_learning(
+        &self,
+        preset: Preset,
+        file: &Path,
+        mut source: Source,
+        output: Output,
+    ) -> Result<Compressed> {
         let name = format!("learning {}", preset.name());
         self.running.announce(file, &name)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
@@ -241,19 +206,17 @@ impl Args {
         let threads = self.running.threads();
         let options = self
             .learning
-            .options(preset, &source, threads, &progress, log.clone())?;
+            .options(preset, &mut source, threads, &progress, log.clone())?;
         let mut compressor = LearningCompressor::new(output, options);
-        let digest = self.pump(source, |data| {
-            compressor.write_all(data)?;
+        let digest = self.copy_hashing(source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
-            Ok(())
         })?;
         let (output, summary, coder) = compressor.finish().context(WRITING)?;
         if let Some(log) = log {
             log.lock().expect("nobody panicked with it").finish()?;
         }
         self.learning.save(&coder)?;
-        Ok(Pumped {
+        Ok(Compressed {
             coder: CoderName { name, identity: None },
             output,
             summary,
@@ -261,22 +224,24 @@ impl Args {
         })
     }
 
-    /// Reads everything into `write`.
-    fn pump(&self, mut source: impl Read, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Result<Digest> {
+    /// Copies everything into a compressor; the digest is of all bytes if it is to be verified.
+    fn copy_hashing<W: Write>(
+        &self,
+        source: impl Read,
+        compressor: &mut W,
+        advance: impl Fn(&W, usize),
+    ) -> Result<Digest> {
         let mut digester = Digester::new();
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let len = source.read(&mut buffer).context("cannot read it")?;
-            if len == 0 {
-                return Ok(digester.digest());
-            }
+        for_each_chunk(source, "cannot read it", |data| {
             if self.verify {
-                digester.update(&buffer[..len]);
+                digester.update(data);
             }
-            write(&buffer[..len])
-                .map_err(surprisal::Error::from_io)
-                .context(WRITING)?;
-        }
+            let written = compressor.write_all(data);
+            written.map_err(surprisal::Error::from_io).context(WRITING)?;
+            advance(compressor, data.len());
+            Ok(())
+        })?;
+        Ok(digester.digest())
     }
 
     /// Decodes what was written and compares it with what was read.
@@ -286,18 +251,15 @@ impl Args {
         };
         let length = written.metadata().map(|m| m.len()).ok();
         let progress = Progress::new("verifying", length, self.running.progress());
-        let input = progress.watch(std::io::BufReader::with_capacity(BUFFER, written));
+        let input = progress.watch(std::io::BufReader::with_capacity(input::BUFFER, written));
         let failed = "verification failed, nothing was kept";
         let options = self.running.decompress_options(device);
-        let mut decoder = Decompressor::with_options(input, models.clone(), options).context(failed)?;
+        let decoder = Decompressor::with_options(input, models.clone(), options).context(failed)?;
         let mut digester = Digester::new();
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            match decoder.read(&mut buffer).context(failed)? {
-                0 => break,
-                len => digester.update(&buffer[..len]),
-            }
-        }
+        for_each_chunk(decoder, failed, |data| {
+            digester.update(data);
+            Ok(())
+        })?;
         if digester.digest() != expected {
             bail!("{failed}: the archive decodes to other bytes; please report this");
         }
@@ -305,15 +267,22 @@ impl Args {
     }
 }
 
+/// The name of a file's archive.
+fn archive_of(file: &Path) -> Result<PathBuf> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(SUFFIX);
+    Ok(name.into())
+}
+
 /// What became of a file.
-struct Account<'a> {
+struct CompressSummary<'a> {
     file: &'a Path,
     target: &'a Target,
     summary: Summary,
     seconds: f64,
 }
 
-impl Account<'_> {
+impl CompressSummary<'_> {
     fn bits_per_line(&self) -> Option<f64> {
         ratio(8 * self.summary.bytes_out, self.summary.lines)
     }

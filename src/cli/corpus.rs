@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use surprisal::text::{Additions, Distribution, MAX_DIGITS, Operands};
 
-use super::output::{Content, Output, Overwrite, Target};
+use super::output::{Content, Guard, Target};
 use super::progress::Progress;
 
 /// Bytes that are made before they are written.
@@ -56,7 +56,7 @@ impl Args {
     /// Writes the lines.
     pub fn run(&self) -> Result<()> {
         let target = self.output.as_deref().map_or(Target::Stdout, Target::named);
-        let mut output = Output::open(&target, None, Content::Text, Overwrite::from_force(self.force))?;
+        let mut output = Guard::new([], self.force).open(&target, Content::Text)?;
         let distribution = Distribution::new(self.digits, self.operands)?;
         let shown = target != Target::Stdout && !self.quiet && !self.no_progress;
         let bytes = (self.lines as f64 * distribution.mean_tokens()) as u64;

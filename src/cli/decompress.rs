@@ -11,13 +11,12 @@ use surprisal::network::Device;
 use surprisal::{DecompressOptions, Decompressor, Error, Models};
 
 use super::compress::SUFFIX;
-use super::input::{self, Source};
+use super::files::FileOptions;
+use super::input::{self, BUFFER, Source};
 use super::model::ModelOption;
-use super::output::{Content, Output, Overwrite, Target};
+use super::output::{Content, Guard, Output};
 use super::progress::Progress;
-use super::{DeviceOption, Running, coder_text, for_each, tell_failure, usage};
-
-const BUFFER: usize = 1 << 20;
+use super::{DeviceOption, Running, coder_text, for_each, tell_failure};
 
 /// Decompress archives.
 ///
@@ -31,30 +30,14 @@ Examples:
   surprisal decompress --lines 5000..5010 sums.txt.sur   eleven lines, to stdout
   surprisal decompress -m runs/nano sums.txt.sur")]
 pub struct Args {
-    /// Archives; none or - is stdin, which goes to stdout
-    #[arg(value_name = "FILE.sur")]
-    files: Vec<PathBuf>,
-    /// Write to this file (- is stdout)
-    #[arg(short, long, value_name = "FILE", conflicts_with = "stdout")]
-    output: Option<PathBuf>,
-    /// Write to stdout
-    #[arg(short = 'c', long)]
-    stdout: bool,
-    /// Overwrite files
-    #[arg(short, long)]
-    force: bool,
-    /// Remove each archive after its content is whole
-    #[arg(long, conflicts_with_all = ["stdout", "keep", "lines"])]
-    rm: bool,
-    /// Keep the archives (they are kept anyway)
-    #[arg(short, long)]
-    keep: bool,
+    #[command(flatten)]
+    files: FileOptions,
     #[command(flatten)]
     model: ModelOption,
     /// Only these lines, to stdout unless -o is given: both ends count from 1 and are included;
     /// 7.. is all from line 7 on, ..7 the first seven, 7 just one. Of a file only the blocks that
     /// hold them are read, on the CPU
-    #[arg(long, value_name = "FROM..TO", value_parser = parse_lines)]
+    #[arg(long, value_name = "FROM..TO", conflicts_with = "rm", value_parser = parse_lines)]
     lines: Option<LineRange>,
     #[command(flatten)]
     device: DeviceOption,
@@ -76,45 +59,36 @@ fn parse_lines(text: &str) -> Result<LineRange, String> {
 
 impl Args {
     /// Decompresses each archive.
-    pub fn run(mut self) -> Result<ExitCode> {
-        let files = input::or_stdin(std::mem::take(&mut self.files));
-        if files.len() > 1 && self.output.is_some() {
-            return Err(usage("-o names one output, but there are more inputs"));
-        }
-        if self.rm && self.output.as_deref().is_some_and(input::is_stdin) {
-            return Err(usage("--rm needs a file to write to: name one with -o"));
-        }
+    pub fn run(self) -> Result<ExitCode> {
+        let files = self.files.inputs()?;
         let models = self.model.models()?;
         let device = self.device.open()?;
+        let mut guard = Guard::new(files.iter().map(PathBuf::as_path), self.files.force);
         for_each(&files, |file| {
-            let done = self.one(file, &models, &device);
+            let done = self.decompress_file(file, &models, &device, &mut guard);
             done.with_context(|| input::name(file))
         })
     }
 
-    fn target(&self, file: &Path) -> Result<Target> {
-        if let Some(output) = &self.output {
-            return Ok(Target::named(output));
-        }
-        if self.stdout || self.lines.is_some() || input::is_stdin(file) {
-            return Ok(Target::Stdout);
-        }
-        let name = file.file_name().and_then(|name| name.to_str());
-        match name.and_then(|name| name.strip_suffix(SUFFIX)) {
-            Some(stem) if !stem.is_empty() => Ok(Target::File(file.with_file_name(stem))),
-            _ => bail!("its name does not end in {SUFFIX}: name the output with -o, or use -c"),
-        }
-    }
-
-    fn one(&self, file: &Path, models: &Models, device: &Device) -> Result<()> {
-        let source = Source::open(file)?;
-        let target = self.target(file)?;
-        let metadata = source.metadata().cloned();
-        let overwrite = Overwrite::from_force(self.force);
-        let mut output = Output::open(&target, source.path(), Content::Text, overwrite)?;
+    fn decompress_file(
+        &self,
+        file: &Path,
+        models: &Models,
+        device: &Device,
+        guard: &mut Guard,
+    ) -> Result<()> {
+        // Lines go to stdout, as what comes from stdin does.
+        let named_after = if self.lines.is_some() {
+            Path::new("-")
+        } else {
+            file
+        };
+        let target = self.files.target(named_after, content_of)?;
+        let (source, mut output) = self.files.open(file, &target, Content::Text, guard)?;
+        let original = source.original().cloned();
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let written = match (self.lines, source) {
-            (Some(lines), Source::File { file, metadata, .. }) if metadata.is_file() => {
+            (Some(lines), Source::File(file, _)) => {
                 write_lines(file, models, lines, self.running.threads(), &mut output)
             }
             (lines, source) => {
@@ -133,12 +107,17 @@ impl Args {
         tell_failure(device);
         written.or_else(|error| explain(error, &mut output))?;
         drop(progress);
-        let metadata = metadata.filter(|_| self.lines.is_none());
-        output.finish(metadata.as_ref())?;
-        if self.rm && metadata.is_some() {
-            std::fs::remove_file(file).context("decompressed, but cannot remove it")?;
-        }
-        Ok(())
+        let original = original.filter(|_| self.lines.is_none());
+        self.files.finish(output, original.as_ref())
+    }
+}
+
+/// The name of an archive's content.
+fn content_of(file: &Path) -> Result<PathBuf> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    match name.and_then(|name| name.strip_suffix(SUFFIX)) {
+        Some(stem) if !stem.is_empty() => Ok(file.with_file_name(stem)),
+        _ => bail!("its name does not end in {SUFFIX}: name the output with -o, or use -c"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is read: a file or stdin.
+//! What is read: files or stdin.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -6,14 +6,49 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+/// Bytes that are read at once.
+pub const BUFFER: usize = 1 << 20;
+
 /// Where bytes come from.
 pub enum Source {
     Stdin,
-    File {
-        path: PathBuf,
-        file: File,
-        metadata: Box<Metadata>,
-    },
+    /// A pipe or a device.
+    Stream(File),
+    File(File, Original),
+}
+
+/// A regular file that is read, as it was when it was opened.
+#[derive(Clone)]
+pub struct Original {
+    path: PathBuf,
+    pub metadata: Metadata,
+}
+
+impl Original {
+    /// Removes the file, if it is still the one that was opened and has the same content.
+    ///
+    /// # Errors
+    /// If it is another one, has changed, or cannot be removed.
+    pub fn remove(&self) -> Result<()> {
+        let now = self.path.symlink_metadata().context("cannot remove it")?;
+        if !is_unchanged(&self.metadata, &now) {
+            bail!(
+                "it was moved or changed meanwhile, or is a link: its output is whole, but it is not removed"
+            );
+        }
+        std::fs::remove_file(&self.path).context("cannot remove it")
+    }
+}
+
+fn is_unchanged(then: &Metadata, now: &Metadata) -> bool {
+    #[cfg(unix)]
+    let is_same = {
+        use std::os::unix::fs::MetadataExt;
+        (then.dev(), then.ino()) == (now.dev(), now.ino())
+    };
+    #[cfg(not(unix))]
+    let is_same = now.is_file();
+    is_same && then.len() == now.len() && then.modified().ok() == now.modified().ok()
 }
 
 impl Source {
@@ -26,35 +61,27 @@ impl Source {
             return Ok(Self::Stdin);
         }
         let file = File::open(path).context("cannot open it")?;
-        let metadata = Box::new(file.metadata().context("cannot open it")?);
+        let metadata = file.metadata().context("cannot open it")?;
         if metadata.is_dir() {
             bail!("it is a folder, not a file: pack it (tar) or name the files in it");
         }
-        Ok(Self::File {
-            path: path.to_owned(),
-            file,
-            metadata,
-        })
+        if !metadata.is_file() {
+            return Ok(Self::Stream(file));
+        }
+        let path = path.to_owned();
+        Ok(Self::File(file, Original { path, metadata }))
     }
 
     /// Bytes to come, where that is known.
     pub fn len(&self) -> Option<u64> {
-        self.metadata().map(Metadata::len)
+        self.original().map(|original| original.metadata.len())
     }
 
-    /// Of a regular file.
-    pub fn metadata(&self) -> Option<&Metadata> {
+    /// The regular file that is read.
+    pub fn original(&self) -> Option<&Original> {
         match self {
-            Self::File { metadata, .. } if metadata.is_file() => Some(metadata),
-            _ => None,
-        }
-    }
-
-    /// The path, unless it is stdin.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Stdin => None,
-            Self::File { path, .. } => Some(path),
+            Self::File(_, original) => Some(original),
+            Self::Stdin | Self::Stream(_) => None,
         }
     }
 }
@@ -63,14 +90,38 @@ impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Stdin => io::stdin().lock().read(buffer),
-            Self::File { file, .. } => file.read(buffer),
+            Self::Stream(file) | Self::File(file, _) => file.read(buffer),
+        }
+    }
+}
+
+/// Reads to the end and hands every chunk on. `failed` says what an error of reading means.
+///
+/// # Errors
+/// That of reading, or the first one of `work`.
+pub fn for_each_chunk(
+    mut input: impl Read,
+    failed: &'static str,
+    mut work: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(len) => work(&buffer[..len])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(surprisal::Error::from_io(error)).context(failed),
         }
     }
 }
 
 /// The files of a command line: stdin if none is named.
-pub fn or_stdin(files: Vec<PathBuf>) -> Vec<PathBuf> {
-    if files.is_empty() { vec!["-".into()] } else { files }
+pub fn or_stdin(files: &[PathBuf]) -> Vec<PathBuf> {
+    if files.is_empty() {
+        vec!["-".into()]
+    } else {
+        files.to_vec()
+    }
 }
 
 /// Whether a path stands for stdin.

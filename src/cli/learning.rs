@@ -2,7 +2,7 @@
 //! `compress --learn` alone.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use surprisal::learner::{BatchRecord, LearningCoder, Observer, Settings, StepRec
 use surprisal::model::{GptConfig, Preset};
 use surprisal::text::Survey;
 
-use super::input::Source;
+use super::input::{Source, for_each_chunk};
 use super::progress::Progress;
 
 /// Lines of a record of the log.
@@ -107,14 +107,14 @@ impl LearnArgs {
     pub fn options(
         &self,
         preset: Preset,
-        source: &Source,
+        source: &mut Source,
         threads: usize,
         progress: &Progress,
         log: Option<SharedLog>,
     ) -> Result<LearnOptions> {
-        let survey = match (source.path(), source.metadata()) {
-            (Some(path), Some(_)) => Some(survey(path).context("cannot read it")?),
-            _ => None,
+        let survey = match source {
+            Source::File(file, _) => Some(survey(file)?),
+            Source::Stdin | Source::Stream(_) => None,
         };
         let watched = progress.learning();
         let observer = move |record: &BatchRecord| {
@@ -138,16 +138,15 @@ impl LearnArgs {
     }
 }
 
-fn survey(path: &Path) -> std::io::Result<Survey> {
-    let mut file = File::open(path)?;
+/// Looks at a whole file and goes back to its beginning.
+fn survey(mut file: &File) -> Result<Survey> {
     let mut survey = Survey::default();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(survey),
-            len => survey.update(&buffer[..len]),
-        }
-    }
+    for_each_chunk(file, "cannot read it", |data| {
+        survey.update(data);
+        Ok(())
+    })?;
+    file.rewind().context("cannot read it again")?;
+    Ok(survey)
 }
 
 /// How the surprisal falls, a record for every window of lines.

@@ -47,8 +47,8 @@ pub struct Args {
 
 impl Args {
     /// Lists each archive.
-    pub fn run(mut self) -> Result<ExitCode> {
-        let files = input::or_stdin(std::mem::take(&mut self.files));
+    pub fn run(self) -> Result<ExitCode> {
+        let files = input::or_stdin(&self.files);
         let mut listed = Vec::new();
         let code = for_each(&files, |file| {
             listed.push((file, read(file).with_context(|| input::name(file))?));
@@ -75,10 +75,8 @@ impl Args {
 
 fn read(file: &Path) -> Result<Index> {
     let index = match Source::open(file)? {
-        Source::File {
-            mut file, metadata, ..
-        } if metadata.is_file() => Index::read(&mut file),
-        source => Index::scan(BufReader::with_capacity(1 << 20, source)),
+        Source::File(mut file, _) => Index::read(&mut file),
+        source => Index::scan(BufReader::with_capacity(input::BUFFER, source)),
     };
     Ok(index?)
 }

@@ -7,6 +7,7 @@ mod compress;
 mod corpus;
 mod decompress;
 mod explain;
+mod files;
 mod generate;
 mod hash;
 mod input;
@@ -97,7 +98,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode> {
         // Models panic where they meet a kernel that does not exist.
         Isa::chosen()?;
-        output::remove_temporaries_on_interrupt()?;
+        interrupt::watch()?;
         let done = |()| ExitCode::SUCCESS;
         match self.verb {
             Verb::Compress(args) => args.run(),

@@ -1,44 +1,19 @@
 //! What is written: stdout, or a file that gets its name only when it is whole.
+//!
+//! Every file that a verb writes is opened by a [`Guard`], which knows what the verb reads and
+//! writes besides.
 
 use std::fs::{File, FileTimes, Metadata, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, StdoutLock, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
+use surprisal::atomic_file::{AtomicFile, Existing, folder};
 use tempfile::NamedTempFile;
 
-use super::interrupt;
+use super::input;
 
 const BUFFER: usize = 256 << 10;
-
-/// Files that exist under a temporary name.
-static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-
-fn temporaries() -> MutexGuard<'static, Vec<PathBuf>> {
-    TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Leaves no unfinished file behind when the program is interrupted; a verb that waits for that
-/// itself ([`interrupt::wait_for_it`]) ends by itself.
-///
-/// # Errors
-/// If the signals cannot be caught.
-pub fn remove_temporaries_on_interrupt() -> Result<()> {
-    let handler = || {
-        if interrupt::is_waited_for() {
-            return;
-        }
-        // Held to the end: no file is made after this.
-        let temporaries = temporaries();
-        for path in temporaries.iter() {
-            // It may have got its name meanwhile.
-            let _ = std::fs::remove_file(path);
-        }
-        std::process::exit(interrupt::EXIT_CODE.into());
-    };
-    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
-}
 
 /// Where output goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,20 +33,6 @@ impl Target {
     }
 }
 
-/// Whether a file that exists may be replaced, and an archive sent to a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overwrite {
-    Never,
-    Force,
-}
-
-impl Overwrite {
-    /// Of the `-f` option.
-    pub fn from_force(force: bool) -> Self {
-        if force { Self::Force } else { Self::Never }
-    }
-}
-
 /// What kind of bytes goes to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -80,84 +41,157 @@ pub enum Content {
     Archive,
 }
 
+/// What tells whether two names are of the same file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Identity {
+    #[cfg(unix)]
+    Inode { device: u64, inode: u64 },
+    /// A name that no file has yet, in a folder; or any file where there are no inodes.
+    Name(PathBuf),
+}
+
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        #[cfg(unix)]
+        if let Ok(metadata) = path.metadata() {
+            return Some(Self::of_metadata(&metadata));
+        }
+        let folder = folder(path).canonicalize().ok()?;
+        let name = folder.join(path.file_name()?);
+        Some(Self::Name(name.canonicalize().unwrap_or(name)))
+    }
+
+    #[cfg(unix)]
+    fn of_metadata(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self::Inode {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Of a regular file that stdin comes from or stdout goes to.
+    #[cfg(unix)]
+    fn of_stream(stream: impl std::os::fd::AsFd) -> Option<Self> {
+        let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
+        let metadata = file.metadata().ok()?;
+        metadata.is_file().then(|| Self::of_metadata(&metadata))
+    }
+
+    #[cfg(not(unix))]
+    fn of_stream<T>(_stream: T) -> Option<Self> {
+        None
+    }
+}
+
+/// Opens outputs: none that is an input or another output, none that exists unless it may be
+/// replaced.
+pub struct Guard {
+    inputs: Vec<Identity>,
+    outputs: Vec<Identity>,
+    existing: Existing,
+}
+
+impl Guard {
+    /// `force` is the `-f` option: files that exist may be replaced, a terminal may get an archive.
+    pub fn new<'a>(inputs: impl IntoIterator<Item = &'a Path>, force: bool) -> Self {
+        let identity = |path: &Path| match input::is_stdin(path) {
+            true => Identity::of_stream(io::stdin()),
+            false => Identity::of(path),
+        };
+        Self {
+            inputs: inputs.into_iter().filter_map(identity).collect(),
+            outputs: Vec::new(),
+            existing: if force { Existing::Replace } else { Existing::Keep },
+        }
+    }
+
+    /// Opens a target.
+    ///
+    /// # Errors
+    /// If it exists and must not be replaced, is an input or another output, is a terminal and must
+    /// not be, or cannot be made.
+    pub fn open(&mut self, target: &Target, content: Content) -> Result<Output> {
+        let path = match target {
+            Target::Stdout => return self.open_stdout(content),
+            Target::File(path) => path,
+        };
+        let shown = path.display();
+        let identity = Identity::of(path);
+        match path.metadata() {
+            Ok(found) if found.is_dir() => bail!("{shown} is a folder: name a file with -o"),
+            Ok(found) if !found.is_file() => {
+                let file = OpenOptions::new().write(true).open(path);
+                let file = file.with_context(|| format!("cannot write {shown}"))?;
+                return Ok(Output::Special(BufWriter::with_capacity(BUFFER, file)));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            error => {
+                error.with_context(|| format!("cannot write {shown}"))?;
+            }
+        }
+        if identity.as_ref().is_some_and(|id| self.inputs.contains(id)) {
+            bail!("{shown} is input and output at once: name another output");
+        }
+        if identity.as_ref().is_some_and(|id| self.outputs.contains(id)) {
+            bail!("{shown} is written already by the same command: name another output");
+        }
+        if self.existing == Existing::Keep && path.exists() {
+            return Err(exists(path));
+        }
+        let file = AtomicFile::create(path).with_context(|| format!("cannot make {shown}"))?;
+        self.outputs.extend(identity);
+        Ok(Output::File(
+            BufWriter::with_capacity(BUFFER, file),
+            self.existing,
+        ))
+    }
+
+    fn open_stdout(&self, content: Content) -> Result<Output> {
+        let stdout = io::stdout().lock();
+        if content == Content::Archive && self.existing == Existing::Keep && stdout.is_terminal() {
+            bail!("stdout is a terminal, an archive is no text: name a file with -o, or use -f");
+        }
+        if Identity::of_stream(io::stdout()).is_some_and(|id| self.inputs.contains(&id)) {
+            bail!("stdout goes to the file that is read: name another output");
+        }
+        Ok(Output::Stdout(BufWriter::with_capacity(BUFFER, stdout)))
+    }
+}
+
 /// An open target.
 pub enum Output {
     Stdout(BufWriter<StdoutLock<'static>>),
     /// A device or pipe that exists: written in place.
     Special(BufWriter<File>),
-    File(Box<SafeFile>),
-}
-
-/// A file under a temporary name, beside the one that it will have. Dropped, it is removed.
-pub struct SafeFile {
-    writer: BufWriter<NamedTempFile>,
-    path: PathBuf,
-    overwrite: Overwrite,
+    File(BufWriter<AtomicFile>, Existing),
 }
 
 impl Output {
-    /// Opens a target. `input` must not be the same file.
-    ///
-    /// # Errors
-    /// If it exists and must not be replaced, is the input, is a terminal and must not be, or
-    /// cannot be made.
-    pub fn open(
-        target: &Target,
-        input: Option<&Path>,
-        content: Content,
-        overwrite: Overwrite,
-    ) -> Result<Self> {
-        let path = match target {
-            Target::Stdout => {
-                let stdout = io::stdout().lock();
-                if content == Content::Archive && overwrite == Overwrite::Never && stdout.is_terminal() {
-                    bail!("stdout is a terminal, an archive is no text: name a file with -o, or use -f");
-                }
-                return Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, stdout)));
-            }
-            Target::File(path) => path,
-        };
-        if let Some(input) = input.filter(|input| is_same_file(input, path)) {
-            bail!(
-                "{} is input and output at once: name another output with -o",
-                input.display()
-            );
-        }
-        match std::fs::metadata(path) {
-            Ok(found) if found.is_dir() => bail!("{} is a folder: name a file with -o", path.display()),
-            Ok(found) if !found.is_file() => {
-                let file = OpenOptions::new().write(true).open(path);
-                let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-                Ok(Self::Special(BufWriter::with_capacity(BUFFER, file)))
-            }
-            Ok(_) if overwrite == Overwrite::Never => Err(exists(path)),
-            _ => SafeFile::create(path, overwrite).map(|file| Self::File(Box::new(file))),
-        }
-    }
-
     /// The file that is replaced only by a whole one; none if every byte goes out at once.
     pub fn safe_path(&self) -> Option<&Path> {
         match self {
-            Self::File(file) => Some(&file.path),
+            Self::File(file, _) => Some(file.get_ref().path()),
             Self::Stdout(_) | Self::Special(_) => None,
         }
     }
 
-    /// What was written so far, to be read again, where it is a file without its name yet.
+    /// What was written so far, to be read from its beginning, where it is a file without its name
+    /// yet. Nothing may be written afterwards.
     ///
     /// # Errors
-    /// If it cannot be.
+    /// If it cannot be read.
     pub fn reopen(&mut self) -> Result<Option<File>> {
-        let Self::File(file) = self else {
+        let Self::File(file, _) = self else {
             return Ok(None);
         };
-        file.writer.flush().context("cannot write the output")?;
-        Ok(Some(
-            file.writer
-                .get_ref()
-                .reopen()
-                .context("cannot read the output again")?,
-        ))
+        file.flush().context("cannot write the output")?;
+        let mut written = file.get_ref().file().try_clone();
+        if let Ok(file) = &mut written {
+            file.rewind().context("cannot read the output again")?;
+        }
+        Ok(Some(written.context("cannot read the output again")?))
     }
 
     /// Makes everything last: flushed, synced, with the times and mode of `like`, under its name.
@@ -165,11 +199,23 @@ impl Output {
     /// # Errors
     /// If any of that fails; then no file is left.
     pub fn finish(self, like: Option<&Metadata>) -> Result<()> {
-        match self {
-            Self::Stdout(mut stdout) => stdout.flush().context("cannot write to stdout"),
-            Self::Special(mut file) => file.flush().context("cannot write the output"),
-            Self::File(file) => file.finish(like),
-        }
+        let (file, existing) = match self {
+            Self::Stdout(mut stdout) => return stdout.flush().context("cannot write to stdout"),
+            Self::Special(mut file) => return file.flush().context("cannot write the output"),
+            Self::File(file, existing) => (file, existing),
+        };
+        let path = file.get_ref().path().to_owned();
+        let finish = || {
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            if let Some(like) = like {
+                copy_times_and_mode(file.file(), like)?;
+            }
+            file.persist(existing)
+        };
+        finish().map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(&path),
+            _ => anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
+        })
     }
 }
 
@@ -178,7 +224,7 @@ impl Write for Output {
         match self {
             Self::Stdout(stdout) => stdout.write(data),
             Self::Special(file) => file.write(data),
-            Self::File(file) => file.writer.write(data),
+            Self::File(file, _) => file.write(data),
         }
     }
 
@@ -186,69 +232,17 @@ impl Write for Output {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
             Self::Special(file) => file.flush(),
-            Self::File(file) => file.writer.flush(),
+            Self::File(file, _) => file.flush(),
         }
     }
 }
 
-impl SafeFile {
-    fn create(path: &Path, overwrite: Overwrite) -> Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".surprisal-").suffix(".tmp");
-        // As any program makes a file; the default would be for the owner alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut temporaries = temporaries();
-        let file = builder.tempfile_in(folder(path));
-        let file = file.with_context(|| format!("cannot make {}", path.display()))?;
-        temporaries.push(file.path().to_owned());
-        let writer = BufWriter::with_capacity(BUFFER, file);
-        Ok(Self {
-            writer,
-            path: path.to_owned(),
-            overwrite,
-        })
-    }
-
-    fn finish(self, like: Option<&Metadata>) -> Result<()> {
-        let Self {
-            writer,
-            path,
-            overwrite,
-        } = self;
-        let cannot = || format!("cannot write {}", path.display());
-        let file = writer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .with_context(cannot)?;
-        if let Some(like) = like {
-            copy_times_and_mode(file.as_file(), like).with_context(cannot)?;
-        }
-        file.as_file().sync_all().with_context(cannot)?;
-        let named = match overwrite {
-            Overwrite::Force => file.persist(&path),
-            Overwrite::Never => file.persist_noclobber(&path),
-        };
-        match named {
-            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(&path)),
-            named => named.map_err(|failed| failed.error).with_context(cannot)?,
-        };
-        // The name, too, should outlast a power cut; not every file system can do that.
-        let _ = File::open(folder(&path)).and_then(|folder| folder.sync_all());
-        Ok(())
-    }
-}
-
-/// A file to keep something in while the program runs; it is gone at its end, however that comes.
+/// A file to keep something in while the program runs; it is gone at its end.
 ///
 /// # Errors
 /// If it cannot be made.
 pub fn spool() -> Result<NamedTempFile> {
-    let mut temporaries = temporaries();
-    let builder = tempfile::Builder::new().prefix(".surprisal-").tempfile();
-    let file = builder.context("cannot make a temporary file")?;
-    temporaries.push(file.path().to_owned());
-    Ok(file)
+    surprisal::atomic_file::spool().context("cannot make a temporary file")
 }
 
 fn exists(path: &Path) -> anyhow::Error {
@@ -269,16 +263,4 @@ fn copy_times_and_mode(file: &File, like: &Metadata) -> io::Result<()> {
     // Times first: a mode without the right to write may forbid them.
     file.set_times(times)?;
     file.set_permissions(permissions)
-}
-
-/// The folder that a file is in.
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

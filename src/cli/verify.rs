@@ -10,13 +10,11 @@ use surprisal::network::Device;
 use surprisal::{Decompressor, Models};
 
 use super::hash::{Digest, Digester};
-use super::input::{self, Source};
+use super::input::{self, BUFFER, Source, for_each_chunk};
 use super::model::ModelOption;
 use super::progress::Progress;
 use super::text::count;
 use super::{DeviceOption, Running, coder_text, for_each, tell_failure, usage};
-
-const BUFFER: usize = 1 << 20;
 
 /// Check archives without writing anything.
 ///
@@ -50,8 +48,8 @@ pub struct Args {
 
 impl Args {
     /// Checks each archive.
-    pub fn run(mut self) -> Result<ExitCode> {
-        let files = input::or_stdin(std::mem::take(&mut self.files));
+    pub fn run(self) -> Result<ExitCode> {
+        let files = input::or_stdin(&self.files);
         if files.len() > 1 && self.against.is_some() {
             return Err(usage(
                 "--against compares one archive with one file, but there are more archives",
@@ -61,7 +59,7 @@ impl Args {
         let device = self.device.open()?;
         let mut found = Vec::new();
         let code = for_each(&files, |file| {
-            let result = self.one(file, &models, &device);
+            let result = self.verify_file(file, &models, &device);
             let result = result.with_context(|| input::name(file));
             tell_failure(&device);
             if self.json {
@@ -87,7 +85,7 @@ impl Args {
         code
     }
 
-    fn one(
+    fn verify_file(
         &self,
         file: &Path,
         models: &Models,
@@ -104,17 +102,15 @@ impl Args {
             None => None,
         };
         let mut digester = Digester::new();
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let len = decoder.read(&mut buffer).map_err(surprisal::Error::from_io)?;
-            let data = &buffer[..len];
+        for_each_chunk(&mut decoder, "cannot decode it", |data| {
             if let Some(other) = &mut other {
                 other.compare(data, &digester)?;
             }
-            if len == 0 {
-                break;
-            }
             digester.update(data);
+            Ok(())
+        })?;
+        if let Some(other) = &mut other {
+            other.compare(&[], &digester)?;
         }
         Ok((decoder.verified(), digester.digest()))
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::files::write_whole;
 use super::{GptConfig, Tensor, tensors};
+use crate::atomic_file::write_whole;
 use crate::{Error, Result};
 
 /// The file in a model folder that says the network's shape.

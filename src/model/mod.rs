@@ -5,7 +5,6 @@
 mod bundled;
 mod checkpoint;
 mod config;
-pub(crate) mod files;
 mod identity;
 mod prune;
 pub(crate) mod tensors;

@@ -12,7 +12,7 @@ use super::STATE_FILE;
 use super::log::Log;
 use super::run::Run;
 use super::state::State;
-use crate::model::files::remove_unfinished;
+use crate::atomic_file::unfinished;
 use crate::model::training_log::{Event, Record, Settings};
 use crate::{Error, Result};
 
@@ -79,7 +79,7 @@ pub fn train(
     };
     std::fs::create_dir_all(folder).map_err(named)?;
     let mut log = Log::open(folder)?;
-    remove_unfinished(folder)?;
+    remove_unfinished(folder).map_err(named)?;
     // A state without its log would be of no use, and must not be taken for that of this run.
     match std::fs::remove_file(folder.join(STATE_FILE)) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(named(e)),
@@ -104,7 +104,10 @@ pub fn train(
 pub fn resume(folder: &Path, watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<End> {
     State::require(folder)?;
     let mut log = Log::open(folder)?;
-    remove_unfinished(folder)?;
+    remove_unfinished(folder).map_err(|source| Error::ModelFile {
+        path: folder.to_owned(),
+        source,
+    })?;
     let state = State::load(folder)?;
     log.rewind(&state.log)?;
     // It may be older than the state, if somebody has put it back.
@@ -114,6 +117,11 @@ pub fn resume(folder: &Path, watch: impl FnMut(Progress) -> ControlFlow<()>) -> 
     }
     let run = Run::from_state(state)?;
     Session { folder, run, log }.go(watch)
+}
+
+/// Removes what a run left that was killed: the open log keeps other runs out of the folder.
+fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
+    unfinished(folder)?.iter().try_for_each(std::fs::remove_file)
 }
 
 /// A run at work in its folder.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::STATE_FILE;
 use super::log::LogMark;
-use crate::model::files::write_whole;
+use crate::atomic_file::write_whole;
 use crate::model::training_log::{EmergenceDetector, Settings};
 use crate::model::{Checkpoint, GptConfig, Tensor, tensors};
 use crate::{Error, Result};

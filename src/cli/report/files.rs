@@ -1,48 +1,37 @@
 //! The page and the figures as files.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use surprisal::report::figures::{self, Figure};
 
-use crate::cli::output::{Content, Output, Overwrite, Target};
+use crate::cli::output::{Content, Guard, Output, Target};
 
 /// Files that were asked for, open before the work begins so that it is not done in vain.
 pub struct Files {
     page: Option<Output>,
-    folder: Option<PathBuf>,
-    overwrite: Overwrite,
+    /// By the name of a figure; those that the report does not have are never given their name.
+    figures: Vec<(&'static str, Output)>,
 }
 
 impl Files {
-    /// Opens the page; makes the folder.
+    /// Opens the page and all figures; makes the folder.
     ///
     /// # Errors
     /// If something exists that must not be overwritten, or cannot be made.
-    pub fn open(
-        page: Option<&Path>,
-        folder: Option<&Path>,
-        corpus: &Path,
-        overwrite: Overwrite,
-    ) -> Result<Self> {
+    pub fn open(page: Option<&Path>, folder: Option<&Path>, guard: &mut Guard) -> Result<Self> {
+        let open_page = |path| guard.open(&Target::named(path), Content::Text);
+        let page = page.map(open_page).transpose()?;
+        let mut figures = Vec::new();
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            let names = figures::NAMES.iter().chain(&figures::LEARNING_NAMES);
-            let found = names.map(|name| folder.join(file_name(name)));
-            if let Some(found) = found
-                .filter(|path| path.exists())
-                .find(|_| overwrite == Overwrite::Never)
-            {
-                bail!("{} exists already: use -f to overwrite it", found.display());
+            for &name in figures::NAMES.iter().chain(&figures::LEARNING_NAMES) {
+                let target = Target::File(folder.join(format!("{name}.svg")));
+                figures.push((name, guard.open(&target, Content::Text)?));
             }
         }
-        let open = |path| Output::open(&Target::named(path), Some(corpus), Content::Text, overwrite);
-        Ok(Self {
-            page: page.map(open).transpose()?,
-            folder: folder.map(Path::to_owned),
-            overwrite,
-        })
+        Ok(Self { page, figures })
     }
 
     /// Writes what was asked for: `page` makes the page.
@@ -51,28 +40,17 @@ impl Files {
     /// If that fails; no file is left unfinished.
     pub fn write(self, figures: &[Figure], page: impl FnOnce(&[Figure]) -> String) -> Result<()> {
         if let Some(mut output) = self.page {
-            output
-                .write_all(page(figures).as_bytes())
-                .context("cannot write the page")?;
+            let written = output.write_all(page(figures).as_bytes());
+            written.context("cannot write the page")?;
             output.finish(None)?;
         }
-        if let Some(folder) = self.folder {
-            for figure in figures {
-                write_figure(&folder, figure, self.overwrite)?;
+        for (name, mut output) in self.figures {
+            if let Some(figure) = figures.iter().find(|figure| figure.name == name) {
+                let written = output.write_all(figure.to_svg_file().as_bytes());
+                written.with_context(|| format!("cannot write {name}.svg"))?;
+                output.finish(None)?;
             }
         }
         Ok(())
     }
-}
-
-fn write_figure(folder: &Path, figure: &Figure, overwrite: Overwrite) -> Result<()> {
-    let path = folder.join(file_name(figure.name));
-    let mut output = Output::open(&Target::File(path.clone()), None, Content::Text, overwrite)?;
-    let written = output.write_all(figure.to_svg_file().as_bytes());
-    written.with_context(|| format!("cannot write {}", path.display()))?;
-    output.finish(None)
-}
-
-fn file_name(figure: &str) -> String {
-    format!("{figure}.svg")
 }

@@ -22,7 +22,7 @@ pub struct Corpus {
     /// Of an archive that was coded while learning, unless a model was named for its content.
     watch: Option<LearningWatch>,
     model: Arc<Model>,
-    again: Again,
+    rereadable: Rereadable,
     is_whole: bool,
     /// Removed when the report is done.
     _progress: Progress,
@@ -41,7 +41,7 @@ pub struct Learned {
 }
 
 /// Where it can be read again, and how many bytes were read the first time.
-pub struct Again {
+pub struct Rereadable {
     place: Place,
     pub len: u64,
 }
@@ -70,7 +70,7 @@ impl Corpus {
     ) -> Result<Self> {
         let mut source = Source::open(path)?;
         let progress = Progress::new(&input::name(path), source.len(), progress_shown);
-        let plain = source.metadata().is_some();
+        let plain = source.original().is_some();
         let mut start = Vec::new();
         (&mut source)
             .take(MAGIC.len() as u64)
@@ -81,7 +81,7 @@ impl Corpus {
         let models = model.models()?;
         let mut watch = None;
         let (chosen, content) = if is_archive {
-            let input: Box<dyn Read> = Box::new(io::BufReader::with_capacity(super::BUFFER, input));
+            let input: Box<dyn Read> = Box::new(io::BufReader::with_capacity(input::BUFFER, input));
             let mut decoder = Decompressor::with_options(input, models.clone(), decoding)?;
             if !model.is_given() {
                 watch = LearningWatch::on(&mut decoder);
@@ -104,7 +104,7 @@ impl Corpus {
             content,
             watch,
             model: chosen,
-            again: Again { place, len: 0 },
+            rereadable: Rereadable { place, len: 0 },
             is_whole: plain || is_archive,
             _progress: progress,
         })
@@ -126,15 +126,15 @@ impl Corpus {
     }
 
     /// It was read; what is left is reading it again.
-    pub fn into_again(self) -> Again {
-        self.again
+    pub fn into_rereadable(self) -> Rereadable {
+        self.rereadable
     }
 
-    /// As [`Corpus::into_again`], with what decoding told if it was coded while learning.
+    /// As [`Corpus::into_rereadable`], with what decoding told if it was coded while learning.
     ///
     /// # Errors
     /// If it is several archives.
-    pub fn into_learned(self) -> Result<(Again, Option<Learned>)> {
+    pub fn into_learned(self) -> Result<(Rereadable, Option<Learned>)> {
         let learned = match (self.watch, &self.content) {
             (Some(watch), Content::Archive(decoder)) => {
                 let archives = decoder.verified().archives;
@@ -149,11 +149,11 @@ impl Corpus {
             }
             _ => None,
         };
-        Ok((self.again, learned))
+        Ok((self.rereadable, learned))
     }
 }
 
-impl Again {
+impl Rereadable {
     /// All that was read, from its beginning.
     ///
     /// # Errors
@@ -175,10 +175,10 @@ impl Read for Corpus {
             Content::Text(text) => text.read(buffer)?,
             Content::Archive(decoder) => decoder.read(buffer)?,
         };
-        if let Place::Spool(file) = &mut self.again.place {
+        if let Place::Spool(file) = &mut self.rereadable.place {
             file.write_all(&buffer[..len])?;
         }
-        self.again.len += len as u64;
+        self.rereadable.len += len as u64;
         Ok(len)
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use surprisal::Models;
 use surprisal::learner::BatchRecord;
 use surprisal::model::Preset;
@@ -13,9 +13,9 @@ use surprisal::report::learning::{
 };
 use surprisal::text::Survey;
 
-use super::input::{Again, Corpus};
-use super::{Args, BUFFER};
-use crate::cli::input;
+use super::Args;
+use super::input::{Corpus, Rereadable};
+use crate::cli::input::{self, for_each_chunk};
 use crate::cli::model::LOOK_AT;
 use crate::cli::progress::Progress;
 
@@ -49,35 +49,31 @@ impl Args {
                 .announce(file, "decoding what was coded while learning")?;
         }
         let mut survey = Survey::recognising();
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let len = corpus.read(&mut buffer).map_err(surprisal::Error::from_io)?;
-            if len == 0 {
-                break;
-            }
-            survey.update(&buffer[..len]);
-        }
+        for_each_chunk(&mut corpus, "cannot read it", |data| {
+            survey.update(data);
+            Ok(())
+        })?;
         let facts = CorpusFacts::from(&survey);
         let survey = corpus.is_whole().then_some(survey);
-        let (again, learned) = corpus.into_learned()?;
+        let (rereadable, learned) = corpus.into_learned()?;
         let runs = match (&self.learn, learned) {
             (None, Some(learned)) => vec![learned.watch.finish(learned.bytes, &facts)],
             (presets, _) => {
                 let presets = presets.iter().flat_map(|presets| &presets.0);
                 let runs =
-                    presets.map(|&preset| self.learn_with(preset, file, survey.clone(), &again, &facts));
+                    presets.map(|&preset| self.learn_with(preset, file, survey.clone(), &rereadable, &facts));
                 runs.collect::<Result<_>>()?
             }
         };
         let mut beginning = Vec::new();
-        again.open()?.take(LOOK_AT).read_to_end(&mut beginning)?;
+        rereadable.open()?.take(LOOK_AT).read_to_end(&mut beginning)?;
         let models = Models::bundled();
         let bundled = BundledCode::measure(
             models.choose(surprisal::Level::default(), &beginning),
             threads,
-            &mut again.open()?,
+            &mut rereadable.open()?,
         )?;
-        let peers = self.peer_results(&again)?;
+        let peers = self.peer_results(&rereadable)?;
         Ok(LearningAccount::new(facts, runs, bundled, peers, threads))
     }
 
@@ -87,7 +83,7 @@ impl Args {
         preset: Preset,
         file: &Path,
         survey: Option<Survey>,
-        corpus: &Again,
+        corpus: &Rereadable,
         facts: &CorpusFacts,
     ) -> Result<LearningRun> {
         let name = format!("learning {}", preset.name());
@@ -99,17 +95,11 @@ impl Args {
         let threads = self.running.threads();
         let options = self.learner.options(preset, survey, threads, observer);
         let mut reporter = LearningReporter::new(io::sink(), options);
-        let mut source = corpus.open()?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let len = source.read(&mut buffer).context("cannot read it again")?;
-            if len == 0 {
-                break;
-            }
-            let written = reporter.write_all(&buffer[..len]);
-            written.map_err(surprisal::Error::from_io)?;
+        for_each_chunk(corpus.open()?, "cannot read it again", |data| {
+            reporter.write_all(data).map_err(surprisal::Error::from_io)?;
             progress.at_least(reporter.bytes_coded());
-        }
+            Ok(())
+        })?;
         let (_, run) = reporter.finish(facts)?;
         Ok(run)
     }

@@ -6,7 +6,7 @@ mod learning;
 mod learning_text;
 mod text;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -16,16 +16,15 @@ use surprisal::report::figures;
 use surprisal::report::learning::LearningAccount;
 use surprisal::report::{Account, Peer, PeerResult, Reporter, learning_page, page};
 
+use super::input::for_each_chunk;
 use super::learning::LearnerOptions;
 use super::model::ModelOption;
-use super::output::Overwrite;
+use super::output::Guard;
 use super::progress::Progress;
 use super::{Running, model_on_device, usage};
 use files::Files;
-use input::{Again, Corpus};
+use input::{Corpus, Rereadable};
 use learning::Presets;
-
-const BUFFER: usize = 1 << 20;
 
 /// Account for every bit between a model's loss and the size of an archive.
 ///
@@ -112,8 +111,8 @@ impl Args {
     pub fn run(&self) -> Result<()> {
         let file = self.corpus.clone().unwrap_or_else(|| "-".into());
         let name = super::input::name(&file);
-        let overwrite = Overwrite::from_force(self.force);
-        let files = Files::open(self.html.as_deref(), self.svg.as_deref(), &file, overwrite)?;
+        let mut guard = Guard::new([file.as_path()], self.force);
+        let files = Files::open(self.html.as_deref(), self.svg.as_deref(), &mut guard)?;
         if self.learn.is_some() && self.device.is_cuda() {
             return Err(usage("--learn runs on the CPU: leave --device out"));
         }
@@ -167,23 +166,18 @@ impl Args {
         let coder = model_on_device(corpus.model(), &device);
         self.running.announce(file, &coder)?;
         let mut reporter = Reporter::on(device.clone(), corpus.model(), threads)?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let len = corpus.read(&mut buffer).map_err(surprisal::Error::from_io)?;
-            if len == 0 {
-                break;
-            }
-            reporter.write_all(&buffer[..len]).context("cannot code it")?;
-        }
+        for_each_chunk(&mut corpus, "cannot read it", |data| {
+            reporter.write_all(data).context("cannot code it")
+        })?;
         let coded = reporter.finish()?;
         super::tell_failure(&device);
-        let again = corpus.into_again();
-        let results = self.peer_results(&again)?;
+        let rereadable = corpus.into_rereadable();
+        let results = self.peer_results(&rereadable)?;
         Ok(coded.account(results)?)
     }
 
     /// What other compressors make of it, if they are to be asked.
-    fn peer_results(&self, corpus: &Again) -> Result<Option<Vec<PeerResult>>> {
+    fn peer_results(&self, corpus: &Rereadable) -> Result<Option<Vec<PeerResult>>> {
         let (threads, progress_shown) = (self.running.threads(), self.running.progress());
         let measure = || measure(corpus, threads, progress_shown);
         self.measures_peers().then(measure).transpose()
@@ -191,7 +185,7 @@ impl Args {
 }
 
 /// Measures all peers, each on one thread, as many at once as there are threads.
-fn measure(corpus: &Again, threads: usize, progress_shown: bool) -> Result<Vec<PeerResult>> {
+fn measure(corpus: &Rereadable, threads: usize, progress_shown: bool) -> Result<Vec<PeerResult>> {
     let bytes = corpus.len * Peer::ALL.len() as u64;
     let progress = Progress::new("other compressors", Some(bytes), progress_shown);
     let next = std::sync::atomic::AtomicUsize::new(0);

@@ -70,12 +70,13 @@ impl Args {
         let mut display = Display::new(self.quiet, self.no_progress);
         let watch = |progress: Progress| {
             display.show(progress);
-            match interrupt::came() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+            if interrupt::was_interrupted() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
         };
-        interrupt::wait_for_it();
+        interrupt::note_the_first();
         let (folder, end) = match (&self.resume, &self.output) {
             (Some(folder), _) => (folder, surprisal::train::resume(folder, watch)?),
             (None, Some(folder)) => {
