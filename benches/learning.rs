@@ -12,7 +12,8 @@
 use std::io::Write;
 use std::time::Instant;
 
-use surprisal::learner::{LearningCoder, Settings};
+use surprisal::coding::encode;
+use surprisal::learner::{Learner, Settings};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::text::{Additions, Distribution, Operands};
 
@@ -77,7 +78,7 @@ fn main() {
     let (mut lines, mut threads) = (if is_bench { WINDOW } else { 64 }, 1);
     arguments.set("lines", &mut lines);
     arguments.set("threads", &mut threads);
-    let mut coder = LearningCoder::new(&settings(&arguments, lines), threads).expect("settings");
+    let mut learner = Learner::new(&settings(&arguments, lines), threads).expect("settings");
     let distribution = Distribution::new(8, Operands::Uniform).expect("8 digits");
     let mut corpus = Additions::new(distribution, 7);
     let (mut done, mut bytes, start) = (0, 0, Instant::now());
@@ -86,7 +87,7 @@ fn main() {
         let mut text = Vec::new();
         (0..count).for_each(|_| corpus.append_line(&mut text));
         let window: Vec<&[u8]> = text.split(|&b| b == b'\n').take(count).collect();
-        let words = coder.encode(&window).len();
+        let words = encode(&mut learner, &window, &mut ()).len();
         bytes += 4 * words;
         done += count;
         print!("{:.1} ", 32.0 * words as f64 / count as f64);

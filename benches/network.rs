@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use surprisal::Models;
-use surprisal::coding::{GROUP, LineCoder};
+use surprisal::coding::{GROUP, TextLimits, decode, encode};
 use surprisal::model::Checkpoint;
 use surprisal::network::{ExactModel, Isa};
 use surprisal::text::{Additions, Distribution, Operands};
@@ -68,17 +68,22 @@ fn measure(label: &str, checkpoint: &Checkpoint, isa: Isa) {
     let text = corpus(lines_for(isa));
     let lines: Vec<&[u8]> = text.iter().map(Vec::as_slice).collect();
     let tokens = lines.iter().map(|line| line.len() + 1).sum();
-    let mut coder = LineCoder::new(&model);
-    let words = coder.encode(&lines);
+    let mut group = model.group(GROUP);
+    let words = encode(&mut group, &lines, &mut ());
     let network = best(tokens, || network_alone(&model, &lines));
-    let encode = best(tokens, || drop(coder.encode(&lines)));
-    let decode = best(tokens, || {
-        let decoded = coder.decode(&words, lines.len(), b"\n", usize::MAX, |line| {
+    let encoding = best(tokens, || drop(encode(&mut group, &lines, &mut ())));
+    let decoding = best(tokens, || {
+        let text = TextLimits {
+            lines: lines.len(),
+            terminator: b"\n",
+            bytes: usize::MAX,
+        };
+        let decoded = decode(&mut group, &words, text, |line| {
             std::hint::black_box(line);
         });
         decoded.expect("just coded");
     });
-    println!("{label:14} {network:9.3} {encode:9.3} {decode:9.3}");
+    println!("{label:14} {network:9.3} {encoding:9.3} {decoding:9.3}");
 }
 
 fn main() {

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind, get_varint, put_varint};
 use super::observe::BlockObserver;
-use crate::coding::{LineCoder, TextLimits, Undecodable};
+use crate::coding::{self, Predictor, TextLimits, Undecodable};
 
 /// The most lines of a block.
 pub const BLOCK_LINES: usize = 65_536;
@@ -85,14 +85,14 @@ pub(super) fn shortest_way(content: &[u8], model: Option<Way>, look: Vec<u8>) ->
 }
 
 /// Codes a block in the shortest of the three ways.
-pub(super) fn encode<B: BlockObserver>(content: &[u8], coder: &mut LineCoder) -> Coded<B> {
+pub(super) fn encode<B: BlockObserver>(content: &[u8], predictor: &mut dyn Predictor) -> Coded<B> {
     let mut observer = B::default();
-    let split = Split::new(content, |line| coder.fits(line));
+    let split = Split::new(content, |line| predictor.fits(line));
     observer.begin(content, &split.lines);
     let modelled = split.modelled();
     // Where most bytes are outside the grammar the model's part cannot pay.
     let model = split.is_mostly_lines().then(|| {
-        let words = coder.encode_observed(&split.lines, &mut observer);
+        let words = coding::encode(predictor, &split.lines, &mut observer);
         (BlockKind::Modelled, split.payload(&words))
     });
     let (kind, payload) = shortest_way(content, model, zstd(content, ZSTD_PROBE_LEVEL));
@@ -219,14 +219,14 @@ fn terminator(crlf: bool) -> &'static [u8] {
 pub(super) fn decode(
     header: &BlockHeader,
     payload: &[u8],
-    coder: &mut LineCoder,
+    predictor: &mut dyn Predictor,
 ) -> Result<Vec<u8>, &'static str> {
     let limit = header.content_len as usize;
     let content = match header.kind {
         BlockKind::Raw => payload.to_vec(),
         BlockKind::Zstd => unpack(payload, limit)?,
         BlockKind::Modelled => join(payload, limit, |text, words, line_done| {
-            coder.decode(words, text.count, text.terminator, text.bytes, line_done)
+            coding::decode(predictor, words, text, line_done)
         })?,
         BlockKind::Learned | BlockKind::ZstdLearned => return Err("it is of another kind of archive"),
     };
@@ -332,7 +332,7 @@ impl Joining {
         };
         let mut joining = Self {
             text: TextLimits {
-                count: lines,
+                lines,
                 terminator: terminator(crlf == 1),
                 bytes: limit,
             },

@@ -12,9 +12,9 @@ use super::format::{BlockHeader, BlockKind};
 use super::frames;
 use super::lines::LineRange;
 use super::pipeline::{Queue, Reply, Work};
-use crate::coding::{LineCoder, LineDecoder};
+use crate::coding::{GROUP, LineDecoder, steps_on};
 use crate::model::Model;
-use crate::network::{Cdf, Device, ExactModel, Steps};
+use crate::network::{Cdf, Device, Group, Steps};
 use crate::{Error, Result};
 
 /// Blocks that all threads hold at a time with a GPU: 64 lines of each fill one.
@@ -51,7 +51,7 @@ impl Job {
     }
 
     /// Decodes it on the CPU.
-    fn decode(&self, coder: &mut LineCoder) -> Result<Content> {
+    fn decode(&self, coder: &mut Group) -> Result<Content> {
         self.content(block::decode(&self.header, &self.payload, coder))
     }
 }
@@ -88,15 +88,8 @@ impl Work<Job, Result<Content>> for Decoding {
         // A coder lives as long as the model stays the same.
         while let Some(first) = waiting.take() {
             let model = Arc::clone(&first.0.model);
-            let mut coder = LineCoder::new(model.exact());
-            let steps = match self.device.failure() {
-                None => coder.steps_on(&self.device, self.half),
-                Some(_) => Ok(None),
-            };
-            let steps = steps.unwrap_or_else(|error| {
-                self.device.failed(&error);
-                None
-            });
+            let mut coder = model.exact().group(GROUP);
+            let steps = steps_on(&self.device, model.exact(), self.half);
             waiting = Some(first);
             if let Some(steps) = steps {
                 let mut on_gpu = OnGpu::new(&model, &mut coder, steps);
@@ -118,7 +111,7 @@ impl Work<Job, Result<Content>> for Decoding {
 /// A thread's blocks while a GPU runs the network for them.
 struct OnGpu<'a, 'm> {
     model: &'a Arc<Model>,
-    coder: &'a mut LineCoder<'m>,
+    coder: &'a mut Group<'m>,
     halves: [Half; 2],
 }
 
@@ -136,7 +129,7 @@ struct Held {
 }
 
 impl<'a, 'm> OnGpu<'a, 'm> {
-    fn new(model: &'a Arc<Model>, coder: &'a mut LineCoder<'m>, steps: [Steps; 2]) -> Self {
+    fn new(model: &'a Arc<Model>, coder: &'a mut Group<'m>, steps: [Steps; 2]) -> Self {
         let halves = steps.map(|steps| Half {
             held: (0..steps.places()).map(|_| None).collect(),
             steps,
@@ -152,7 +145,7 @@ impl<'a, 'm> OnGpu<'a, 'm> {
     fn run(&mut self, queue: &Jobs, waiting: &mut Option<Piece>) -> Result<()> {
         let mut now = 0;
         while !queue.is_abandoned() {
-            self.halves[now].take(self.model.exact(), self.coder)?;
+            self.halves[now].take(self.coder)?;
             self.fill(now, queue, waiting);
             if self.count(0) + self.count(1) == 0 {
                 return Ok(());
@@ -195,7 +188,7 @@ impl<'a, 'm> OnGpu<'a, 'm> {
             let (job, reply) = piece;
             return reply.give(job.decode(self.coder));
         };
-        let lines = LineDecoder::new(words, self.model.exact(), joining.text);
+        let lines = LineDecoder::new(words, &*self.coder, joining.text);
         let held = Held {
             piece,
             joining,
@@ -220,7 +213,7 @@ impl Half {
     /// Lets the device take the next position of all groups.
     fn launch(&mut self) -> Result<()> {
         for (place, held) in self.held.iter().enumerate() {
-            match held.as_ref().and_then(|held| held.lines.next()) {
+            match held.as_ref().and_then(|held| held.lines.position()) {
                 Some((position, tokens)) => self.steps.set(place, position, tokens),
                 None => self.steps.leave(place),
             }
@@ -229,18 +222,21 @@ impl Half {
     }
 
     /// Waits for the device and decodes the symbols of the position that it took.
-    fn take(&mut self, model: &ExactModel, coder: &mut LineCoder) -> Result<()> {
+    fn take(&mut self, coder: &mut Group) -> Result<()> {
         self.steps.wait()?;
         for (place, slot) in self.held.iter_mut().enumerate() {
             let Some(Held { joining, lines, .. }) = slot else {
                 continue;
             };
             let row = |line| Cdf(self.steps.row(place, line));
-            let taken = match lines.next() {
-                Some(_) => lines.take(model, row, |line| joining.line(line)),
-                None => Ok(()),
-            };
-            if taken.is_ok() && lines.next().is_some() {
+            let mut taken = Ok(());
+            if lines.position().is_some() {
+                taken = lines.decode_position(row);
+                if taken.is_ok() && lines.whole_group().is_some() {
+                    taken = lines.next_group(|line| joining.line(line));
+                }
+            }
+            if taken.is_ok() && lines.position().is_some() {
                 continue;
             }
             let held = slot.take().expect("it is here");
@@ -256,7 +252,7 @@ impl Half {
 impl Held {
     /// Hands on a block. What does not decode is tried again on the CPU, so that a device cannot make an archive
     /// look damaged; false if it had done that.
-    fn finish(self, is_decoded: bool, coder: &mut LineCoder) -> bool {
+    fn finish(self, is_decoded: bool, coder: &mut Group) -> bool {
         let (job, reply) = self.piece;
         let whole = match is_decoded && self.lines.finish().is_ok() {
             true => self.joining.finish(),

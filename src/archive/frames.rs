@@ -5,7 +5,7 @@ use std::io::Read;
 use super::block;
 use super::embedded;
 use super::format::{BLOCK_HEADER_LEN, BlockHeader, BlockSizes, END, Header, MAGIC, end_to_bytes, take};
-use crate::coding::LineCoder;
+use crate::coding::Predictor;
 use crate::{Error, Result};
 
 /// A piece of an archive.
@@ -131,7 +131,11 @@ impl<R: Read> Frames<R> {
 }
 
 /// Reads and decodes one block from its header on.
-pub(super) fn read_block(input: &mut impl Read, number: u64, coder: &mut LineCoder) -> Result<Vec<u8>> {
+pub(super) fn read_block(
+    input: &mut impl Read,
+    number: u64,
+    predictor: &mut dyn Predictor,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     take(
         input,
@@ -141,7 +145,7 @@ pub(super) fn read_block(input: &mut impl Read, number: u64, coder: &mut LineCod
     )?;
     let header = BlockHeader::from_bytes(&bytes, number)?;
     let payload = read_payload(input, &header, number)?;
-    block::decode(&header, &payload, coder).map_err(|what| undecodable(number, what))
+    block::decode(&header, &payload, predictor).map_err(|what| undecodable(number, what))
 }
 
 /// The error of a block whose checksums were right but which does not decode.

@@ -9,8 +9,8 @@ use super::format::{self, BLOCK_HEADER_LEN, BlockKind, BlockSizes, END_MAGIC, He
 use super::frames::{self, Frame, Frames};
 use super::learned;
 use super::lines::LineRange;
-use crate::coding::LineCoder;
-use crate::learner::{LearningCoder, Settings};
+use crate::coding::GROUP;
+use crate::learner::{Learner, Settings};
 use crate::model::{Identity, Models};
 use crate::{Error, Result};
 
@@ -209,15 +209,15 @@ impl Index {
                 ));
             };
             if let Some(settings) = &header.learner {
-                let mut coder = LearningCoder::new(settings, threads)?;
+                let mut coder = Learner::new(settings, threads)?;
                 write_learned(&mut frames, &mut coder, range, first, output)?;
                 continue;
             }
             let model = embedded::model_of(&header, packed.as_deref(), models)?;
-            let mut coder = LineCoder::new(model.exact());
+            let mut group = model.exact().group(GROUP);
             for (number, offset, before) in touched {
                 file.seek(SeekFrom::Start(offset))?;
-                let content = frames::read_block(file, number, &mut coder)?;
+                let content = frames::read_block(file, number, &mut group)?;
                 output.write_all(&content[range.cut(&content, before)])?;
             }
         }
@@ -229,7 +229,7 @@ impl Index {
 /// to come; `before` newlines stand before it.
 fn write_learned(
     frames: &mut Frames<impl Read>,
-    coder: &mut LearningCoder,
+    coder: &mut Learner,
     range: LineRange,
     mut before: u64,
     output: &mut impl Write,

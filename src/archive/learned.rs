@@ -8,7 +8,8 @@ use super::observe::{BlockParts, BlockWatch};
 use super::sink::Sink;
 use super::writer::Summary;
 use crate::Result;
-use crate::learner::{LearningCoder, Observer, Settings};
+use crate::coding::{self, Predictor};
+use crate::learner::{Learner, Observer, Settings};
 use crate::model::{GptConfig, Identity, Preset};
 use crate::text::Survey;
 
@@ -97,7 +98,7 @@ pub struct LearningCompressor<W: Write> {
     sink: Sink<W>,
     options: LearnOptions,
     /// None before the header is written.
-    coder: Option<LearningCoder>,
+    coder: Option<Learner>,
     /// Content that is not yet a block.
     waiting: Vec<u8>,
 }
@@ -118,14 +119,15 @@ impl<W: Write> LearningCompressor<W> {
     ///
     /// # Errors
     /// [`crate::Error::Io`] if writing fails, [`crate::Error::Invalid`] if the options make no sense.
-    pub fn finish(mut self) -> Result<(W, Summary, LearningCoder)> {
+    pub fn finish(mut self) -> Result<(W, Summary, Learner)> {
         self.hand_out_blocks()?;
         let mut coder = self.coder(true)?;
         while !self.waiting.is_empty() {
             let len = block::next_block(&self.waiting, self.block_lines()).unwrap_or(self.waiting.len());
             let rest = self.waiting.split_off(len);
             let content = std::mem::replace(&mut self.waiting, rest);
-            let coded = encode(&content, &mut coder, self.waiting.is_empty());
+            let threads = coder.threads();
+            let coded = threads.install(|| encode(&content, &mut coder, self.waiting.is_empty()));
             self.put(&coded)?;
         }
         let (output, summary) = self.sink.end()?;
@@ -140,7 +142,7 @@ impl<W: Write> LearningCompressor<W> {
 
     /// The coder, taken out; made, and the header written, if there is none yet. `whole` says that
     /// everything is in `waiting`.
-    fn coder(&mut self, whole: bool) -> Result<LearningCoder> {
+    fn coder(&mut self, whole: bool) -> Result<Learner> {
         if let Some(coder) = self.coder.take() {
             return Ok(coder);
         }
@@ -160,7 +162,7 @@ impl<W: Write> LearningCompressor<W> {
             learner: Some(settings.clone()),
         };
         self.sink.begin(&header, &[])?;
-        let mut coder = LearningCoder::new(&settings, self.options.threads)?;
+        let mut coder = Learner::new(&settings, self.options.threads)?;
         if let Some(observer) = self.options.observer.take() {
             coder.observe(observer);
         }
@@ -194,7 +196,8 @@ impl<W: Write> LearningCompressor<W> {
                 break;
             }
             let mut coder = self.coder(false)?;
-            let coded = encode(&self.waiting[from..from + len], &mut coder, false);
+            let threads = coder.threads();
+            let coded = threads.install(|| encode(&self.waiting[from..from + len], &mut coder, false));
             self.coder = Some(coder);
             self.put(&coded)?;
             from += len;
@@ -222,7 +225,7 @@ impl<W: Write> Write for LearningCompressor<W> {
 
 /// Codes a block in the shortest way. Where zstd is shorter than the learner, the learner keeps what
 /// it learned, unless this is the last block; where nothing is, the block was noise.
-fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded<()> {
+fn encode(content: &[u8], coder: &mut Learner, is_last: bool) -> Coded<()> {
     let split = Split::new(content, |line| coder.fits(line));
     let look = block::close_look(content);
     let is_noise = look.len() as f64 > NOISE * content.len() as f64;
@@ -231,7 +234,10 @@ fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded<()>
         return Coded::new(content, kind, payload, Modelled::default(), ());
     }
     let before = coder.snapshot();
-    let learned = (BlockKind::Learned, split.payload(&coder.encode(&split.lines)));
+    let learned = (
+        BlockKind::Learned,
+        split.payload(&coding::encode(coder, &split.lines, &mut ())),
+    );
     let (kind, payload) = block::shortest_way(content, Some(learned), look);
     match kind {
         BlockKind::Learned => Coded::new(content, kind, payload, split.modelled(), ()),
@@ -252,14 +258,19 @@ fn encode(content: &[u8], coder: &mut LearningCoder, is_last: bool) -> Coded<()>
 pub(super) fn decode(
     header: &BlockHeader,
     payload: &[u8],
-    coder: &mut LearningCoder,
+    coder: &mut Learner,
 ) -> Result<Vec<u8>, &'static str> {
+    let threads = coder.threads();
+    threads.install(|| decode_here(header, payload, coder))
+}
+
+fn decode_here(header: &BlockHeader, payload: &[u8], coder: &mut Learner) -> Result<Vec<u8>, &'static str> {
     let limit = header.content_len as usize;
     let content = match header.kind {
         BlockKind::Raw => payload.to_vec(),
         BlockKind::Zstd | BlockKind::ZstdLearned => block::unpack(payload, limit)?,
         BlockKind::Learned => block::join(payload, limit, |text, words, line_done| {
-            coder.decode(words, text.count, text.terminator, text.bytes, line_done)
+            coding::decode(coder, words, text, line_done)
         })?,
         BlockKind::Modelled => return Err("it is of another kind of archive"),
     };
@@ -272,12 +283,7 @@ pub(super) fn decode(
 }
 
 /// What a block that was decoded is made of.
-pub(super) fn parts(
-    header: &BlockHeader,
-    payload: &[u8],
-    content: &[u8],
-    coder: &LearningCoder,
-) -> BlockParts {
+pub(super) fn parts(header: &BlockHeader, payload: &[u8], content: &[u8], coder: &Learner) -> BlockParts {
     let modelled = match header.kind {
         BlockKind::Learned => Split::new(content, |line| coder.fits(line)).modelled(),
         _ => Modelled::default(),

@@ -11,7 +11,7 @@ use super::learned;
 use super::lines::LineRange;
 use super::observe::BlockWatch;
 use super::pipeline::Pipeline;
-use crate::learner::{self, LearningCoder, Settings};
+use crate::learner::{self, Learner, Settings};
 use crate::model::{Model, Models};
 use crate::network::Device;
 use crate::{Error, Result};
@@ -58,7 +58,7 @@ enum Coding {
     /// A model: blocks are independent and go to the threads.
     Model(Arc<Model>),
     /// A learner: each block needs those before it.
-    Learner(Box<LearningCoder>),
+    Learner(Box<Learner>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ impl<R: Read> Decompressor<R> {
     /// How the learner of the archive that is being read learns; none if a model coded it.
     pub fn learner(&self) -> Option<&Settings> {
         match &self.coding {
-            Coding::Learner(coder) => Some(coder.learner().settings()),
+            Coding::Learner(coder) => Some(coder.settings()),
             _ => None,
         }
     }
@@ -187,7 +187,7 @@ impl<R: Read> Decompressor<R> {
             None => self.state = State::Draining,
             Some(Frame::Header(header, packed)) => {
                 self.coding = match &header.learner {
-                    Some(settings) => Coding::Learner(Box::new(LearningCoder::new(settings, self.threads)?)),
+                    Some(settings) => Coding::Learner(Box::new(Learner::new(settings, self.threads)?)),
                     None => {
                         let packed = packed.as_deref();
                         Coding::Model(embedded::model_of(&header, packed, &self.models)?)

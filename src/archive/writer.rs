@@ -10,7 +10,7 @@ use super::observe::{BlockObserver, BlockParts, Observer};
 use super::pipeline::{Pipeline, Queue, Work};
 use super::sink::Sink;
 use crate::Result;
-use crate::coding::LineCoder;
+use crate::coding::predictor_on;
 use crate::model::Model;
 use crate::network::Device;
 
@@ -83,17 +83,10 @@ impl<B: BlockObserver> Work<Vec<u8>, Coded<B>> for Encoding {
         let Some(mut piece) = queue.next() else {
             return;
         };
-        let coder = match device.failure() {
-            None => LineCoder::on(device, model.exact()),
-            Some(_) => Ok(LineCoder::new(model.exact())),
-        };
-        let mut coder = coder.unwrap_or_else(|error| {
-            device.failed(&error);
-            LineCoder::new(model.exact())
-        });
+        let mut predictor = predictor_on(device, model.exact());
         loop {
             let (content, reply) = piece;
-            reply.give(block::encode(&content, &mut coder));
+            reply.give(block::encode(&content, &mut *predictor));
             match queue.next() {
                 Some(next) => piece = next,
                 None => return,

@@ -211,11 +211,11 @@ impl Args {
         let digest = self.copy_hashing(source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
         })?;
-        let (output, summary, coder) = compressor.finish().context(WRITING)?;
+        let (output, summary, learner) = compressor.finish().context(WRITING)?;
         if let Some(log) = log {
             log.lock().expect("nobody panicked with it").finish()?;
         }
-        self.learning.save(&coder)?;
+        self.learning.save(&learner)?;
         Ok(Compressed {
             coder: CoderName { name, identity: None },
             output,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use surprisal::LearnOptions;
-use surprisal::learner::{BatchRecord, LearningCoder, Observer, Settings, StepRecord};
+use surprisal::learner::{BatchRecord, Learner, Observer, Settings, StepRecord};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::text::Survey;
 
@@ -127,13 +127,13 @@ impl LearnArgs {
     }
 
     /// Keeps what was learned, where that was asked for.
-    pub fn save(&self, coder: &LearningCoder) -> Result<()> {
+    pub fn save(&self, learner: &Learner) -> Result<()> {
         let Some(folder) = &self.save_model else {
             return Ok(());
         };
         let failed = || format!("--save-model {}", folder.display());
         std::fs::create_dir_all(folder).with_context(failed)?;
-        let checkpoint = coder.learner().checkpoint().with_context(failed)?;
+        let checkpoint = learner.checkpoint().with_context(failed)?;
         checkpoint.save(folder).with_context(failed)
     }
 }

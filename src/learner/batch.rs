@@ -9,10 +9,12 @@ use super::init;
 use super::kernel::{floats, floats_mut};
 use super::optimiser::{Moments, Optimiser};
 use super::pace::{Agreement, Cost, Pace};
+use super::predictor::Observer;
+use super::replay::Reservoir;
 use super::settings::Settings;
 use super::shape::{Shape, transposed};
 use crate::model::{self, Checkpoint};
-use crate::network::{Cdf, Cdfs, Isa, Slots};
+use crate::network::{Cdfs, Isa, Slots};
 use crate::simd::{LANES, Vector};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
@@ -22,9 +24,12 @@ pub struct Learner {
     settings: Settings,
     vocabulary: Vocabulary,
     shape: Shape,
-    state: State,
+    pub(super) state: State,
     optimiser: Optimiser,
     groups: Vec<Group>,
+    /// Cumulative probabilities of the next symbol of each line.
+    rows: Vec<[u32; 8]>,
+    pub(super) observer: Option<Observer>,
     /// Lines of the present batch.
     lines: usize,
     threads: Arc<rayon::ThreadPool>,
@@ -32,21 +37,23 @@ pub struct Learner {
 
 /// What learning changes.
 #[derive(Clone)]
-pub(super) struct State {
+pub(crate) struct State {
     parameters: Vec<Vector>,
     moments: Moments,
     /// Steps of the schedule, taken or not.
     steps: u64,
     pace: Pace,
+    /// Lines to learn from once more, where the settings ask for that.
+    pub(super) reservoir: Option<Reservoir>,
 }
 
 /// Sixteen lines of a batch.
 struct Group {
     engine: Engine,
-    /// The left ends of the next symbols' slots, of each line.
-    rows: Vec<[u32; 8]>,
     /// What goes in next.
     next: [Token; LANES],
+    /// Whether the tokens that followed the last position are still to come.
+    is_open: bool,
     /// What followed each position so far; none in lines that have ended.
     targets: Vec<[Option<Token>; LANES]>,
     /// The slots of what followed.
@@ -115,8 +122,8 @@ impl Learner {
         let groups = settings.batch_lines.div_ceil(LANES);
         let group = |_| Group {
             engine: Engine::new(shape, isa),
-            rows: vec![[0; 8]; LANES * shape.vocab.div_ceil(8)],
             next: [0; LANES],
+            is_open: false,
             targets: Vec::new(),
             slots: Vec::new(),
             cost: Cost::default(),
@@ -131,9 +138,12 @@ impl Learner {
                 moments: Moments::new(shape.places().len),
                 steps: 0,
                 pace: Pace::new(),
+                reservoir: (settings.replay > 0).then(|| Reservoir::new(settings.seed)),
             },
             optimiser: Optimiser::new(&shape, isa),
             groups: (0..groups).map(group).collect(),
+            rows: vec![[0; 8]; groups * LANES * shape.vocab.div_ceil(8)],
+            observer: None,
             lines: 0,
             threads: Arc::new(pool.map_err(std::io::Error::other)?),
             settings: settings.clone(),
@@ -160,14 +170,6 @@ impl Learner {
         self.state.steps
     }
 
-    pub(super) fn state(&self) -> &State {
-        &self.state
-    }
-
-    pub(super) fn restore(&mut self, state: State) {
-        self.state = state;
-    }
-
     /// Begins a batch of `lines` lines.
     ///
     /// # Panics
@@ -181,6 +183,7 @@ impl Learner {
         for group in &mut self.groups {
             group.engine.start();
             group.next = [self.vocabulary.start(); LANES];
+            group.is_open = false;
             group.targets.clear();
             group.slots.clear();
             group.cost = Cost::default();
@@ -191,45 +194,53 @@ impl Learner {
     pub(super) fn read(&mut self, lines: &[&[u8]]) {
         self.start(lines.len());
         let (parameters, vocabulary) = (floats(&self.state.parameters), &self.vocabulary);
-        let groups = &mut self.groups;
+        let rows = self.rows.par_chunks_mut(LANES * self.shape.vocab.div_ceil(8));
+        let groups = self.groups.par_iter_mut().zip(rows);
         self.threads.install(|| {
-            let groups = groups.par_iter_mut().zip(lines.par_chunks(LANES));
-            groups.for_each(|(group, lines)| group.read(parameters, vocabulary, lines));
+            let groups = groups.zip(lines.par_chunks(LANES));
+            groups.for_each(|((group, rows), lines)| group.read(parameters, vocabulary, lines, rows));
         });
     }
 
-    /// The threads that it computes on.
-    pub(super) fn threads(&self) -> Arc<rayon::ThreadPool> {
+    /// The threads that it computes on: whoever calls it often does so on one of them.
+    pub(crate) fn threads(&self) -> Arc<rayon::ThreadPool> {
         Arc::clone(&self.threads)
     }
 
-    /// Takes one position of all lines that have not ended forward. To be called on the learner's
-    /// own threads.
-    pub(super) fn step(&mut self) {
+    /// Takes the next token of each line, the start symbol first, and all lines that have not ended forward.
+    pub(super) fn step(&mut self, tokens: &[Token]) -> Cdfs<'_> {
         let parameters = floats(&self.state.parameters);
-        let used = self.lines.div_ceil(LANES);
         let end = self.vocabulary.end();
-        let groups = self.groups[..used].par_iter_mut();
-        groups
-            .filter(|group| group.is_going(end))
-            .for_each(|group| group.forward(parameters));
+        let eights = self.shape.vocab.div_ceil(8);
+        let rows = self.rows.par_chunks_mut(LANES * eights);
+        let groups = self.groups.par_iter_mut().zip(rows);
+        self.threads.install(|| {
+            let groups = groups.zip(tokens.par_chunks(LANES));
+            groups.for_each(|((group, rows), tokens)| {
+                group.follow(tokens, end, rows);
+                if group.is_going(end) {
+                    group.forward(parameters, rows);
+                    group.is_open = true;
+                }
+            });
+        });
+        Cdfs::new(&self.rows, eights)
     }
 
-    /// Cumulative probabilities of what follows in a line.
-    pub(super) fn row(&self, line: usize) -> Cdf<'_> {
-        self.groups[line / LANES].row(line % LANES)
+    /// The last position of lines that came token by token was their end.
+    pub(super) fn close(&mut self) {
+        let end = self.vocabulary.end();
+        let rows = self.rows.chunks(LANES * self.shape.vocab.div_ceil(8));
+        let mut left = self.lines;
+        for (group, rows) in self.groups.iter_mut().zip(rows) {
+            group.follow(&[end; LANES][..left.min(LANES)], end, rows);
+            left = left.saturating_sub(LANES);
+        }
     }
 
-    /// Says what follows in a line, after [`Learner::step`].
-    pub(super) fn follow(&mut self, line: usize, token: Token) {
-        self.groups[line / LANES].follow(line % LANES, token);
-    }
-
-    /// The slots (left end, width) of what followed a position of a line; none where it had ended.
-    pub(super) fn slot(&self, position: usize, line: usize) -> Option<(Token, Slots)> {
-        let group = &self.groups[line / LANES];
-        let token = (*group.targets.get(position)?)[line % LANES]?;
-        Some((token, group.slots[position][line % LANES]))
+    /// The slots of the token at a position of a line.
+    pub(super) fn slots(&self, position: usize, line: usize) -> Slots {
+        self.groups[line / LANES].slots[position][line % LANES]
     }
 
     /// Positions of the batch's longest line.
@@ -383,18 +394,30 @@ impl Learner {
 }
 
 impl Group {
-    fn forward(&mut self, parameters: &[f32]) {
-        self.engine.forward(parameters, &self.next, &mut self.rows);
+    /// Takes the next token of each line forward; `rows` get what follows.
+    fn forward(&mut self, parameters: &[f32], rows: &mut [[u32; 8]]) {
+        self.engine.forward(parameters, &self.next, rows);
         self.targets.push([None; LANES]);
         self.slots.push([Slots::ALL; LANES]);
     }
 
-    fn row(&self, line: usize) -> Cdf<'_> {
-        Cdfs::new(&self.rows, self.rows.len() / LANES).row(line)
+    /// Takes the tokens that followed the last position, if it is still open, in lines that had not ended before it.
+    fn follow(&mut self, tokens: &[Token], end: Token, rows: &[[u32; 8]]) {
+        let Some(last) = self.targets.len().checked_sub(1).filter(|_| self.is_open) else {
+            return;
+        };
+        for (line, &token) in tokens.iter().enumerate() {
+            let is_going = last == 0 || self.targets[last - 1][line].is_some_and(|token| token != end);
+            if is_going {
+                self.follow_in(line, token, rows);
+            }
+        }
+        self.is_open = false;
     }
 
-    fn follow(&mut self, line: usize, token: Token) {
-        let slots = self.row(line).slots(token);
+    /// Takes the token that followed the last position of a line.
+    fn follow_in(&mut self, line: usize, token: Token, rows: &[[u32; 8]]) {
+        let slots = Cdfs::new(rows, rows.len() / LANES).row(line).slots(token);
         let position = self.targets.len() - 1;
         self.targets[position][line] = Some(token);
         self.slots[position][line] = slots;
@@ -411,20 +434,14 @@ impl Group {
     }
 
     /// Takes known lines forward as far as their ends.
-    fn read(&mut self, parameters: &[f32], vocabulary: &Vocabulary, lines: &[&[u8]]) {
+    fn read(&mut self, parameters: &[f32], vocabulary: &Vocabulary, lines: &[&[u8]], rows: &mut [[u32; 8]]) {
         let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0);
         for position in 0..=longest {
-            self.forward(parameters);
-            for (i, line) in lines
-                .iter()
-                .enumerate()
-                .filter(|(_, line)| position <= line.len())
-            {
-                let token = match line.get(position) {
-                    Some(&c) => vocabulary.token(c).expect("the line fits"),
-                    None => vocabulary.end(),
-                };
-                self.follow(i, token);
+            self.forward(parameters, rows);
+            for (i, line) in lines.iter().enumerate() {
+                if let Some(token) = vocabulary.token_at(line, position) {
+                    self.follow_in(i, token, rows);
+                }
             }
         }
     }

@@ -8,15 +8,13 @@
 //! (`docs/learning.md`).
 //!
 //! [`Settings`] are all that both sides must know; [`Learner`] is the network, its gradient and its
-//! optimiser (Muon for the layers' matrices, AdamW for all else); [`LearningCoder`] turns lines into bits
-//! with it. [`Backprop`] is the same network and gradient for a training that moves the weights itself.
+//! optimiser (Muon for the layers' matrices, AdamW for all else), a [`crate::coding::Predictor`]. [`Backprop`] is the same network and gradient for a training that moves the weights itself.
 
 #![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
 
 mod adamw;
 mod backprop;
 mod batch;
-mod coder;
 mod engine;
 mod header;
 mod init;
@@ -25,6 +23,7 @@ mod math;
 mod muon;
 mod optimiser;
 mod pace;
+mod predictor;
 mod replay;
 mod rounding;
 mod scalar;
@@ -36,5 +35,5 @@ mod tests;
 
 pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchRecord, Learner, StepRecord};
-pub use coder::{LearningCoder, Observer};
+pub use predictor::Observer;
 pub use settings::Settings;

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::coding::LineCoder;
+use crate::coding::{GROUP, Predictor, encode};
 use crate::model::{Checkpoint, GptConfig, Identity, LOG_FILE, read_folder};
 use crate::network::ExactModel;
 use crate::{Error, Result};
@@ -190,15 +190,15 @@ const TRIED: usize = 128;
 
 /// Bits that a model takes for the first lines of a content, those outside its grammar as they are.
 fn bits(model: &Model, beginning: &[u8]) -> u64 {
-    let mut coder = LineCoder::new(model.exact());
+    let mut group = model.exact().group(GROUP);
     let lines = beginning.split_inclusive(|&c| c == b'\n').take(TRIED);
     let text = lines.map(|line| {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.strip_suffix(b"\r").unwrap_or(line)
     });
-    let (fitting, others): (Vec<&[u8]>, Vec<&[u8]>) = text.partition(|line| coder.fits(line));
+    let (fitting, others): (Vec<&[u8]>, Vec<&[u8]>) = text.partition(|line| group.fits(line));
     let outside: u64 = others.iter().map(|line| 8 * line.len() as u64).sum();
-    outside + 32 * coder.encode(&fitting).len() as u64
+    outside + 32 * encode(&mut group, &fitting, &mut ()).len() as u64
 }
 
 /// The longest name of a model in an archive, in bytes.

@@ -106,16 +106,6 @@ impl ExactModel {
         self.parameters.shape.block_size - 1
     }
 
-    /// The token at a position behind the start symbol of a line that fits: a character, or the end.
-    #[inline]
-    pub(crate) fn token_at(&self, line: &[u8], position: usize) -> Token {
-        let vocabulary = self.vocabulary();
-        match line.get(position) {
-            Some(&c) => vocabulary.token(c).expect("the line fits"),
-            None => vocabulary.end(),
-        }
-    }
-
     /// What follows each of these tokens of one line, before it is rounded to integers: for each
     /// symbol a weight that its probability is proportional to. By the scalar definition, so slowly;
     /// for the account of bits, which asks what that rounding costs.
@@ -161,6 +151,11 @@ enum Engine<'a> {
 }
 
 impl Group<'_> {
+    /// The network that it runs.
+    pub fn model(&self) -> &ExactModel {
+        self.model
+    }
+
     /// Begins with `lines` new lines.
     ///
     /// # Panics

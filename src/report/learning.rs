@@ -321,9 +321,9 @@ impl<W: Write> LearningReporter<W> {
     /// # Errors
     /// As [`LearningCompressor::finish`].
     pub fn finish(self, corpus: &Corpus) -> Result<(W, LearningRun)> {
-        let (output, summary, coder) = self.compressor.finish()?;
+        let (output, summary, learner) = self.compressor.finish()?;
         let watch = LearningWatch {
-            settings: coder.learner().settings().clone(),
+            settings: learner.settings().clone(),
             record: self.record,
             started: self.started,
         };

@@ -93,6 +93,18 @@ impl Vocabulary {
         (token != NONE).then_some(token as Token)
     }
 
+    /// The token at a position of a line: a character's or the end; none behind it.
+    ///
+    /// # Panics
+    /// If the character has none.
+    #[inline]
+    pub fn token_at(&self, line: &[u8], position: usize) -> Option<Token> {
+        match line.get(position) {
+            Some(&c) => Some(self.token(c).expect("the line fits")),
+            None => (position == line.len()).then_some(self.end),
+        }
+    }
+
     /// The character of a token; none for the start and the end.
     pub fn character(&self, token: Token) -> Option<u8> {
         let symbol = *self.symbols.get(token as usize)?;

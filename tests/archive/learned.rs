@@ -287,8 +287,8 @@ fn what_was_learned_is_a_model() {
     let data = hexadecimal_sums(6000);
     let mut compressor = LearningCompressor::new(Vec::new(), options(2));
     compressor.write_all(&data).unwrap();
-    let (archive, _, coder) = compressor.finish().unwrap();
-    let checkpoint = coder.learner().checkpoint().unwrap();
+    let (archive, _, learner) = compressor.finish().unwrap();
+    let checkpoint = learner.checkpoint().unwrap();
     let config = checkpoint.config().to_json().into_bytes();
     let model = surprisal::Model::from_files("learned", config, checkpoint.weights_to_bytes()).unwrap();
     let with_it = surprisal::compress(&data, &std::sync::Arc::new(model)).unwrap();

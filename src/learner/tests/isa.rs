@@ -1,7 +1,7 @@
 //! The definition against the kernel in every instruction set, bit for bit, whole steps of it.
 
 use super::{learner, lines, settings, slices};
-use crate::learner::coder::LearningCoder;
+use crate::coding::encode;
 use crate::learner::settings::Settings;
 use crate::model::{GptConfig, Preset};
 use crate::network::Isa;
@@ -9,10 +9,10 @@ use crate::text::Vocabulary;
 
 /// The bits of all parameters after three batches, and the words that these took.
 fn run(settings: &Settings, isa: Isa) -> (Vec<u32>, Vec<u32>) {
-    let mut coder = LearningCoder::with_learner(learner(settings, isa));
+    let mut learner = learner(settings, isa);
     let lines = lines(100, settings.config.block_size - 1);
-    let words = coder.encode(&slices(&lines));
-    let bits = coder.learner().parameters().iter().map(|p| p.to_bits()).collect();
+    let words = encode(&mut learner, &slices(&lines), &mut ());
+    let bits = learner.parameters().iter().map(|p| p.to_bits()).collect();
     (bits, words)
 }
 

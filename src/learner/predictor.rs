@@ -1,0 +1,97 @@
+//! The learner as a predictor: it learns where a batch of lines ends.
+
+use super::batch::{BatchRecord, Learner, State};
+use super::settings::Settings;
+use crate::coding::Predictor;
+use crate::network::{Cdfs, Slots};
+use crate::text::{Token, Vocabulary};
+
+/// Is told of every batch as it was coded.
+pub type Observer = Box<dyn FnMut(&BatchRecord) + Send>;
+
+impl Predictor for Learner {
+    fn vocabulary(&self) -> &Vocabulary {
+        Self::vocabulary(self)
+    }
+
+    fn max_line_len(&self) -> usize {
+        Self::max_line_len(self)
+    }
+
+    fn group_lines(&self) -> usize {
+        self.settings().batch_lines
+    }
+
+    fn begin(&mut self, lines: usize) {
+        self.start(lines);
+    }
+
+    fn step(&mut self, tokens: &[Token]) -> Cdfs<'_> {
+        Self::step(self, tokens)
+    }
+
+    /// Takes the whole batch forward, on all threads.
+    fn begin_known(&mut self, lines: usize, known: &[&[u8]]) {
+        self.read(&known[..lines]);
+    }
+
+    fn step_known(
+        &mut self,
+        position: usize,
+        _before: &[Token],
+        tokens: &[Option<Token>],
+        slots: &mut [Slots],
+    ) {
+        for (line, (slots, token)) in slots.iter_mut().zip(tokens).enumerate() {
+            if token.is_some() {
+                *slots = self.slots(position, line);
+            }
+        }
+    }
+
+    /// Takes the step that may be due on the batch, then those on lines from before.
+    fn end(&mut self, lines: &[&[u8]]) {
+        let Settings {
+            replay, batch_lines, ..
+        } = *self.settings();
+        self.close();
+        let further_steps = if self.is_due() { replay } else { 0 };
+        let record = self.learn();
+        if let Some(observer) = &mut self.observer {
+            observer(&record);
+        }
+        if let Some(reservoir) = &mut self.state.reservoir {
+            reservoir.add(lines);
+            for _ in 0..further_steps {
+                let reservoir = self.state.reservoir.as_mut().expect("it was there");
+                let drawn = reservoir.draw(batch_lines);
+                self.replay(&drawn.iter().map(|line| &**line).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+impl Learner {
+    /// Has every batch told to `observer` from now on.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+    }
+
+    /// Learns from lines that fit and that were coded in another way.
+    pub fn absorb(&mut self, lines: &[&[u8]]) {
+        for lines in lines.chunks(self.group_lines()) {
+            self.read(lines);
+            self.end(lines);
+        }
+    }
+
+    /// Everything that was learned.
+    pub(crate) fn snapshot(&self) -> State {
+        self.state.clone()
+    }
+
+    /// Goes back to what was known then.
+    pub(crate) fn restore(&mut self, snapshot: State) {
+        self.state = snapshot;
+    }
+}
