@@ -1,5 +1,5 @@
 //! A training step's time for the small presets: by the learner's kernel, as training on the CPU does it,
-//! and by candle's autodiff, as with dropout.
+//! and by candle's autodiff, as training with dropout does it.
 //!
 //! One step takes 512 fresh lines of 28 tokens through the network, its backward pass and AdamW.
 //! Each figure is the median of some seconds' steps. `training_torch.py` times the same in PyTorch.
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use candle_core::Device;
 use rayon::ThreadPoolBuilder;
-use surprisal::gpt::{Batch, Dropout, Gpt};
+use surprisal::gpt::{Dropout, Gpt, initial_weights};
 use surprisal::learner::Backprop;
 use surprisal::model::{GptConfig, Preset};
-use surprisal::text::{Distribution, Operands};
+use surprisal::text::{Distribution, LineBatch, Operands};
 use surprisal::train::{AdamW, Engine, LineSource};
 
 // As the program has it: tensors come and go at every operation.
@@ -39,14 +39,14 @@ const ENGINES: [&str; 2] = ["kernel", "candle"];
 fn engine(name: &str, config: &GptConfig) -> Engine {
     match name {
         "kernel" => Engine::Kernel(Box::new(Backprop::new(config, false).expect("a preset"))),
-        _ => Engine::Candle(Box::new(Dropout::none())),
+        _ => Engine::Candle(Box::new(Dropout::new(0.1, 1))),
     }
 }
 
 /// Seconds of the parts of a step: loss and gradient, optimiser.
 type Parts = [f64; 2];
 
-fn step(engine: &mut Engine, gpt: &Gpt, adamw: &mut AdamW, batch: &Batch) -> Result<Parts> {
+fn step(engine: &mut Engine, gpt: &Gpt, adamw: &mut AdamW, batch: &LineBatch) -> Result<Parts> {
     let start = Instant::now();
     let found = engine.differentiate(gpt, batch)?;
     let gradient = start.elapsed();
@@ -59,11 +59,11 @@ fn step(engine: &mut Engine, gpt: &Gpt, adamw: &mut AdamW, batch: &Batch) -> Res
 fn measure(name: &str, preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
     let distribution = Distribution::new(8, Operands::Uniform)?;
     let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
-    let gpt = Gpt::init(&config, 1, &Device::Cpu)?;
+    let gpt = Gpt::from_checkpoint(&initial_weights(&config, 1), &Device::Cpu)?;
     let mut adamw = AdamW::new(&gpt, 0.9, 0.98, 0.01);
     let mut engine = engine(name, &config);
     let mut lines = LineSource::new(&config, distribution, 1, 1)?;
-    let batch = lines.next_batch(LINES, gpt.device())?;
+    let batch = lines.next_batch(LINES)?;
     let mut steps = Vec::new();
     let start = Instant::now();
     while steps.is_empty() || start.elapsed() < patience {

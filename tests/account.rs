@@ -1,12 +1,18 @@
 //! The account of bits: cross-entropy of the float network, of the exact network, and what the coder
 //! writes, on the same lines.
 
+<<<<<<< HEAD
 use candle_core::{Device, Tensor};
 use surprisal::coding::{GROUP, encode};
 use surprisal::gpt::{Batch, Gpt};
+=======
+use candle_core::Device;
+use surprisal::coding::LineCoder;
+use surprisal::gpt::{Dropout, Gpt};
+>>>>>>> f4b0701 (The GPT in candle is a short reference: fused operations and pulp go)
 use surprisal::model::Checkpoint;
 use surprisal::network::ExactModel;
-use surprisal::text::{Distribution, Operands};
+use surprisal::text::{Distribution, LineBatch, Operands};
 use surprisal::{Model, Models};
 
 use crate::common::corpora::sums_of_seed;
@@ -50,39 +56,17 @@ fn float_network(model: &Model) -> Gpt {
 }
 
 /// Lines of one length, ready for the float network.
-fn batch(model: &Model, lines: &[Vec<u8>]) -> Batch {
-    let vocabulary = model.exact().vocabulary();
-    let length = lines[0].len() + 1;
-    let token = |c: &u8| u32::from(vocabulary.token(*c).unwrap());
-    let with = |first: Option<u32>, line: &[u8], last: Option<u32>| -> Vec<u32> {
-        first
-            .into_iter()
-            .chain(line.iter().map(token))
-            .chain(last)
-            .collect()
-    };
-    let (start, end) = (u32::from(vocabulary.start()), u32::from(vocabulary.end()));
-    let inputs: Vec<u32> = lines
-        .iter()
-        .flat_map(|line| with(Some(start), line, None))
-        .collect();
-    let targets: Vec<u32> = lines
-        .iter()
-        .flat_map(|line| with(None, line, Some(end)))
-        .collect();
-    let (rows, device) = (targets.len(), &Device::Cpu);
-    Batch {
-        inputs: Tensor::from_vec(inputs, (lines.len(), length), device).unwrap(),
-        targets: Tensor::from_vec(targets, rows, device).unwrap(),
-        weights: Tensor::ones(rows, candle_core::DType::F32, device).unwrap(),
-    }
+fn batch(model: &Model, lines: &[Vec<u8>]) -> LineBatch {
+    let slices = lines.iter().map(Vec::as_slice);
+    LineBatch::new(slices, model.exact().vocabulary(), lines[0].len() + 1).unwrap()
 }
 
 /// Surprisal of every token of lines by the float network, in nats, line by line.
 fn float_nats(model: &Model, lines: &[Vec<u8>]) -> Vec<f64> {
     let gpt = float_network(model);
     let nats = lines.chunks(512).flat_map(|lines| {
-        let surprisals = gpt.surprisals(&batch(model, lines)).unwrap();
+        let surprisals = gpt.surprisals(&batch(model, lines), &mut Dropout::none());
+        let surprisals = surprisals.unwrap();
         surprisals.to_vec1::<f32>().unwrap()
     });
     nats.map(f64::from).collect()
@@ -161,7 +145,9 @@ fn the_float_network_is_mingpt() {
     let by_line: Vec<f64> = nats.chunks(28).map(|line| line.iter().sum()).collect();
     close("line", &by_line, &numbers(&expected["loss_by_line"]), 1e-4);
     let first = batch(&model, &lines[..1]);
-    let logits = float_network(&model).forward(&first.inputs).unwrap();
+    let logits = float_network(&model)
+        .forward(&first, &mut Dropout::none())
+        .unwrap();
     let rows = logits.to_vec2::<f32>().unwrap();
     for (row, expected) in rows.iter().zip(expected["logits_first_line"].as_array().unwrap()) {
         let row: Vec<f64> = row.iter().map(|&l| f64::from(l)).collect();

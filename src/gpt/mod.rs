@@ -1,35 +1,27 @@
-//! The GPT of the float world: minGPT's network in candle, with autodiff.
+//! The GPT in candle: minGPT's network, composed of candle's operations, with autodiff.
 //!
-//! Pre-LayerNorm, learned positions, tanh-GELU, biases everywhere but in the untied head. Rows of
-//! all activations are tokens: (B·T, C), where B lines of T tokens stand one after the other; only
-//! attention knows where a line begins.
+//! It is the reference that the learner's kernel is held to, and what training falls back on where
+//! the kernel does not compute: with dropout, and on a GPU.
 //!
-//! On the CPU, LayerNorm, GELU and attention are single fused operations with their own backward
-//! pass ([`ops`]); on other devices they are composed of candle's.
+//! Pre-LayerNorm, learned positions, tanh-GELU, biases everywhere but in the untied head. Shapes
+//! stand at line ends: B lines, T tokens a line, C features, nh heads of hs features, V symbols.
+//! Activations are (B·T, C), line after line; only attention knows where a line begins.
+//!
+//! LayerNorm and softmax are written out: `candle_nn::LayerNorm` and `ops::softmax_last_dim` have
+//! no backward pass, and candle drops their gradients without an error.
 
 mod dropout;
-pub mod ops;
 
 pub use dropout::Dropout;
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{D, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::model::{self, Checkpoint, GptConfig};
-
-/// Tokens of whole lines, ready for the network.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Inputs: the start symbol, then the line's characters. (B, T), u32.
-    pub inputs: Tensor,
-    /// What follows each input: the line's characters, then the end symbol. (B·T), u32.
-    pub targets: Tensor,
-    /// 1 where a target counts, 0 behind the end of a short line. (B·T), f32.
-    pub weights: Tensor,
-}
+use crate::text::LineBatch;
 
 /// The network with its variables.
 pub struct Gpt {
@@ -39,42 +31,6 @@ pub struct Gpt {
 }
 
 impl Gpt {
-    /// A network that knows nothing, drawn from a seed as GPT-2 does it: matrices and embeddings
-    /// from N(0, 0.02), projections into the residual stream from N(0, 0.02/√(2·layers)), biases
-    /// 0, LayerNorm gains 1.
-    ///
-    /// # Errors
-    /// Whatever candle reports.
-    pub fn init(config: &GptConfig, seed: u64, device: &Device) -> Result<Self> {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(INIT_STREAM);
-        let residual_std = 0.02 / (2.0 * config.n_layer as f64).sqrt();
-        let tensor = |(name, shape): (String, Vec<usize>)| {
-            let count = shape.iter().product();
-            let is_norm = name.contains(".ln_");
-            let values = match name.as_str() {
-                n if n.ends_with(".bias") => vec![0.0; count],
-                _ if is_norm => vec![1.0; count],
-                n if n.ends_with(".c_proj.weight") => normal(&mut rng, residual_std, count),
-                _ => normal(&mut rng, 0.02, count),
-            };
-            let var = Var::from_tensor(&Tensor::from_vec(values, shape, device)?)?;
-            Ok((name, var))
-        };
-        let vars = config
-            .tensor_shapes()
-            .into_iter()
-            .map(tensor)
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            config: config.clone(),
-            vars,
-            device: device.clone(),
-        })
-    }
-
     /// A network with the weights of a checkpoint.
     ///
     /// # Errors
@@ -98,14 +54,8 @@ impl Gpt {
     /// [`crate::Error`] if candle fails or a weight is no longer finite.
     pub fn to_checkpoint(&self) -> crate::Result<Checkpoint> {
         let read = |(name, var): (&String, &Var)| {
-            let values = var.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
-            Ok((
-                name.clone(),
-                model::Tensor {
-                    shape: var.dims().to_vec(),
-                    values,
-                },
-            ))
+            let (shape, values) = (var.dims().to_vec(), var.flatten_all()?.to_vec1()?);
+            Ok((name.clone(), model::Tensor { shape, values }))
         };
         let tensors = self.vars.iter().map(read).collect::<Result<_>>();
         let tensors = tensors.map_err(|e| crate::Error::Training(e.to_string()))?;
@@ -117,113 +67,106 @@ impl Gpt {
         &self.config
     }
 
-    /// Where it computes.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
     /// All variables, sorted by name.
     pub fn vars(&self) -> &BTreeMap<String, Var> {
         &self.vars
     }
 
-    /// Logits of the symbol after each input.
-    ///
-    /// `inputs`: (B, T) tokens; returns (B·T, V).
+    /// Logits of the symbol after each input: (B·T, V).
     ///
     /// # Errors
     /// Whatever candle reports, for instance a token out of range.
-    pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
-        self.forward_with(inputs, &mut Dropout::none())
-    }
-
-    fn forward_with(&self, inputs: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
-        let length = inputs.dim(1)?;
-        let (wte, wpe) = (self.var("transformer.wte"), self.var("transformer.wpe"));
-        let mut x = dropout.apply(ops::embedding(inputs, wte, wpe)?)?; // (B·T, C)
+    pub fn forward(&self, batch: &LineBatch, dropout: &mut Dropout) -> Result<Tensor> {
+        let inputs: Vec<u32> = batch.inputs.iter().map(|&token| token.into()).collect();
+        let inputs = Tensor::new(inputs, &self.device)?; // (B·T)
+        let (lines, length) = (batch.lines(), batch.block);
+        let (wte, wpe) = (self.weight("transformer.wte"), self.weight("transformer.wpe"));
+        let width = self.config.n_embd;
+        let tokens = wte
+            .embedding(&inputs.flatten_all()?)?
+            .reshape((lines, length, width))?; // (B, T, C)
+        let x = tokens.broadcast_add(&wpe.narrow(0, 0, length)?)?; // (B, T, C)
+        let mut x = dropout.apply(x.reshape((lines * length, width))?)?; // (B·T, C)
         for layer in 0..self.config.n_layer {
-            let attention = ops::Inner::Attention {
-                length,
-                heads: self.config.n_head,
-            };
-            x = self.residual(
-                layer,
-                ["ln_1", "attn.c_attn", "attn.c_proj"],
-                attention,
-                &x,
-                dropout,
-            )?;
-            x = self.residual(
-                layer,
-                ["ln_2", "mlp.c_fc", "mlp.c_proj"],
-                ops::Inner::Gelu,
-                &x,
-                dropout,
-            )?;
+            let name = |part: &str| format!("transformer.h.{layer}.{part}");
+            let normed = self.layer_norm(&name("ln_1"), &x)?;
+            let attended = self.attention(&name("attn"), &normed, length, dropout)?;
+            x = (x + dropout.apply(attended)?)?;
+            let normed = self.layer_norm(&name("ln_2"), &x)?;
+            let hidden = self.linear(&name("mlp.c_fc"), &normed)?.gelu()?; // (B·T, 4C)
+            let update = self.linear(&name("mlp.c_proj"), &hidden)?; // (B·T, C)
+            x = (x + dropout.apply(update)?)?;
         }
         let normed = self.layer_norm("transformer.ln_f", &x)?;
-        normed.matmul(&self.var("lm_head").t()?) // (B·T, V)
+        normed.matmul(&self.weight("lm_head").t()?) // (B·T, V)
     }
 
-    /// Surprisal of every target in nats, (B·T); 0 where a target does not count.
+    /// ln p of every symbol after each input: (B·T, V).
     ///
     /// # Errors
-    /// Whatever candle reports.
-    pub fn surprisals(&self, batch: &Batch) -> Result<Tensor> {
-        self.surprisals_with(batch, &mut Dropout::none())
+    /// As [`Gpt::forward`].
+    pub fn log_probabilities(&self, batch: &LineBatch, dropout: &mut Dropout) -> Result<Tensor> {
+        candle_nn::ops::log_softmax(&self.forward(batch, dropout)?, D::Minus1)
     }
 
-    fn surprisals_with(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Tensor> {
-        let logits = self.forward_with(&batch.inputs, dropout)?; // (B·T, V)
-        ops::surprisals(&logits, &batch.targets, &batch.weights)
-    }
-
-    /// Mean surprisal of the targets that count: the loss, in nats a token.
+    /// Surprisal of every target in nats, (B·T); 0 where there is none.
     ///
     /// # Errors
-    /// Whatever candle reports.
-    pub fn loss(&self, batch: &Batch) -> Result<Tensor> {
-        self.training_loss(batch, &mut Dropout::none())
+    /// As [`Gpt::forward`].
+    pub fn surprisals(&self, batch: &LineBatch, dropout: &mut Dropout) -> Result<Tensor> {
+        let (targets, counts): (Vec<u32>, Vec<f32>) = batch
+            .targets
+            .iter()
+            .map(|target| target.map_or((0, 0.0), |token| (token.into(), -1.0)))
+            .unzip();
+        let rows = targets.len();
+        let targets = Tensor::from_vec(targets, (rows, 1), &self.device)?;
+        let chosen = self.log_probabilities(batch, dropout)?.gather(&targets, 1)?; // (B·T, 1)
+        chosen.squeeze(1)? * Tensor::from_vec(counts, rows, &self.device)?
     }
 
-    /// The loss of a network that drops features, as it does while it learns.
+    /// Mean surprisal of the targets: the loss, in nats a token.
     ///
     /// # Errors
-    /// Whatever candle reports.
-    pub fn training_loss(&self, batch: &Batch, dropout: &mut Dropout) -> Result<Tensor> {
-        let counted = f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?);
-        self.surprisals_with(batch, dropout)?.sum_all()? / counted
+    /// As [`Gpt::forward`].
+    pub fn loss(&self, batch: &LineBatch, dropout: &mut Dropout) -> Result<Tensor> {
+        self.surprisals(batch, dropout)?.sum_all()? / batch.tokens() as f64
     }
 
-    /// Half a layer: x + W₂·f(W₁·norm(x) + b₁) + b₂; (B·T, C) → (B·T, C).
-    fn residual(
-        &self,
-        layer: usize,
-        parts: [&str; 3],
-        inner: ops::Inner,
-        x: &Tensor,
-        dropout: &mut Dropout,
-    ) -> Result<Tensor> {
-        let [norm, first, second] = parts.map(|part| format!("transformer.h.{layer}.{part}"));
-        let parameters = ops::Parameters {
-            gain: self.var(&norm),
-            bias: self.bias(&norm),
-            w1: self.var(&first),
-            b1: self.bias(&first),
-            w2: self.var(&second),
-            b2: self.bias(&second),
+    /// Causal self-attention within lines of `length` tokens: (B·T, C) → (B·T, C).
+    fn attention(&self, name: &str, x: &Tensor, length: usize, dropout: &mut Dropout) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let (heads, dim) = (self.config.n_head, self.config.head_dim());
+        let qkv = self.linear(&format!("{name}.c_attn"), x)?; // (B·T, 3C)
+        let part = |i: usize| {
+            let part = qkv
+                .narrow(1, i * width, width)?
+                .reshape((rows / length, length, heads, dim))?;
+            part.transpose(1, 2)?.contiguous() // (B, nh, T, hs)
         };
-        if dropout.is_off() {
-            return ops::residual(x, &parameters, inner);
-        }
-        ops::composed_residual(x, &parameters, inner, |dropped| dropout.apply(dropped))
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let scores = (q.matmul(&k.transpose(2, 3)?.contiguous()?)? / (dim as f64).sqrt())?; // (B, nh, T, T)
+        let scores = scores.broadcast_add(&causal_mask(length, &self.device)?)?;
+        let weights = dropout.apply(candle_nn::ops::softmax(&scores, D::Minus1)?)?; // (B, nh, T, T)
+        let mixed = weights.matmul(&v)?.transpose(1, 2)?.contiguous()?; // (B, T, nh, hs)
+        self.linear(&format!("{name}.c_proj"), &mixed.reshape((rows, width))?)
     }
 
+    /// (x − mean)/√(variance + ε)·gain + bias of each row: (B·T, C) → (B·T, C).
     fn layer_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        ops::layer_norm(x, self.var(name), self.bias(name))
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?; // (B·T, 1)
+        let normed = centred.broadcast_div(&(variance + 1e-5)?.sqrt()?)?;
+        normed
+            .broadcast_mul(self.weight(name))?
+            .broadcast_add(self.bias(name))
     }
 
-    fn var(&self, name: &str) -> &Tensor {
+    fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        x.matmul(&self.weight(name).t()?)?.broadcast_add(self.bias(name))
+    }
+
+    fn weight(&self, name: &str) -> &Tensor {
         self.vars[&format!("{name}.weight")].as_tensor()
     }
 
@@ -232,15 +175,53 @@ impl Gpt {
     }
 }
 
+/// 0 where a position sees another, −∞ where that comes later: (T, T).
+fn causal_mask(length: usize, device: &Device) -> Result<Tensor> {
+    let hidden = |i: usize| {
+        if i % length > i / length {
+            f32::NEG_INFINITY
+        } else {
+            0.0
+        }
+    };
+    let mask: Vec<f32> = (0..length * length).map(hidden).collect();
+    Tensor::from_vec(mask, (length, length), device)
+}
+
+/// Weights before training, drawn as GPT-2 draws them: matrices and embeddings from N(0, 0.02),
+/// projections into the residual stream from N(0, 0.02/√(2·layers)), biases 0, LayerNorm gains 1.
+pub fn initial_weights(config: &GptConfig, seed: u64) -> Checkpoint {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(INIT_STREAM);
+    let residual_deviation = 0.02 / (2.0 * config.n_layer as f64).sqrt();
+    let tensor = |(name, shape): (String, Vec<usize>)| {
+        let count = shape.iter().product();
+        let values = if name.ends_with(".bias") {
+            vec![0.0; count]
+        } else if name.contains(".ln_") {
+            vec![1.0; count]
+        } else if name.ends_with(".c_proj.weight") {
+            normal(&mut rng, residual_deviation, count)
+        } else {
+            normal(&mut rng, 0.02, count)
+        };
+        (name, model::Tensor { shape, values })
+    };
+    let tensors = config.tensor_shapes().into_iter().map(tensor).collect();
+    Checkpoint::new(config.clone(), tensors).expect("the config's tensors, all finite")
+}
+
 /// The ChaCha8 stream that initial weights are drawn from (corpora use stream 0).
 const INIT_STREAM: u64 = 3;
 
-/// `count` draws from N(0, std), by Box and Muller's transform.
-fn normal(rng: &mut ChaCha8Rng, std: f64, count: usize) -> Vec<f32> {
+/// `count` draws from N(0, deviation) by Box and Muller's transform.
+fn normal(rng: &mut ChaCha8Rng, deviation: f64, count: usize) -> Vec<f32> {
     let mut uniform = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
     let draw = |_| {
         let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        (std * radius * (std::f64::consts::TAU * uniform()).cos()) as f32
+        (deviation * radius * (std::f64::consts::TAU * uniform()).cos()) as f32
     };
     (0..count).map(draw).collect()
 }

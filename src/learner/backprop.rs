@@ -13,7 +13,7 @@ use super::shape::{Shape, Tensor, transposed};
 use crate::model::GptConfig;
 use crate::network::Isa;
 use crate::simd::{LANES, Vector};
-use crate::text::Token;
+use crate::text::{LineBatch, Token};
 use crate::{Error, Result};
 
 /// Groups of sixteen lines that are on their way at once. Larger batches go in waves, one behind the
@@ -121,17 +121,18 @@ impl Backprop {
         Ok(())
     }
 
-    /// The mean surprisal of the targets and its gradient. `inputs` and `targets` have a block of
-    /// positions for each line, one line behind the other; where nothing counts the target is none. Runs
-    /// on the threads of the rayon pool that it is called in.
+    /// The mean surprisal of the targets and its gradient. Runs on the threads of the rayon pool that it
+    /// is called in.
     ///
     /// # Panics
-    /// If the two have no whole lines, or a token is not in the vocabulary.
-    pub fn differentiate(&mut self, inputs: &[Token], targets: &[Option<Token>]) -> Loss {
-        let block = self.shape.block;
-        assert_eq!(inputs.len(), targets.len(), "a target for each input");
-        assert!(inputs.len().is_multiple_of(block), "whole lines");
-        let tokens = targets.iter().flatten().count() as u64;
+    /// If the lines are longer than the config's block, or a token is not in the vocabulary.
+    pub fn differentiate(&mut self, batch: &LineBatch) -> Loss {
+        let LineBatch {
+            block,
+            ref inputs,
+            ref targets,
+        } = *batch;
+        let tokens = batch.tokens();
         let mut loss = Loss { nats: 0.0, tokens };
         if tokens == 0 {
             self.gradient.fill(Vector::ZERO);
@@ -167,13 +168,14 @@ impl Backprop {
         loss
     }
 
-    /// What the network says of each target, those that do not count left out; arguments and panics as
-    /// [`Backprop::differentiate`].
-    pub fn predict(&mut self, inputs: &[Token], targets: &[Option<Token>]) -> Vec<Option<Prediction>> {
-        let (block, vocab) = (self.shape.block, self.shape.vocab);
-        assert_eq!(inputs.len(), targets.len(), "a target for each input");
-        assert!(inputs.len().is_multiple_of(block), "whole lines");
-        let parameters = floats(&self.parameters);
+    /// What the network says of each target; panics as [`Backprop::differentiate`].
+    pub fn predict(&mut self, batch: &LineBatch) -> Vec<Option<Prediction>> {
+        let LineBatch {
+            block,
+            ref inputs,
+            ref targets,
+        } = *batch;
+        let (vocab, parameters) = (self.shape.vocab, floats(&self.parameters));
         let mut predictions = Vec::with_capacity(targets.len());
         let wave = WAVE * LANES * block;
         for (inputs, targets) in inputs.chunks(wave).zip(targets.chunks(wave)) {

@@ -9,14 +9,16 @@
 use serde::Serialize;
 
 use super::ledger::Noted;
-use crate::model::Model;
+use crate::Error;
+use crate::learner::{Backprop, Prediction};
+use crate::model::{Checkpoint, Model};
 use crate::network::ExactModel;
-use crate::text::Token;
+use crate::text::{LineBatch, Token};
 
 /// Cross-entropies on some of the lines.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sample {
-    /// By the network in floating point; none without the feature `train`.
+    /// By the network in floating point; none if the learner's kernel does not compute its shape.
     pub floating: Option<Estimate>,
     /// Why there is none, or nothing.
     pub floating_missing: Option<&'static str>,
@@ -82,11 +84,11 @@ pub(super) fn measure(
     }
     let fewer: Vec<Noted> = sample.iter().step_by(FEWER).cloned().collect();
     let unrounded = unrounded_bits(model.exact(), &fewer, threads);
-    let floating = floating_bits(model, sample)?;
+    let floating = floating_bits(model, sample, threads)?;
     Ok(Some(Sample {
         floating_missing: floating
             .is_none()
-            .then_some("this program was built without the feature `train`"),
+            .then_some("the network's width is no multiple of 16, or its heads' none of 4"),
         floating: floating.map(|bits| Estimate::new(sample, &bits, stride)),
         unrounded: Estimate::new(&fewer, &unrounded, FEWER * stride),
     }))
@@ -128,43 +130,29 @@ fn unrounded_line(model: &ExactModel, line: &[u8]) -> f64 {
 }
 
 /// Lines of one batch of the float network.
-#[cfg(feature = "train")]
 const BATCH_LINES: usize = 256;
 
-/// Bits of each line by the network in floating point.
-#[cfg(feature = "train")]
-fn floating_bits(model: &Model, sample: &[Noted]) -> crate::Result<Option<Vec<f64>>> {
-    use candle_core::Device;
-
+/// Bits of each line by the network in floating point, as the learner's kernel computes it; none if the
+/// kernel does not compute networks of this shape.
+fn floating_bits(model: &Model, sample: &[Noted], threads: usize) -> crate::Result<Option<Vec<f64>>> {
     let (config, weights) = model.files();
-    let checkpoint = crate::model::Checkpoint::from_bytes(config, weights)?;
-    let run = || -> candle_core::Result<Vec<f64>> {
-        let gpt = crate::gpt::Gpt::from_checkpoint(&checkpoint, &Device::Cpu)?;
-        let mut bits = Vec::new();
-        for lines in sample.chunks(BATCH_LINES) {
-            let length = lines.iter().map(|line| line.text.len() + 1).max().unwrap_or(1);
-            let text: Vec<u8> = lines
-                .iter()
-                .flat_map(|line| line.text.iter().copied().chain([b'\n']))
-                .collect();
-            let batch =
-                crate::train::batch_of_lines(&text, model.exact().vocabulary(), length, &Device::Cpu)?;
-            let nats: Vec<f32> = gpt.surprisals(&batch)?.to_vec1()?;
-            let line = |nats: &[f32]| nats.iter().map(|&n| f64::from(n)).sum::<f64>();
-            bits.extend(
-                nats.chunks(length)
-                    .map(|nats| line(nats) / std::f64::consts::LN_2),
-            );
-        }
-        Ok(bits)
-    };
-    run()
-        .map(Some)
-        .map_err(|e| crate::Error::model(format!("the float network: {e}")))
-}
-
-#[cfg(not(feature = "train"))]
-#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-fn floating_bits(_model: &Model, _sample: &[Noted]) -> crate::Result<Option<Vec<f64>>> {
-    Ok(None)
+    let checkpoint = Checkpoint::from_bytes(config, weights)?;
+    let config = checkpoint.config();
+    if !Backprop::supports(config) {
+        return Ok(None);
+    }
+    let mut network = Backprop::new(config, false)?;
+    network.load(|name| Ok::<_, Error>(checkpoint.values(name).to_vec()))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(std::io::Error::other)?;
+    let mut bits = Vec::new();
+    for lines in sample.chunks(BATCH_LINES) {
+        let lines = lines.iter().map(|line| &line.text[..]);
+        let batch = LineBatch::new(lines, model.exact().vocabulary(), config.block_size)?;
+        let predictions = pool.install(|| network.predict(&batch));
+        let nats = |line: &[Option<Prediction>]| line.iter().flatten().map(|p| p.nats).sum::<f64>();
+        let lines = predictions.chunks(batch.block);
+        bits.extend(lines.map(|line| nats(line) / std::f64::consts::LN_2));
+    }
+    Ok(Some(bits))
 }

@@ -6,12 +6,14 @@
 
 mod generate;
 mod line;
+mod line_batch;
 mod recognise;
 mod survey;
 mod vocabulary;
 
 pub use generate::Additions;
 pub use line::is_sum;
+pub use line_batch::LineBatch;
 pub(crate) use recognise::Recogniser;
 pub use survey::Survey;
 pub use vocabulary::{Token, Vocabulary};

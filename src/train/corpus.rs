@@ -3,16 +3,13 @@
 
 use std::path::Path;
 
-use candle_core::Device;
 use memchr::memchr_iter;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::batch::batch_of_lines;
-use crate::gpt::Batch;
 use crate::model::training_log::{CorpusFile, Settings};
 use crate::model::{GptConfig, MAX_BLOCK, Preset};
-use crate::text::{Distribution, Survey, Vocabulary, is_sum};
+use crate::text::{Distribution, LineBatch, Survey, Vocabulary, is_sum};
 use crate::{Error, Result};
 
 /// The validation set is no more than this part of a file.
@@ -178,7 +175,7 @@ struct Order {
 
 impl CorpusLines {
     /// The next lines, at most `most` of them: a batch ends with its epoch.
-    pub(super) fn next_batch(&mut self, most: usize, device: &Device) -> candle_core::Result<Batch> {
+    pub(super) fn next_batch(&mut self, most: usize) -> Result<LineBatch> {
         let (epoch, done) = (self.seen / self.lines, self.seen % self.lines);
         if epoch != self.order.epoch {
             self.order = Order::shuffled(self.lines as usize, self.seed, epoch);
@@ -190,7 +187,7 @@ impl CorpusLines {
             text.extend_from_slice(self.corpus.line(line));
         }
         self.seen += count;
-        batch_of_lines(&text, &self.vocabulary, self.length, device)
+        LineBatch::of_text(&text, &self.vocabulary, self.length)
     }
 
     /// Whether the next line has not been seen before.
@@ -262,6 +259,7 @@ pub fn learn_from_file(settings: &mut Settings, path: &Path, epochs: u64) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Token;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -315,10 +313,12 @@ mod tests {
             corpus.training(&description, &config, 1).unwrap()
         };
         let mut lines = source();
-        let mut epoch = || -> Vec<Vec<u32>> {
+        let rows = |batch: LineBatch| -> Vec<Vec<Token>> {
+            batch.inputs.chunks(batch.block).map(<[Token]>::to_vec).collect()
+        };
+        let mut epoch = || {
             let batches = [32, 32, 26].map(|expected| {
-                let batch = lines.next_batch(32, &Device::Cpu).unwrap();
-                let rows: Vec<Vec<u32>> = batch.inputs.to_vec2().unwrap();
+                let rows = rows(lines.next_batch(32).unwrap());
                 assert_eq!(rows.len(), expected);
                 rows
             });
@@ -328,13 +328,7 @@ mod tests {
         assert_ne!(second, third);
         let mut later = source();
         later.seek(90 + 32);
-        let batch = later
-            .next_batch(32, &Device::Cpu)
-            .unwrap()
-            .inputs
-            .to_vec2::<u32>()
-            .unwrap();
-        assert_eq!(batch, second[32..64]);
+        assert_eq!(rows(later.next_batch(32).unwrap()), second[32..64]);
         let mut sorted = first.clone();
         sorted.sort();
         second.sort();

@@ -1,15 +1,12 @@
 //! What a run learns from and what it is measured on.
 
-use candle_core::Device;
-
 use super::corpus::{Corpus, CorpusLines};
-use super::failed;
 use super::lines::{HeldOut, LineSource};
 use super::validation::ValidationSet;
 use crate::Result;
-use crate::gpt::Batch;
 use crate::model::GptConfig;
 use crate::model::training_log::Settings;
+use crate::text::LineBatch;
 
 /// The ChaCha8 streams that lines are drawn from, apart from a corpus's stream 0.
 const TRAINING_STREAM: u64 = 1;
@@ -24,20 +21,15 @@ pub(super) struct Data {
 
 impl Data {
     /// The lines that the settings ask for, from the beginning.
-    pub(super) fn new(settings: &Settings, device: &Device) -> Result<Self> {
+    pub(super) fn new(settings: &Settings) -> Result<Self> {
         match &settings.corpus {
             Some(description) => {
                 let corpus = Corpus::read(&description.path)?;
                 let config = corpus.config(settings.preset)?;
                 let count = settings.validation_lines;
                 let sums = corpus.held_out_are_sums(count);
-                let validation = ValidationSet::new(
-                    corpus.held_out(count),
-                    sums,
-                    settings.distribution,
-                    &config,
-                    device,
-                )?;
+                let validation =
+                    ValidationSet::new(corpus.held_out(count), sums, settings.distribution, &config)?;
                 let training = corpus.training(description, &config, settings.seed)?;
                 Ok(Self {
                     config,
@@ -45,11 +37,11 @@ impl Data {
                     validation,
                 })
             }
-            None => Self::drawn(settings, device),
+            None => Self::drawn(settings),
         }
     }
 
-    fn drawn(settings: &Settings, device: &Device) -> Result<Self> {
+    fn drawn(settings: &Settings) -> Result<Self> {
         let distribution = settings.distribution.expect("the settings were checked");
         let config = GptConfig::addition(settings.preset, distribution.max_line_len() + 1);
         let held_out = HeldOut::draw(
@@ -59,7 +51,7 @@ impl Data {
             settings.validation_lines,
         );
         let text = held_out.text(distribution);
-        let validation = ValidationSet::new(&text, true, Some(distribution), &config, device)?;
+        let validation = ValidationSet::new(&text, true, Some(distribution), &config)?;
         let source = LineSource::new(&config, distribution, settings.seed, TRAINING_STREAM)?;
         Ok(Self {
             config,
@@ -77,15 +69,14 @@ pub(super) enum TrainingLines {
 
 impl TrainingLines {
     /// The next batch, and whether its lines are seen for the first time.
-    pub(super) fn next_batch(&mut self, lines: usize, device: &Device) -> Result<(Batch, bool)> {
-        let (batch, first) = match self {
-            Self::Drawn(source) => (source.next_batch(lines, device), true),
+    pub(super) fn next_batch(&mut self, lines: usize) -> Result<(LineBatch, bool)> {
+        match self {
+            Self::Drawn(source) => Ok((source.next_batch(lines)?, true)),
             Self::Read(source) => {
-                let first = source.is_first_epoch();
-                (source.next_batch(lines, device), first)
+                let is_first = source.is_first_epoch();
+                Ok((source.next_batch(lines)?, is_first))
             }
-        };
-        Ok((batch.map_err(failed)?, first))
+        }
     }
 
     /// Where the lines are, for [`TrainingLines::seek`]: words of the generator, or lines read.

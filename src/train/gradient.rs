@@ -7,15 +7,15 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{Device, Result, Var};
 
 use super::failed;
 use crate::Error;
-use crate::gpt::{Batch, Dropout, Gpt};
+use crate::gpt::{Dropout, Gpt};
 use crate::learner::{Backprop, Prediction};
 use crate::model::GptConfig;
 use crate::model::training_log::Settings;
-use crate::text::Token;
+use crate::text::{LineBatch, Token};
 
 /// Gradients by the names of their variables, in the shapes of these.
 pub struct Gradients(BTreeMap<String, Vec<f32>>);
@@ -86,7 +86,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Training`] if candle fails.
-    pub fn differentiate(&mut self, gpt: &Gpt, batch: &Batch) -> crate::Result<LossGradient> {
+    pub fn differentiate(&mut self, gpt: &Gpt, batch: &LineBatch) -> crate::Result<LossGradient> {
         match self {
             Self::Kernel(kernel) => by_kernel(kernel, gpt, batch),
             Self::Candle(dropout) => by_candle(dropout, gpt, batch),
@@ -98,7 +98,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::differentiate`].
-    pub(super) fn predict(&mut self, gpt: &Gpt, batch: &Batch) -> crate::Result<Vec<Option<Prediction>>> {
+    pub(super) fn predict(&mut self, gpt: &Gpt, batch: &LineBatch) -> crate::Result<Vec<Option<Prediction>>> {
         match self {
             Self::Kernel(kernel) => predict_by_kernel(kernel, gpt, batch),
             Self::Candle(_) => predict_by_candle(gpt, batch),
@@ -122,53 +122,46 @@ impl Engine {
     }
 }
 
-fn by_candle(dropout: &mut Dropout, gpt: &Gpt, batch: &Batch) -> Result<LossGradient> {
-    let loss = gpt.training_loss(batch, dropout)?;
+fn by_candle(dropout: &mut Dropout, gpt: &Gpt, batch: &LineBatch) -> Result<LossGradient> {
+    let loss = gpt.loss(batch, dropout)?;
     Ok(LossGradient {
         loss: f64::from(loss.to_scalar::<f32>()?),
-        tokens: f64::from(batch.weights.sum_all()?.to_scalar::<f32>()?),
+        tokens: batch.tokens() as f64,
         gradients: Gradients::of(gpt, &loss.backward()?)?,
     })
 }
 
-fn predict_by_candle(gpt: &Gpt, batch: &Batch) -> Result<Vec<Option<Prediction>>> {
-    let log_probs = candle_nn::ops::log_softmax(&gpt.forward(&batch.inputs)?.detach(), 1)?;
-    let best: Vec<u32> = log_probs.argmax(1)?.to_vec1()?;
-    let targets: Vec<u32> = batch.targets.to_vec1()?;
-    let weights: Vec<f32> = batch.weights.to_vec1()?;
-    let of_targets = log_probs.gather(&batch.targets.unsqueeze(1)?, 1)?;
-    let nats: Vec<f32> = of_targets.flatten_all()?.to_vec1()?;
-    let prediction = |i: usize| {
-        (weights[i] > 0.0).then(|| Prediction {
-            nats: -f64::from(nats[i]),
-            is_best: best[i] == targets[i],
+fn predict_by_candle(gpt: &Gpt, batch: &LineBatch) -> Result<Vec<Option<Prediction>>> {
+    let log_probabilities = gpt.log_probabilities(batch, &mut Dropout::none())?.detach(); // (B·T, V)
+    let best: Vec<u32> = log_probabilities.argmax(1)?.to_vec1()?;
+    let rows: Vec<Vec<f32>> = log_probabilities.to_vec2()?;
+    let prediction = |((row, best), target): ((Vec<f32>, u32), &Option<Token>)| {
+        target.map(|target| Prediction {
+            nats: -f64::from(row[usize::from(target)]),
+            is_best: best == u32::from(target),
         })
     };
-    Ok((0..targets.len()).map(prediction).collect())
+    Ok(rows
+        .into_iter()
+        .zip(best)
+        .zip(&batch.targets)
+        .map(prediction)
+        .collect())
 }
 
-/// Loads the weights, and gives a batch's inputs, and its targets that count.
-fn prepare(kernel: &mut Backprop, gpt: &Gpt, batch: &Batch) -> Result<(Vec<Token>, Vec<Option<Token>>)> {
-    kernel.load(|name| gpt.vars()[name].flatten_all()?.to_vec1::<f32>())?;
-    let tokens = |tensor: &Tensor| -> Result<Vec<Token>> {
-        let tokens = tensor.flatten_all()?.to_vec1::<u32>()?;
-        let token = |t| Token::try_from(t).map_err(candle_core::Error::wrap);
-        tokens.into_iter().map(token).collect()
-    };
-    let weights = batch.weights.to_vec1::<f32>()?;
-    let targets = tokens(&batch.targets)?.into_iter().zip(weights);
-    let counted = targets.map(|(target, weight)| (weight > 0.0).then_some(target));
-    Ok((tokens(&batch.inputs)?, counted.collect()))
+/// Loads the weights.
+fn load(kernel: &mut Backprop, gpt: &Gpt) -> Result<()> {
+    kernel.load(|name| gpt.vars()[name].flatten_all()?.to_vec1::<f32>())
 }
 
-fn predict_by_kernel(kernel: &mut Backprop, gpt: &Gpt, batch: &Batch) -> Result<Vec<Option<Prediction>>> {
-    let (inputs, targets) = prepare(kernel, gpt, batch)?;
-    Ok(kernel.predict(&inputs, &targets))
+fn predict_by_kernel(kernel: &mut Backprop, gpt: &Gpt, batch: &LineBatch) -> Result<Vec<Option<Prediction>>> {
+    load(kernel, gpt)?;
+    Ok(kernel.predict(batch))
 }
 
-fn by_kernel(kernel: &mut Backprop, gpt: &Gpt, batch: &Batch) -> Result<LossGradient> {
-    let (inputs, targets) = prepare(kernel, gpt, batch)?;
-    let loss = kernel.differentiate(&inputs, &targets);
+fn by_kernel(kernel: &mut Backprop, gpt: &Gpt, batch: &LineBatch) -> Result<LossGradient> {
+    load(kernel, gpt)?;
+    let loss = kernel.differentiate(batch);
     let gradient = |name: &String| {
         let values = kernel.gradient(name).expect("a tensor of minGPT's");
         (name.clone(), values)

@@ -2,14 +2,9 @@
 
 use std::collections::HashSet;
 
-use candle_core::Device;
-
-use super::batch::batch_of_lines;
 use crate::Result;
-use crate::gpt::Batch;
 use crate::model::GptConfig;
-use crate::text::Vocabulary;
-use crate::text::{Additions, Distribution};
+use crate::text::{Additions, Distribution, LineBatch, Vocabulary};
 
 /// Distinct lines that are held out of training, as their operands.
 pub(super) struct HeldOut(Vec<(u64, u64)>);
@@ -76,8 +71,8 @@ impl LineSource {
     /// The next `lines` lines.
     ///
     /// # Errors
-    /// Whatever candle reports.
-    pub fn next_batch(&mut self, lines: usize, device: &Device) -> candle_core::Result<Batch> {
+    /// [`crate::Error::Invalid`] if the config's block is too short for them.
+    pub fn next_batch(&mut self, lines: usize) -> Result<LineBatch> {
         self.text.clear();
         let mut drawn = 0;
         while drawn < lines {
@@ -87,7 +82,7 @@ impl LineSource {
                 drawn += 1;
             }
         }
-        batch_of_lines(&self.text, &self.vocabulary, self.length, device)
+        LineBatch::of_text(&self.text, &self.vocabulary, self.length)
     }
 
     /// Where it is in its stream, for [`LineSource::seek`].
@@ -128,7 +123,7 @@ mod tests {
         let mut source = LineSource::new(&config, distribution, 1, 1)
             .unwrap()
             .avoiding(&held_out);
-        source.next_batch(1000, &Device::Cpu).unwrap();
+        source.next_batch(1000).unwrap();
         let text = held_out.text(distribution);
         let held_out: HashSet<&[u8]> = text.split_inclusive(|&c| c == b'\n').collect();
         let seen: HashSet<&[u8]> = source.text.split_inclusive(|&c| c == b'\n').collect();

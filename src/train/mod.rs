@@ -12,7 +12,6 @@
 //! [`resume`] goes on.
 
 mod adamw;
-mod batch;
 mod corpus;
 mod data;
 mod device;
@@ -25,7 +24,6 @@ mod state;
 mod validation;
 
 pub use adamw::AdamW;
-pub(crate) use batch::batch_of_lines;
 pub use corpus::learn_from_file;
 pub use gradient::{Engine, Gradients, LossGradient};
 pub use lines::LineSource;

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
+use candle_core::Device;
+
 use super::data::Data;
 use super::log::LogMark;
 use super::state::{State, Tally};
 use super::{AdamW, Engine, device, failed};
-use crate::gpt::Gpt;
+use crate::gpt::{Gpt, initial_weights};
 use crate::model::training_log::{Event, Record, Settings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
@@ -30,28 +32,26 @@ impl Run {
     pub(super) fn new(settings: Settings) -> Result<Self> {
         settings.check()?;
         let device = device::open(settings.device)?;
-        let data = Data::new(&settings, &device)?;
+        let data = Data::new(&settings)?;
         let mut start = match &settings.init {
             Some(folder) => load_for(&data.config, Path::new(folder))?,
-            None => Gpt::init(&data.config, settings.seed, &device)
-                .map_err(failed)?
-                .to_checkpoint()?,
+            None => initial_weights(&data.config, settings.seed),
         };
         if let Some(units) = settings.keep_hidden {
             start.keep_hidden(units)?;
         }
         let gpt = Gpt::from_checkpoint(&start, &device).map_err(failed)?;
-        Self::assemble(settings, data, gpt)
+        Self::assemble(settings, data, gpt, &device)
     }
 
     /// A run at one of its checkpoints.
     pub(super) fn from_state(state: State) -> Result<Self> {
         state.settings.check()?;
         let device = device::open(state.settings.device)?;
-        let mut data = Data::new(&state.settings, &device)?;
+        let mut data = Data::new(&state.settings)?;
         data.training.seek(state.lines_position);
         let gpt = Gpt::from_checkpoint(&state.checkpoint()?, &device).map_err(failed)?;
-        let mut run = Self::assemble(state.settings, data, gpt)?;
+        let mut run = Self::assemble(state.settings, data, gpt, &device)?;
         run.engine.seek_dropout(state.dropout_position);
         run.adamw
             .restore(state.adamw_steps, &state.first_moments, &state.second_moments)?;
@@ -60,9 +60,9 @@ impl Run {
         Ok(run)
     }
 
-    fn assemble(settings: Settings, data: Data, gpt: Gpt) -> Result<Self> {
+    fn assemble(settings: Settings, data: Data, gpt: Gpt, device: &Device) -> Result<Self> {
         let adamw = AdamW::new(&gpt, settings.beta1, settings.beta2, settings.weight_decay);
-        let engine = Engine::new(&settings, gpt.config(), gpt.device())?;
+        let engine = Engine::new(&settings, gpt.config(), device)?;
         Ok(Self {
             settings,
             tally: Tally::default(),
@@ -83,7 +83,7 @@ impl Run {
     pub(super) fn step(&mut self) -> Result<f64> {
         let step = self.tally.step + 1;
         let lines = self.settings.batch_lines;
-        let (batch, first_seen) = self.data.training.next_batch(lines, self.gpt.device())?;
+        let (batch, first_seen) = self.data.training.next_batch(lines)?;
         let rate = self.settings.schedule().rate(step);
         let found = self.engine.differentiate(&self.gpt, &batch)?;
         let (loss, tokens) = (found.loss, found.tokens);
@@ -102,7 +102,7 @@ impl Run {
             self.tally.code_length_bits += loss * tokens / std::f64::consts::LN_2;
         }
         self.tally.step = step;
-        self.tally.lines += batch.inputs.dims()[0] as u64;
+        self.tally.lines += batch.lines() as u64;
         self.tally.recent_loss += loss;
         self.tally.recent_steps += 1;
         self.tally.gradient_norm = norm;

@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::*;
-use crate::gpt::{Dropout, Gpt};
+use crate::gpt::{Dropout, Gpt, initial_weights};
 use crate::model::training_log::{Event, Record, Settings, TrainingLog};
 use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
 use crate::text::{Distribution, Operands};
@@ -143,11 +143,11 @@ fn every_variable_gets_a_gradient() {
     for preset in Preset::ALL {
         let distribution = Distribution::new(3, Operands::Uniform).unwrap();
         let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
-        let gpt = Gpt::init(&config, 1, &Device::Cpu).unwrap();
+        let gpt = Gpt::from_checkpoint(&initial_weights(&config, 1), &Device::Cpu).unwrap();
         let mut lines = LineSource::new(&config, distribution, 1, 1).unwrap();
-        let batch = lines.next_batch(4, &Device::Cpu).unwrap();
+        let batch = lines.next_batch(4).unwrap();
         for mut dropout in [Dropout::none(), Dropout::new(0.2, 1)] {
-            let loss = gpt.training_loss(&batch, &mut dropout).unwrap();
+            let loss = gpt.loss(&batch, &mut dropout).unwrap();
             let grads = loss.backward().unwrap();
             for (name, var) in gpt.vars() {
                 let grad = grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));

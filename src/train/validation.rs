@@ -1,22 +1,19 @@
 //! The network's loss on lines that training never sees.
 
-use candle_core::Device;
-
-use super::batch::batch_of_lines;
-use super::{Engine, failed};
+use super::Engine;
 use crate::Result;
-use crate::gpt::{Batch, Gpt};
+use crate::gpt::Gpt;
 use crate::model::GptConfig;
-use crate::text::Distribution;
+use crate::text::{Distribution, LineBatch, Token};
 
 /// Lines of one batch, but for the last.
 const BATCH_LINES: usize = 512;
 
 /// The lines, and what is known of them.
 pub(super) struct ValidationSet {
-    batches: Vec<Batch>,
+    batches: Vec<LineBatch>,
     /// The token of `=` if all lines are sums.
-    equals: Option<u32>,
+    equals: Option<Token>,
     /// Entropy of their distribution, nats a line.
     entropy: Option<f64>,
 }
@@ -44,16 +41,14 @@ impl ValidationSet {
         are_sums: bool,
         distribution: Option<Distribution>,
         config: &GptConfig,
-        device: &Device,
     ) -> Result<Self> {
         let vocabulary = config.vocabulary()?;
         let lines: Vec<&[u8]> = text.split_inclusive(|&c| c == b'\n').collect();
         let batches = lines
             .chunks(BATCH_LINES)
-            .map(|lines| batch_of_lines(&lines.concat(), &vocabulary, config.block_size, device))
-            .collect::<candle_core::Result<_>>()
-            .map_err(failed)?;
-        let equals = vocabulary.token(b'=').map(u32::from);
+            .map(|lines| LineBatch::of_text(&lines.concat(), &vocabulary, config.block_size))
+            .collect::<Result<_>>()?;
+        let equals = vocabulary.token(b'=');
         Ok(Self {
             batches,
             equals: equals.filter(|_| are_sums),
@@ -71,17 +66,16 @@ impl ValidationSet {
         let (mut tokens, mut lines, mut right) = (0, 0, 0);
         for batch in &self.batches {
             let predictions = engine.predict(gpt, batch)?;
-            let targets: Vec<u32> = batch.targets.to_vec1().map_err(failed)?;
-            for (predictions, targets) in predictions.chunks(length).zip(targets.chunks(length)) {
+            for (predictions, targets) in predictions.chunks(length).zip(batch.targets.chunks(length)) {
                 let (mut in_answer, mut all_right) = (false, true);
-                for ((prediction, &target), sum) in predictions.iter().zip(targets).zip(&mut by_position) {
+                for ((prediction, target), sum) in predictions.iter().zip(targets).zip(&mut by_position) {
                     let Some(prediction) = prediction else {
                         break;
                     };
                     *sum += prediction.nats;
                     tokens += 1;
                     all_right &= !in_answer || prediction.is_best;
-                    in_answer |= Some(target) == self.equals;
+                    in_answer |= *target == self.equals;
                 }
                 right += usize::from(all_right);
                 lines += 1;

@@ -5,24 +5,12 @@ use crate::learner::batch::Learner;
 use crate::learner::{Backprop, Loss, Settings};
 use crate::model::{Checkpoint, Preset};
 use crate::network::{ExactModel, Isa};
-use crate::text::Token;
+use crate::text::{LineBatch, Token};
 
-/// Inputs and targets of lines, a block of each; behind a line's end nothing counts.
-pub(super) fn tokens(settings: &Settings, lines: &[Vec<u8>]) -> (Vec<Token>, Vec<Option<Token>>) {
+pub(super) fn batch(settings: &Settings, lines: &[Vec<u8>]) -> LineBatch {
     let vocabulary = settings.config.vocabulary().unwrap();
-    let block = settings.config.block_size;
-    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-    for line in lines {
-        let tokens: Vec<Token> = line.iter().map(|&c| vocabulary.token(c).unwrap()).collect();
-        let first = inputs.len();
-        inputs.push(vocabulary.start());
-        inputs.extend(&tokens);
-        targets.extend(tokens.iter().map(|&token| Some(token)));
-        targets.push(Some(vocabulary.end()));
-        inputs.resize(first + block, 0);
-        targets.resize(first + block, None);
-    }
-    (inputs, targets)
+    let lines = lines.iter().map(Vec::as_slice);
+    LineBatch::new(lines, &vocabulary, settings.config.block_size).unwrap()
 }
 
 fn checkpoint(settings: &Settings) -> Checkpoint {
@@ -40,8 +28,7 @@ pub(super) fn loaded(settings: &Settings, rounded: bool, isa: Isa) -> Backprop {
 /// The loss and the bits of all gradients.
 fn found(settings: &Settings, rounded: bool, isa: Isa, lines: &[Vec<u8>]) -> (Loss, Vec<u32>) {
     let mut backprop = loaded(settings, rounded, isa);
-    let (inputs, targets) = tokens(settings, lines);
-    let loss = backprop.differentiate(&inputs, &targets);
+    let loss = backprop.differentiate(&batch(settings, lines));
     let names = settings.config.tensor_shapes().into_keys();
     let gradients = names.flat_map(|name| backprop.gradient(&name).unwrap());
     (loss, gradients.map(f32::to_bits).collect())
@@ -108,8 +95,7 @@ fn it_is_the_learners_gradient() {
     let settings = settings(Preset::Tiny, 9);
     let lines = lines(40, 8);
     let mut backprop = loaded(&settings, false, Isa::best());
-    let (inputs, targets) = tokens(&settings, &lines);
-    let loss = backprop.differentiate(&inputs, &targets);
+    let loss = backprop.differentiate(&batch(&settings, &lines));
     let mut learner = super::learner(&settings, Isa::best());
     learner.read(&super::slices(&lines));
     let expected = learner.gradient_now(1.0 / loss.tokens as f32);
@@ -139,19 +125,18 @@ fn rounding_moves_lines_as_far_as_the_exact_networks() {
     let [mut plain, mut rounded] = [false, true].map(|rounded| loaded(&settings, rounded, Isa::best()));
     let (mut by_exact, mut by_rounding) = (0.0, 0.0);
     for line in &lines {
-        let (inputs, targets) = tokens(&settings, std::slice::from_ref(line));
-        let weights = exact.unrounded(&inputs[..=line.len()]);
+        let batch = batch(&settings, std::slice::from_ref(line));
+        let weights = exact.unrounded(&batch.inputs[..=line.len()]);
         let probability = |(weights, target): (&Vec<f32>, &Option<Token>)| {
             f64::from(weights[usize::from(target.unwrap())] / weights.iter().sum::<f32>())
         };
         let cost: f64 = weights
             .iter()
-            .zip(&targets)
+            .zip(&batch.targets)
             .map(probability)
             .map(|p| -p.ln())
             .sum();
-        let [plain, rounded] =
-            [&mut plain, &mut rounded].map(|backprop| backprop.differentiate(&inputs, &targets).nats);
+        let [plain, rounded] = [&mut plain, &mut rounded].map(|backprop| backprop.differentiate(&batch).nats);
         by_exact += (cost - plain).powi(2);
         by_rounding += (rounded - plain).powi(2);
     }

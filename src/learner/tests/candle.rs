@@ -1,35 +1,12 @@
 //! The gradient against candle's, of the same weights and lines.
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 
-use super::backprop::{loaded, tokens};
+use super::backprop::{batch, loaded};
 use super::{learner, lines, settings, slices};
-use crate::gpt::{Batch, Gpt};
+use crate::gpt::{Dropout, Gpt};
 use crate::model::Preset;
 use crate::network::Isa;
-use crate::text::Vocabulary;
-
-/// Lines as candle's network takes them: short ones are filled up with what does not count.
-fn batch(lines: &[Vec<u8>], length: usize, vocabulary: &Vocabulary) -> Batch {
-    let (mut inputs, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for line in lines {
-        let token = |i: usize| match line.get(i) {
-            Some(&c) => vocabulary.token(c).unwrap(),
-            None => vocabulary.end(),
-        };
-        for i in 0..length {
-            inputs.push(u32::from(if i == 0 { vocabulary.start() } else { token(i - 1) }));
-            targets.push(u32::from(token(i)));
-            weights.push(if i <= line.len() { 1f32 } else { 0.0 });
-        }
-    }
-    let shape = (lines.len(), length);
-    Batch {
-        inputs: Tensor::from_vec(inputs, shape, &Device::Cpu).unwrap(),
-        targets: Tensor::from_vec(targets, lines.len() * length, &Device::Cpu).unwrap(),
-        weights: Tensor::from_vec(weights, lines.len() * length, &Device::Cpu).unwrap(),
-    }
-}
 
 #[test]
 fn gradients_are_candles() {
@@ -40,17 +17,17 @@ fn gradients_are_candles() {
     let count: usize = lines.iter().map(|line| line.len() + 1).sum();
     let gradient = learner.gradient_now(1.0 / count as f32);
     let gpt = Gpt::from_checkpoint(&learner.checkpoint().unwrap(), &Device::Cpu).unwrap();
-    let batch = batch(&lines, 9, learner.vocabulary());
+    let batch = batch(&settings, &lines);
     let mut backprop = loaded(&settings, false, Isa::best());
-    let (inputs, targets) = tokens(&settings, &lines);
-    let loss = backprop.differentiate(&inputs, &targets);
+    let loss = backprop.differentiate(&batch);
     let mean = loss.nats / loss.tokens as f64;
-    let theirs = f64::from(gpt.loss(&batch).unwrap().to_scalar::<f32>().unwrap());
+    let their_loss = gpt.loss(&batch, &mut Dropout::none()).unwrap();
+    let theirs = f64::from(their_loss.to_scalar::<f32>().unwrap());
     assert!(
         (mean - theirs).abs() < 1e-5,
         "{mean} nats a token, candle {theirs}"
     );
-    let theirs = gpt.loss(&batch).unwrap().backward().unwrap();
+    let theirs = their_loss.backward().unwrap();
     for tensor in settings.shape().unwrap().tensors() {
         let their = theirs.get(gpt.vars()[&tensor.name].as_tensor()).unwrap();
         let in_its_shape = their.flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -1,0 +1,74 @@
+//! Whole lines as tokens, as networks in floating point take them.
+
+use super::{Token, Vocabulary};
+use crate::{Error, Result};
+
+/// Lines of equal room: each takes a block of tokens, one line behind the other.
+#[derive(Clone, Debug)]
+pub struct LineBatch {
+    /// Tokens of each line: the most characters of one, and one.
+    pub block: usize,
+    /// The start symbol, then the line's characters, then end symbols up to the block's end.
+    pub inputs: Vec<Token>,
+    /// What follows each input: the line's characters, then the end symbol; none behind it.
+    pub targets: Vec<Option<Token>>,
+}
+
+impl LineBatch {
+    /// The batch of lines without their newlines.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a line is too long or has a character that is not in the vocabulary.
+    pub fn new<'a>(
+        lines: impl IntoIterator<Item = &'a [u8]>,
+        vocabulary: &Vocabulary,
+        block: usize,
+    ) -> Result<Self> {
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        for line in lines {
+            if line.len() >= block {
+                let len = line.len();
+                return Err(Error::invalid(format!(
+                    "a line of {len} characters does not fit a block of {block}"
+                )));
+            }
+            let end = targets.len() + block;
+            inputs.push(vocabulary.start());
+            for &c in line {
+                let token = vocabulary.token(c).ok_or_else(|| {
+                    Error::invalid(format!("the character {:?} is not in the vocabulary", c as char))
+                })?;
+                inputs.push(token);
+                targets.push(Some(token));
+            }
+            targets.push(Some(vocabulary.end()));
+            inputs.resize(end, vocabulary.end());
+            targets.resize(end, None);
+        }
+        Ok(Self {
+            block,
+            inputs,
+            targets,
+        })
+    }
+
+    /// As [`LineBatch::new`], of a text whose lines end with a newline each.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_text(text: &[u8], vocabulary: &Vocabulary, block: usize) -> Result<Self> {
+        let lines = text.split_inclusive(|&c| c == b'\n');
+        let lines = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
+        Self::new(lines, vocabulary, block)
+    }
+
+    /// Number of lines.
+    pub fn lines(&self) -> usize {
+        self.inputs.len() / self.block
+    }
+
+    /// Number of targets.
+    pub fn tokens(&self) -> u64 {
+        self.targets.iter().flatten().count() as u64
+    }
+}
