@@ -62,7 +62,7 @@ fn measure(name: &str, preset: Preset, patience: Duration) -> Result<(Parts, usi
     let gpt = Gpt::from_checkpoint(&initial_weights(&config, 1), &Device::Cpu)?;
     let mut adamw = AdamW::new(&gpt, 0.9, 0.98, 0.01);
     let mut engine = engine(name, &config);
-    let mut lines = LineSource::new(&config, distribution, 1, 1)?;
+    let mut lines = LineSource::new(&config, distribution, 1)?;
     let batch = lines.next_batch(LINES)?;
     let mut steps = Vec::new();
     let start = Instant::now();

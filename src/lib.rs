@@ -39,6 +39,7 @@ pub mod gpt;
 pub mod learner;
 pub mod model;
 pub mod network;
+mod random;
 pub mod report;
 mod simd;
 pub mod text;

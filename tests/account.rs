@@ -1,15 +1,9 @@
 //! The account of bits: cross-entropy of the float network, of the exact network, and what the coder
 //! writes, on the same lines.
 
-<<<<<<< HEAD
-use candle_core::{Device, Tensor};
-use surprisal::coding::{GROUP, encode};
-use surprisal::gpt::{Batch, Gpt};
-=======
 use candle_core::Device;
-use surprisal::coding::LineCoder;
+use surprisal::coding::{GROUP, encode};
 use surprisal::gpt::{Dropout, Gpt};
->>>>>>> f4b0701 (The GPT in candle is a short reference: fused operations and pulp go)
 use surprisal::model::Checkpoint;
 use surprisal::network::ExactModel;
 use surprisal::text::{Distribution, LineBatch, Operands};

@@ -6,10 +6,9 @@
 
 use candle_core::{Result, Tensor};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 
-/// The ChaCha8 stream of masks (corpora use stream 0, initial weights 3).
-const DROPOUT_STREAM: u64 = 4;
+use crate::random::{Stream, generator};
 
 /// Drops features at random, or none.
 #[derive(Clone, Debug)]
@@ -22,10 +21,7 @@ impl Dropout {
     /// Drops each feature with probability `rate` and scales those that stay by 1 / (1 − rate);
     /// 0 drops none.
     pub fn new(rate: f64, seed: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(DROPOUT_STREAM);
+        let rng = generator(seed, Stream::Dropout);
         Self { rate, rng }
     }
 
@@ -45,7 +41,7 @@ impl Dropout {
     }
 
     /// Whether it drops nothing.
-    pub(super) fn is_off(&self) -> bool {
+    fn is_off(&self) -> bool {
         self.rate == 0.0
     }
 

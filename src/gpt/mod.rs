@@ -18,9 +18,10 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 
 use crate::model::{self, Checkpoint, GptConfig};
+use crate::random::{Stream, generator};
 use crate::text::LineBatch;
 
 /// The network with its variables.
@@ -191,10 +192,7 @@ fn causal_mask(length: usize, device: &Device) -> Result<Tensor> {
 /// Weights before training, drawn as GPT-2 draws them: matrices and embeddings from N(0, 0.02),
 /// projections into the residual stream from N(0, 0.02/√(2·layers)), biases 0, LayerNorm gains 1.
 pub fn initial_weights(config: &GptConfig, seed: u64) -> Checkpoint {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key);
-    rng.set_stream(INIT_STREAM);
+    let mut rng = generator(seed, Stream::InitialWeights);
     let residual_deviation = 0.02 / (2.0 * config.n_layer as f64).sqrt();
     let tensor = |(name, shape): (String, Vec<usize>)| {
         let count = shape.iter().product();
@@ -212,9 +210,6 @@ pub fn initial_weights(config: &GptConfig, seed: u64) -> Checkpoint {
     let tensors = config.tensor_shapes().into_iter().map(tensor).collect();
     Checkpoint::new(config.clone(), tensors).expect("the config's tensors, all finite")
 }
-
-/// The ChaCha8 stream that initial weights are drawn from (corpora use stream 0).
-const INIT_STREAM: u64 = 3;
 
 /// `count` draws from N(0, deviation) by Box and Muller's transform.
 fn normal(rng: &mut ChaCha8Rng, deviation: f64, count: usize) -> Vec<f32> {

@@ -1,6 +1,7 @@
 //! The whole network's loss against finite differences.
 
 use candle_core::{Device, Tensor};
+use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
 use crate::model::Preset;

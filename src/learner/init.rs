@@ -1,35 +1,18 @@
 //! A network that knows nothing, drawn from a seed.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 
 use super::settings::Settings;
 use super::shape::{Kind, Shape};
 use crate::learner::kernel::floats_mut;
+use crate::random::{Stream, generator};
 use crate::simd::{LANES, Vector};
-
-/// ChaCha8's stream for initial parameters (3 is the float world's).
-const INIT_STREAM: u64 = 5;
-/// The stream that draws lines to replay.
-const REPLAY_STREAM: u64 = 6;
-
-fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key);
-    rng.set_stream(stream);
-    rng
-}
-
-/// The generator that draws lines to replay.
-pub(super) fn replay_generator(seed: u64) -> ChaCha8Rng {
-    generator(seed, REPLAY_STREAM)
-}
 
 /// Initial parameters: matrices and embeddings with the settings' deviations, residual projections
 /// divided by √(2·layers), gains 1, biases 0.
 pub(super) fn parameters(settings: &Settings, shape: &Shape) -> Vec<Vector> {
-    let mut rng = generator(settings.seed, INIT_STREAM);
+    let mut rng = generator(settings.seed, Stream::LearnerWeights);
     let mut parameters = vec![Vector::ZERO; shape.places().len / LANES];
     let all = floats_mut(&mut parameters);
     for tensor in shape.tensors() {

@@ -1,9 +1,8 @@
 //! Lines that came before, to learn from once more.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 
-use super::init::replay_generator;
+use crate::random::{Stream, below, generator};
 
 /// Lines that are remembered; beyond, each line that comes takes the place of a drawn one with the
 /// probability that keeps all lines so far equally likely to be there (Vitter's algorithm R).
@@ -22,13 +21,8 @@ impl Reservoir {
         Self {
             lines: Vec::new(),
             seen: 0,
-            rng: replay_generator(seed),
+            rng: generator(seed, Stream::Replay),
         }
-    }
-
-    /// A number below `n`.
-    fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.rng.next_u64()) * u128::from(n)) >> 64) as u64
     }
 
     /// Remembers some lines.
@@ -39,7 +33,7 @@ impl Reservoir {
                 self.lines.push((*line).into());
                 continue;
             }
-            let place = self.below(self.seen) as usize;
+            let place = below(&mut self.rng, self.seen) as usize;
             if let Some(old) = self.lines.get_mut(place) {
                 *old = (*line).into();
             }
@@ -49,7 +43,7 @@ impl Reservoir {
     /// Draws `count` of them, each any one of all.
     pub fn draw(&mut self, count: usize) -> Vec<Box<[u8]>> {
         let draw = |_| {
-            let place = self.below(self.lines.len() as u64) as usize;
+            let place = below(&mut self.rng, self.lines.len() as u64) as usize;
             self.lines[place].clone()
         };
         (0..count).map(draw).collect()

@@ -1,10 +1,9 @@
-//! Draws lines. The same seed gives the same bytes for ever: the generator is ChaCha8 with a key
-//! that is written down here, and the map from its words to operands is ours.
+//! Draws lines. The same seed gives the same bytes for ever ([`crate::random`]).
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::Distribution;
+use crate::random::{Stream, below_unbiased, generator};
 
 /// An endless stream of addition lines.
 ///
@@ -26,27 +25,21 @@ pub struct Additions {
 impl Additions {
     /// The lines of a corpus with this seed.
     pub fn new(distribution: Distribution, seed: u64) -> Self {
-        Self::with_stream(distribution, seed, 0)
+        Self::with_stream(distribution, seed, Stream::Corpus)
     }
 
-    /// As [`Additions::new`], from one of 2^64 independent streams of that seed. Corpora use
-    /// stream 0; training and its validation set use others, so that they never share lines.
-    ///
-    /// The key of ChaCha8 is the seed's eight bytes, little-endian, followed by zeros; the stream
-    /// is its nonce.
-    pub fn with_stream(distribution: Distribution, seed: u64, stream: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(stream);
+    /// As [`Additions::new`] for another purpose than a corpus: lines of different streams are
+    /// independent.
+    pub(crate) fn with_stream(distribution: Distribution, seed: u64, stream: Stream) -> Self {
+        let rng = generator(seed, stream);
         Self { distribution, rng }
     }
 
     /// The next pair of operands.
     pub fn next_operands(&mut self) -> (u64, u64) {
         let (low, count) = self.distribution.operands.range(self.distribution.digits);
-        let a = low + self.below(count);
-        let b = low + self.below(count);
+        let a = low + below_unbiased(&mut self.rng, count);
+        let b = low + below_unbiased(&mut self.rng, count);
         (a, b)
     }
 
@@ -64,18 +57,6 @@ impl Additions {
     /// Goes to where [`Additions::position`] was taken.
     pub fn seek(&mut self, position: u128) {
         self.rng.set_word_pos(position);
-    }
-
-    /// Uniform on 0 … n − 1, without bias: the high half of word × n, and another word whenever
-    /// the low half falls among the 2^64 mod n values that would favour some results
-    /// (D. Lemire, "Fast Random Integer Generation in an Interval", 2019).
-    fn below(&mut self, n: u64) -> u64 {
-        loop {
-            let product = u128::from(self.rng.next_u64()) * u128::from(n);
-            if product as u64 >= n.wrapping_neg() % n {
-                return (product >> 64) as u64;
-            }
-        }
     }
 }
 
@@ -154,7 +135,7 @@ mod tests {
     fn streams_of_one_seed_differ() {
         let d = Distribution::new(8, Operands::Uniform).unwrap();
         let first = |stream| Additions::with_stream(d, 7, stream).next_operands();
-        assert_ne!(first(0), first(1));
-        assert_ne!(first(1), first(2));
+        assert_ne!(first(Stream::Corpus), first(Stream::Training));
+        assert_ne!(first(Stream::Training), first(Stream::Validation));
     }
 }

@@ -4,19 +4,15 @@
 use std::path::Path;
 
 use memchr::memchr_iter;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::model::training_log::{CorpusFile, Settings};
 use crate::model::{GptConfig, MAX_BLOCK, Preset};
+use crate::random::{Stream, below, generator};
 use crate::text::{Distribution, LineBatch, Survey, Vocabulary, is_sum};
 use crate::{Error, Result};
 
 /// The validation set is no more than this part of a file.
 const LEAST_LINES: usize = 10;
-
-/// ChaCha8 streams from this one on shuffle the epochs; those below are for other purposes.
-const FIRST_SHUFFLE_STREAM: u64 = 1 << 32;
 
 /// A text file in memory, cut into lines.
 pub(super) struct Corpus {
@@ -212,14 +208,10 @@ impl Order {
         if epoch == 0 {
             return Self::default();
         }
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(FIRST_SHUFFLE_STREAM + epoch);
+        let mut rng = generator(seed, Stream::Epoch(epoch));
         let mut permutation: Vec<usize> = (0..lines).collect();
         for i in (1..lines).rev() {
-            // The high half of a product: the bias is below lines / 2^64.
-            let j = (u128::from(rng.next_u64()) * (i as u128 + 1)) >> 64;
+            let j = below(&mut rng, i as u64 + 1);
             permutation.swap(i, j as usize);
         }
         Self { epoch, permutation }

@@ -8,10 +8,6 @@ use crate::model::GptConfig;
 use crate::model::training_log::Settings;
 use crate::text::LineBatch;
 
-/// The ChaCha8 streams that lines are drawn from, apart from a corpus's stream 0.
-const TRAINING_STREAM: u64 = 1;
-const VALIDATION_STREAM: u64 = 2;
-
 /// The lines of a run and the network that suits them.
 pub(super) struct Data {
     pub config: GptConfig,
@@ -44,15 +40,10 @@ impl Data {
     fn drawn(settings: &Settings) -> Result<Self> {
         let distribution = settings.distribution.expect("the settings were checked");
         let config = GptConfig::addition(settings.preset, distribution.max_line_len() + 1);
-        let held_out = HeldOut::draw(
-            distribution,
-            settings.seed,
-            VALIDATION_STREAM,
-            settings.validation_lines,
-        );
+        let held_out = HeldOut::draw(distribution, settings.seed, settings.validation_lines);
         let text = held_out.text(distribution);
         let validation = ValidationSet::new(&text, true, Some(distribution), &config)?;
-        let source = LineSource::new(&config, distribution, settings.seed, TRAINING_STREAM)?;
+        let source = LineSource::new(&config, distribution, settings.seed)?;
         Ok(Self {
             config,
             training: TrainingLines::Drawn(Box::new(source.avoiding(&held_out))),

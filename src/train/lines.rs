@@ -4,18 +4,19 @@ use std::collections::HashSet;
 
 use crate::Result;
 use crate::model::GptConfig;
+use crate::random::Stream;
 use crate::text::{Additions, Distribution, LineBatch, Vocabulary};
 
 /// Distinct lines that are held out of training, as their operands.
 pub(super) struct HeldOut(Vec<(u64, u64)>);
 
 impl HeldOut {
-    /// The first `wanted` different lines of a stream of a seed, but no more than a quarter of all
+    /// The first `wanted` different lines of a seed, but no more than a quarter of all
     /// the lines there are: with few digits training needs something to learn from.
-    pub(super) fn draw(distribution: Distribution, seed: u64, stream: u64, wanted: usize) -> Self {
+    pub(super) fn draw(distribution: Distribution, seed: u64, wanted: usize) -> Self {
         let most = (distribution.distinct_lines() / 4).max(1);
         let count = wanted.min(usize::try_from(most).unwrap_or(usize::MAX));
-        let mut additions = Additions::with_stream(distribution, seed, stream);
+        let mut additions = Additions::with_stream(distribution, seed, Stream::Validation);
         let (mut lines, mut known) = (Vec::with_capacity(count), HashSet::with_capacity(count));
         while lines.len() < count {
             let operands = additions.next_operands();
@@ -47,13 +48,13 @@ pub struct LineSource {
 }
 
 impl LineSource {
-    /// Lines of a distribution, from one stream of a seed, for networks of this config.
+    /// Lines of a distribution and a seed, for networks of this config.
     ///
     /// # Errors
     /// [`crate::Error::Model`] if the config's vocabulary makes no sense.
-    pub fn new(config: &GptConfig, distribution: Distribution, seed: u64, stream: u64) -> Result<Self> {
+    pub fn new(config: &GptConfig, distribution: Distribution, seed: u64) -> Result<Self> {
         Ok(Self {
-            additions: Additions::with_stream(distribution, seed, stream),
+            additions: Additions::with_stream(distribution, seed, Stream::Training),
             distribution,
             avoided: HashSet::new(),
             vocabulary: config.vocabulary()?,
@@ -105,7 +106,7 @@ mod tests {
     fn held_out_lines_differ_and_leave_enough() {
         let draw = |digits, wanted| {
             let distribution = Distribution::new(digits, Operands::Leading).unwrap();
-            HeldOut::draw(distribution, 1, 2, wanted).0
+            HeldOut::draw(distribution, 1, wanted).0
         };
         for (digits, wanted, got) in [(1, 4096, 20), (2, 4096, 2025), (2, 64, 64), (18, 500, 500)] {
             let lines = draw(digits, wanted);
@@ -119,8 +120,8 @@ mod tests {
     fn training_never_sees_a_held_out_line() {
         let distribution = Distribution::new(1, Operands::Uniform).unwrap();
         let config = GptConfig::addition(Preset::Pico, distribution.max_line_len() + 1);
-        let held_out = HeldOut::draw(distribution, 1, 2, 4096);
-        let mut source = LineSource::new(&config, distribution, 1, 1)
+        let held_out = HeldOut::draw(distribution, 1, 4096);
+        let mut source = LineSource::new(&config, distribution, 1)
             .unwrap()
             .avoiding(&held_out);
         source.next_batch(1000).unwrap();

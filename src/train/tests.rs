@@ -144,7 +144,7 @@ fn every_variable_gets_a_gradient() {
         let distribution = Distribution::new(3, Operands::Uniform).unwrap();
         let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
         let gpt = Gpt::from_checkpoint(&initial_weights(&config, 1), &Device::Cpu).unwrap();
-        let mut lines = LineSource::new(&config, distribution, 1, 1).unwrap();
+        let mut lines = LineSource::new(&config, distribution, 1).unwrap();
         let batch = lines.next_batch(4).unwrap();
         for mut dropout in [Dropout::none(), Dropout::new(0.2, 1)] {
             let loss = gpt.loss(&batch, &mut dropout).unwrap();
