@@ -338,34 +338,64 @@ pub(super) fn check_crc(bytes: &[u8], what: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn varints_round_trip_and_are_unique() {
-        for n in [0, 1, 127, 128, 300, u64::from(u32::MAX), (1 << 62) - 1] {
-            let mut bytes = Vec::new();
-            put_varint(&mut bytes, n);
-            let mut rest = &bytes[..];
-            assert_eq!((get_varint(&mut rest), rest.len()), (Some(n), 0));
-        }
+    fn longer_varints_than_need_be_are_none() {
         for bad in [&[][..], &[0x80], &[0x80, 0], &[0xff; 10]] {
             assert_eq!(get_varint(&mut &*bad), None, "{bad:?}");
         }
     }
 
-    #[test]
-    fn block_headers_know_their_number() {
-        let header = BlockHeader {
-            kind: BlockKind::Zstd,
-            content_len: 9,
-            newlines: 1,
-            payload_len: 5,
-            payload_crc: 7,
-            content_hash: 8,
-        };
-        let bytes = header.to_bytes(3);
-        assert_eq!(bytes.len(), BLOCK_HEADER_LEN);
-        assert_eq!(BlockHeader::from_bytes(&bytes, 3).unwrap(), header);
-        assert!(BlockHeader::from_bytes(&bytes, 4).is_err());
+    prop_compose! {
+        fn sizes()(
+            kind in (1u8..=5).prop_map(|byte| BlockKind::from_byte(byte).unwrap()),
+            content_len in 0..=super::super::MAX_BLOCK_BYTES as u32,
+            payload_len in 0..=MAX_PAYLOAD,
+        )(newlines in 0..=content_len, kind in Just(kind), content_len in Just(content_len), payload_len in Just(payload_len)) -> BlockSizes {
+            BlockSizes { kind, content_len, newlines, payload_len }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn varints_round_trip(n in prop_oneof![0..1u64 << 62, 0..1000u64], rest in any::<[u8; 2]>()) {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, n);
+            bytes.extend(rest);
+            let mut left = &bytes[..];
+            prop_assert_eq!(get_varint(&mut left), Some(n));
+            prop_assert_eq!(left, rest);
+        }
+
+        #[test]
+        fn headers_round_trip(identity: [u8; 32], name in "\\PC{0,60}", has_model: bool) {
+            let header = Header { identity: Identity(identity), name, has_model, learner: None };
+            let bytes = header.to_bytes();
+            let read = Header::read(&mut &bytes[MAGIC.len()..]).unwrap();
+            prop_assert_eq!(read, (header, bytes.len() as u64));
+        }
+
+        /// A block's header knows its number, so that blocks cannot change places.
+        #[test]
+        fn block_headers_round_trip(sizes in sizes(), payload_crc: u32, content_hash: u64, number: u64) {
+            let BlockSizes { kind, content_len, newlines, payload_len } = sizes;
+            let header = BlockHeader { kind, content_len, newlines, payload_len, payload_crc, content_hash };
+            prop_assert_eq!(header.sizes(), sizes);
+            let bytes = header.to_bytes(number);
+            prop_assert_eq!(bytes.len(), BLOCK_HEADER_LEN);
+            prop_assert_eq!(BlockHeader::from_bytes(&bytes, number).unwrap(), header);
+            prop_assert!(BlockHeader::from_bytes(&bytes, number ^ 1).is_err());
+        }
+
+        #[test]
+        fn indices_round_trip(blocks in prop::collection::vec(sizes(), 0..20), before in 0..1u64 << 40) {
+            let end = end_to_bytes(&blocks, before);
+            let index = &end[1..end.len() - TRAILER_LEN];
+            prop_assert_eq!(index_from_bytes(index), Some(blocks));
+            prop_assert_eq!(index_from_bytes(&[index, &[0]].concat()), None);
+        }
     }
 }

@@ -60,6 +60,8 @@ impl LineRange {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -77,5 +79,28 @@ mod tests {
         let full = BLOCK_LINES as u32;
         assert!(!range(u64::from(full) + 1, u64::MAX).touches(0, full));
         assert!(LineRange::new(0, 1).is_err() && LineRange::new(3, 2).is_err());
+    }
+    proptest! {
+        /// Cut out of blocks one after another, lines are those of the whole.
+        #[test]
+        fn blocks_give_the_lines_of_the_whole(
+            blocks in prop::collection::vec("[ab\n]{0,12}\n", 0..6),
+            end in "[ab]{0,3}",
+            from in 1u64..40,
+            len in 0u64..40,
+        ) {
+            let range = LineRange::new(from, from + len).unwrap();
+            let (mut found, mut before) = (String::new(), 0);
+            for block in blocks.iter().chain([&end]) {
+                let newlines = block.matches('\n').count() as u32;
+                let cut = &block[range.cut(block.as_bytes(), before)];
+                prop_assert!(cut.is_empty() || range.touches(before, newlines));
+                found.push_str(cut);
+                before += u64::from(newlines);
+            }
+            let whole = blocks.concat() + &end;
+            let lines = whole.split_inclusive('\n').skip(from as usize - 1).take(len as usize + 1);
+            prop_assert_eq!(found, lines.collect::<String>());
+        }
     }
 }
