@@ -131,7 +131,7 @@ struct Held {
 impl<'a, 'm> OnGpu<'a, 'm> {
     fn new(model: &'a Arc<Model>, coder: &'a mut Group<'m>, steps: [Steps; 2]) -> Self {
         let halves = steps.map(|steps| Half {
-            held: (0..steps.places()).map(|_| None).collect(),
+            held: (0..steps.groups()).map(|_| None).collect(),
             steps,
         });
         Self { model, coder, halves }
@@ -215,10 +215,10 @@ impl Half {
         for (place, held) in self.held.iter().enumerate() {
             match held.as_ref().and_then(|held| held.lines.position()) {
                 Some((position, tokens)) => self.steps.set(place, position, tokens),
-                None => self.steps.leave(place),
+                None => self.steps.clear(place),
             }
         }
-        self.steps.launch()
+        Ok(self.steps.launch()?)
     }
 
     /// Waits for the device and decodes the symbols of the position that it took.

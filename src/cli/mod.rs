@@ -198,7 +198,7 @@ impl Running {
 /// Where the network runs that codes.
 #[derive(clap::Args)]
 struct DeviceOption {
-    /// Where the network runs: auto, cpu, cuda or cuda:N. The bytes never depend on it
+    /// Where the network runs: auto (today the CPU), cpu, cuda or cuda:N. The bytes never depend on it
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
 }
@@ -209,7 +209,7 @@ impl DeviceOption {
         matches!(self.device, DeviceChoice::Cuda(_))
     }
 
-    /// Opens it; `auto` is the CPU where there is no GPU that serves.
+    /// Opens it; `auto` is the CPU.
     fn open(&self) -> surprisal::Result<Device> {
         Device::open(self.device)
     }

@@ -205,18 +205,18 @@ fn compare_known(model: &ExactModel, known: &mut KnownLines) -> Result<()> {
 /// The same of whole rows, position by position, in the last place.
 fn compare_steps(model: &ExactModel, steps: &mut Steps) -> Result<()> {
     let sample = Sample::new(model);
-    let place = steps.places() - 1;
+    let group = steps.groups() - 1;
     let mut reached = None;
     compare(model, |line, position, cdf| {
         if reached != Some(position) {
             reached = Some(position);
-            steps.set(place, position, &sample.tokens(position));
+            steps.set(group, position, &sample.tokens(position));
             steps.launch()?;
             steps.wait()?;
         }
-        Ok(steps.row(place, line) == cdf.0)
+        Ok(steps.row(group, line) == cdf.0)
     })?;
-    steps.leave(place);
+    steps.clear(group);
     Ok(())
 }
 

@@ -12,7 +12,7 @@
 #![allow(unsafe_code, reason = "the kernels call the processor's vector instructions")]
 
 mod cdf;
-mod cuda;
+mod device;
 mod lockstep;
 pub(crate) mod math;
 mod packed;
@@ -25,14 +25,14 @@ mod tests;
 
 pub use crate::simd::{ISA_VARIABLE, Isa};
 pub use cdf::{Cdf, Cdfs, Slots};
-pub use cuda::{Device, DeviceChoice};
+pub use device::{Device, DeviceChoice};
 pub use parameters::PRECISION;
 
 use crate::Result;
 use crate::model::{Checkpoint, Identity};
 use crate::simd::LANES;
 use crate::text::{Token, Vocabulary};
-pub(crate) use cuda::{KnownLines, Steps};
+pub(crate) use device::{KnownLines, Steps};
 use lockstep::{Lockstep, Prefixes, fill_prefixes, step};
 use packed::Packed;
 use parameters::Parameters;

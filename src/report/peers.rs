@@ -30,8 +30,8 @@ pub struct PeerResult {
 }
 
 impl Peer {
-    /// Those that this program was built with: all with the feature `peers`, otherwise zstd alone.
-    pub const ALL: &[Self] = if cfg!(feature = "peers") {
+    /// Those that this program was built with: all with the feature `cli`, otherwise zstd alone.
+    pub const ALL: &[Self] = if cfg!(feature = "cli") {
         &[Self::Xz, Self::Brotli, Self::Bzip2, Self::Zstd]
     } else {
         &[Self::Zstd]
@@ -69,7 +69,7 @@ impl Peer {
                 pump(input, &mut encoder)?;
                 Ok(encoder.finish()?.0)
             }
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "cli")]
             Self::Xz => {
                 const EXTREME: u32 = 1 << 31;
                 let stream =
@@ -78,27 +78,27 @@ impl Peer {
                 pump(input, &mut encoder)?;
                 Ok(encoder.finish()?.0)
             }
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "cli")]
             Self::Bzip2 => {
                 let mut encoder = bzip2::write::BzEncoder::new(Count(0), bzip2::Compression::best());
                 pump(input, &mut encoder)?;
                 Ok(encoder.finish()?.0)
             }
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "cli")]
             Self::Brotli => {
                 let mut encoder = brotli::CompressorWriter::new(Count(0), BUFFER, 11, 24);
                 pump(input, &mut encoder)?;
                 Ok(encoder.into_inner().0)
             }
-            #[cfg(not(feature = "peers"))]
+            #[cfg(not(feature = "cli"))]
             _ => Err(io::Error::other(
-                "this program was built without the feature `peers`",
+                "this program was built without the feature `cli`",
             )),
         }
     }
 }
 
-/// Bytes of `data` by xz; none without the feature `peers`.
+/// Bytes of `data` by xz; none without the feature `cli`.
 pub(super) fn xz_bytes(data: &[u8]) -> Option<u64> {
     Peer::Xz.measure(&mut &data[..]).ok().map(|result| result.bytes)
 }
@@ -131,7 +131,7 @@ impl Write for Count {
     }
 }
 
-#[cfg(all(test, feature = "peers"))]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

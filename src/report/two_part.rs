@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(meet(1000.0, 5.0, &[]), None);
     }
 
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "cli")]
     #[test]
     fn xz_is_measured_on_whole_lines() {
         let text = b"17282456+79546852=096829308\n".repeat(2000);

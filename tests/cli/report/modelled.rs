@@ -316,7 +316,7 @@ fn the_code_length_ends_at_the_payload() {
     assert!((0.0..40.0).contains(&inner), "{inner}");
 }
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "cli")]
 #[test]
 fn peers_are_measured_when_asked_for() {
     let place = Place::with_lines(3000, "uniform");
@@ -359,7 +359,7 @@ fn pages_and_figures_are_files_that_stay() {
         "positions.svg",
         "training.svg",
     ];
-    if cfg!(feature = "peers") {
+    if cfg!(feature = "cli") {
         expected.push("two-part.svg");
     }
     assert_eq!(place.names_in("figures"), expected);

@@ -1,6 +1,6 @@
 // A CUDA driver whose one device is the CPU: as much of libcuda as the program calls. It runs the kernels of
-// kernels.cu, so a test can run the whole program with --device cuda where there is no GPU. A stream's work is
-// done when somebody waits for it and not before, so that who does not wait reads nonsense.
+// kernels.cu, so tests run kernels, host and the whole program where there is no GPU. A stream's work is done when it
+// is waited for and not before, so that reading without waiting shows.
 #include <mutex>
 #include "kernels.cu"
 
@@ -107,4 +107,42 @@ Result cuLaunchKernel(Function* f, u32 blocks, u32, u32, u32 threads, u32, u32, 
     });
     return OK;
 }
+}
+
+// An element of a fragment, as CuTe lays it out: a lane's index has the shape (4, 8), that of a value (inner, 2, 2), and
+// an index is the sum of coordinates times strides.
+struct Layout {
+    int lane[2], inner, value[3];
+    int at(int thread, int v) const {
+        return thread % 4 * lane[0] + thread / 4 * lane[1] + v % inner * value[0] + v / inner % 2 * value[1] +
+               v / inner / 2 * value[2];
+    }
+};
+
+// The product of the stand-in's mma against a plain one, with fragments as NVIDIA's CUTLASS describes them:
+// MMA_Traits<SM80_16x8x32_S32S8S8S32_TN> in include/cute/atom/mma_traits_sm80.hpp, whose A is (M, K), B (N, K) and
+// C (M, N), the first index running fastest.
+extern "C" bool mma_is_the_product_of_matrices() {
+    const Layout a_of = {{64, 1}, 4, {16, 8, 256}}, b_of = {{32, 1}, 4, {8, 128, 0}}, c_of = {{32, 1}, 2, {16, 8, 0}};
+    std::vector<int8_t> a(16 * 32), b(8 * 32);
+    std::vector<int> c(16 * 8), expected(16 * 8);
+    u32 seed = 1;
+    auto random = [&] { return (int)((seed = seed * 1664525 + 1013904223) >> 16) % 256 - 128; };
+    for (auto& x : a) x = (int8_t)random();
+    for (auto& x : b) x = (int8_t)random();
+    for (auto& x : expected) x = random();
+    c = expected;
+    for (int m = 0; m < 16; m++)
+        for (int n = 0; n < 8; n++)
+            for (int k = 0; k < 32; k++) expected[m + 16 * n] += a[m + 16 * k] * b[n + 8 * k];
+    on_cpu::launch(1, 32, 0, [&] {
+        int lane = (int)threadIdx.x, sums[4];
+        u32 ra[4] = {}, rb[2] = {};
+        for (int v = 0; v < 16; v++) ra[v / 4] |= (u32)(u8)a[a_of.at(lane, v)] << 8 * (v % 4);
+        for (int v = 0; v < 8; v++) rb[v / 4] |= (u32)(u8)b[b_of.at(lane, v)] << 8 * (v % 4);
+        for (int v = 0; v < 4; v++) sums[v] = c[c_of.at(lane, v)];
+        mma(sums, ra[0], ra[1], ra[2], ra[3], {rb[0], rb[1]});
+        for (int v = 0; v < 4; v++) c[c_of.at(lane, v)] = sums[v];
+    });
+    return c == expected;
 }

@@ -2,65 +2,78 @@
 //!
 //! The driver's library is loaded at run time, when a device is first asked for.
 
+#![allow(unsafe_code, reason = "the CUDA driver is a library of C")]
+
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, PoisonError};
 
+use bytemuck::{Pod, Zeroable};
 use cudarc::driver::{DriverError, result, sys};
 
+use crate::packed_model::PRESETS;
 use crate::{Error, Result};
 
 /// The oldest compute capability that the PTX is for.
 const LEAST_CAPABILITY: i32 = 8;
-/// The kernels of each preset. The driver compiles what it loads, so it loads what is needed.
-pub(super) const PTX: [(&str, &str); 5] = [
-    ("pico", concat!(include_str!("ptx/pico.ptx"), "\0")),
-    ("tiny", concat!(include_str!("ptx/tiny.ptx"), "\0")),
-    ("nano", concat!(include_str!("ptx/nano.ptx"), "\0")),
-    ("micro", concat!(include_str!("ptx/micro.ptx"), "\0")),
-    ("mini", concat!(include_str!("ptx/mini.ptx"), "\0")),
+/// The kernels of each of [`PRESETS`], packed by zstd. The driver compiles what it loads, so it loads what is needed.
+const PTX: [&[u8]; PRESETS.len()] = [
+    include_bytes!("../ptx/pico.ptx.zst"),
+    include_bytes!("../ptx/tiny.ptx.zst"),
+    include_bytes!("../ptx/nano.ptx.zst"),
+    include_bytes!("../ptx/micro.ptx.zst"),
+    include_bytes!("../ptx/mini.ptx.zst"),
 ];
+/// More than the PTX of a preset has, bytes.
+const PTX_LIMIT: usize = 2 << 20;
+
+/// The kernels of a preset as text; none if it has no kernels.
+pub fn ptx(preset: &str) -> Option<String> {
+    let index = PRESETS.iter().position(|(name, ..)| *name == preset)?;
+    let text = zstd::bulk::decompress(PTX[index], PTX_LIMIT).expect("the packed PTX is whole");
+    Some(String::from_utf8(text).expect("PTX is text"))
+}
 
 /// Says what failed.
 fn failed(what: &str) -> impl Fn(DriverError) -> Error + '_ {
     move |error| Error::Device(format!("{what}: {error:?}"))
 }
 
-/// Whether the driver's library can be loaded. With candle's CUDA the program is linked against it instead.
+/// Whether the driver's library can be loaded.
 fn library_is_there() -> bool {
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "linked")]
     let there = true;
     // SAFETY: loading the driver's library runs nothing but its own initialisers.
-    #[cfg(not(feature = "cuda"))]
+    #[cfg(not(feature = "linked"))]
     let there = unsafe { sys::is_culib_present() };
     there
 }
 
 /// A device, its context and the kernels.
-pub(super) struct Driver {
-    pub name: String,
-    pub multiprocessors: usize,
+pub struct Gpu {
+    name: String,
+    pub(crate) multiprocessors: usize,
     /// Shared memory that a block may have, bytes.
-    pub shared_bytes: usize,
+    pub(crate) shared_bytes: usize,
     context: sys::CUcontext,
     /// Of the presets whose kernels were needed so far.
     modules: Mutex<Vec<(&'static str, sys::CUmodule)>>,
 }
 
 // SAFETY: contexts and modules are the driver's handles, which any thread may use; a thread makes the context its own
-// before it calls anything (`Driver::enter`).
-unsafe impl Send for Driver {}
+// before it calls anything (`Gpu::enter`).
+unsafe impl Send for Gpu {}
 // SAFETY: as above.
-unsafe impl Sync for Driver {}
+unsafe impl Sync for Gpu {}
 
-impl Driver {
-    /// Opens a device.
+impl Gpu {
+    /// Opens the device of a number, from 0.
     ///
     /// # Errors
     /// [`Error::Device`] if there is no driver, no such device, or it is too old.
     pub fn open(ordinal: usize) -> Result<Self> {
         // The driver's library is initialised once, by one thread.
         static OPENING: Mutex<()> = Mutex::new(());
-        let _one = OPENING.lock();
+        let _guard = OPENING.lock();
         if !library_is_there() {
             return Err(Error::Device(
                 "there is no CUDA driver on this machine: libcuda was not found".into(),
@@ -81,7 +94,7 @@ impl Driver {
             let capability = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
             let multiprocessors = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
             let shared = attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
-            let driver = Self {
+            let gpu = Self {
                 name: result::device::get_name(device)?,
                 multiprocessors: multiprocessors as usize,
                 shared_bytes: shared as usize,
@@ -89,17 +102,22 @@ impl Driver {
                 context: unsafe { result::primary_ctx::retain(device)? },
                 modules: Mutex::default(),
             };
-            driver.enter()?;
-            Ok((driver, capability))
+            gpu.enter()?;
+            Ok((gpu, capability))
         };
-        let (driver, capability) = open().map_err(failed(&format!("cannot open CUDA device {ordinal}")))?;
+        let (gpu, capability) = open().map_err(failed(&format!("cannot open CUDA device {ordinal}")))?;
         if capability < LEAST_CAPABILITY {
             return Err(Error::Device(format!(
                 "CUDA device {ordinal} ({}) is older than compute capability {LEAST_CAPABILITY}.0",
-                driver.name
+                gpu.name
             )));
         }
-        Ok(driver)
+        Ok(gpu)
+    }
+
+    /// The device's name by its driver.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Makes the context this thread's.
@@ -109,7 +127,7 @@ impl Driver {
     }
 
     /// A stream of work.
-    pub fn stream(&self) -> Result<Stream> {
+    pub(crate) fn stream(&self) -> Result<Stream> {
         let create = || {
             self.enter()?;
             result::stream::create(result::stream::StreamKind::NonBlocking)
@@ -118,7 +136,7 @@ impl Driver {
     }
 
     /// A preset's kernel of a kind, which takes so much shared memory.
-    pub fn kernel(&self, preset: &'static str, kind: &str, shared_bytes: usize) -> Result<Kernel> {
+    pub(crate) fn kernel(&self, preset: &'static str, kind: &str, shared_bytes: usize) -> Result<Kernel> {
         let name = format!("{preset}_{kind}");
         let name_of = CString::new(name.clone()).expect("names of kernels have no zeros");
         let get = || {
@@ -140,23 +158,23 @@ impl Driver {
         })
     }
 
-    /// A preset's kernels, loaded by whoever needs them first; the context is this thread's.
+    /// A preset's kernels, which the first caller loads; the context is this thread's.
     fn module(&self, preset: &'static str) -> Result<sys::CUmodule, DriverError> {
-        // Who panicked with it had changed nothing.
+        // A thread that panicked while it held the lock had changed nothing.
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(&(_, module)) = modules.iter().find(|(name, _)| *name == preset) {
             return Ok(module);
         }
-        let ptx = PTX.iter().find(|(name, _)| *name == preset);
-        let (_, ptx) = ptx.expect("every preset with a kernel has its PTX");
+        let ptx = ptx(preset).expect("every preset with a kernel has its PTX");
+        let ptx = CString::new(ptx).expect("PTX has no zeros");
         // SAFETY: the PTX is text that ends in a zero.
         let module = unsafe { result::module::load_data(ptx.as_ptr().cast())? };
         modules.push((preset, module));
         Ok(module)
     }
 
-    /// Memory of the device, of so many bytes.
-    pub fn memory(&self, bytes: usize) -> Result<Memory> {
+    /// Memory of the device.
+    pub(crate) fn memory(&self, bytes: usize) -> Result<Memory> {
         // SAFETY: the memory is written before a kernel reads it (`Memory`).
         let pointer = unsafe { result::malloc_sync(bytes.max(16)) };
         let pointer = pointer.map_err(failed(&format!("cannot take {bytes} bytes of the GPU's memory")))?;
@@ -164,10 +182,10 @@ impl Driver {
     }
 
     /// Pinned memory of the host: zeros.
-    pub fn pinned<T: Plain>(&self, len: usize) -> Result<Pinned<T>> {
+    pub(crate) fn pinned<T: Zeroable>(&self, len: usize) -> Result<Pinned<T>> {
         let bytes = (len * size_of::<T>()).max(16);
         let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
-        // SAFETY: the memory is filled with zeros, which are a value of `T`, before anybody sees it.
+        // SAFETY: the memory is filled with zeros, which are a value of `T`, before it is read.
         let pointer = unsafe {
             result::malloc_host(bytes, flags).inspect(|&pointer| pointer.cast::<u8>().write_bytes(0, bytes))
         };
@@ -180,36 +198,29 @@ impl Driver {
 }
 
 /// A kernel and the shared memory that its blocks take.
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     function: sys::CUfunction,
     shared_bytes: usize,
 }
 
 /// Memory of the device.
-pub(super) struct Memory(pub sys::CUdeviceptr);
+pub(crate) struct Memory(pub sys::CUdeviceptr);
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: it is ours, and who drops it has waited for its stream.
+        // SAFETY: the memory is ours, and its stream was waited for before.
         let _ = unsafe { result::free_sync(self.0) };
     }
 }
 
-/// Types of which any bits are a value.
-pub(super) trait Plain: Copy {}
-impl Plain for u8 {}
-impl Plain for u32 {}
-impl Plain for [u32; 2] {}
-
 /// Pinned memory of the host, which the device copies from and to by itself.
-pub(super) struct Pinned<T> {
+pub(crate) struct Pinned<T> {
     pointer: *mut T,
     len: usize,
 }
 
 impl<T> Pinned<T> {
-    /// Where it is for the device: with unified addressing, which every device of our capability has, where it is
-    /// for the host.
+    /// The device's address of it: the host's own, by unified addressing, which every device of our capability has.
     pub fn address(&self) -> u64 {
         self.pointer as u64
     }
@@ -233,18 +244,18 @@ impl<T> std::ops::DerefMut for Pinned<T> {
 
 impl<T> Drop for Pinned<T> {
     fn drop(&mut self) {
-        // SAFETY: it is ours, and who drops it has waited for its stream.
+        // SAFETY: as for `Memory`.
         let _ = unsafe { result::free_host(self.pointer.cast()) };
     }
 }
 
 /// Work that the device does in order. Dropping it waits.
-pub(super) struct Stream(sys::CUstream);
+pub(crate) struct Stream(sys::CUstream);
 
 impl Stream {
     /// Copies to the device and waits.
     pub fn upload(&self, to: &Memory, from: &[u8]) -> Result<()> {
-        // SAFETY: `to` has room, as its owner knows, and the copy has ended before `from` can change.
+        // SAFETY: the caller made `to` of this length, and the copy has ended before `from` can change.
         let copied = unsafe { self.copy_in(to, from) };
         copied.and(self.wait())
     }
@@ -253,7 +264,7 @@ impl Stream {
     ///
     /// # Safety
     /// There is room, and both stay as they are until the stream was waited for.
-    pub unsafe fn copy_in<T: Plain>(&self, to: &Memory, from: &[T]) -> Result<()> {
+    pub unsafe fn copy_in<T: Pod>(&self, to: &Memory, from: &[T]) -> Result<()> {
         // SAFETY: as promised by the caller.
         let copied = unsafe { result::memcpy_htod_async(to.0, from, self.0) };
         copied.map_err(failed("cannot copy to the GPU"))
@@ -263,7 +274,7 @@ impl Stream {
     ///
     /// # Safety
     /// As [`Stream::copy_in`].
-    pub unsafe fn copy_out<T: Plain>(&self, to: &mut [T], from: &Memory) -> Result<()> {
+    pub unsafe fn copy_out<T: Pod>(&self, to: &mut [T], from: &Memory) -> Result<()> {
         // SAFETY: as promised by the caller.
         let copied = unsafe { result::memcpy_dtoh_async(to, from.0, self.0) };
         copied.map_err(failed("cannot copy from the GPU"))
@@ -301,7 +312,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // What fails now was told before, or nobody waits for it.
+        // An error was returned before, or nothing waits for this work.
         let _ = self.wait();
         // SAFETY: the stream is ours, and nothing runs on it any more.
         let _ = unsafe { result::stream::destroy(self.0) };

@@ -135,7 +135,7 @@ template <class T> T __shfl_xor_sync(u32, T value, int mask) {
 
 // The fragments of m16n8k32: a register of A is four k of row lane / 4 (+ 8 for the second and fourth) from k =
 // 4 * (lane % 4) (+ 16 for the third and fourth); of B four k of column lane / 4; C is row lane / 4 (+ 8), columns
-// 2 * (lane % 4) and the next. `harness mma` holds this against CUTLASS's description of the instruction.
+// 2 * (lane % 4) and the next. A test holds this against CUTLASS's description of the instruction.
 inline void mma(int (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, uint2 b) {
     using namespace on_cpu;
     u32 words[6] = {a0, a1, a2, a3, b.x, b.y};

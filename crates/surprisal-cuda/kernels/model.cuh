@@ -1,4 +1,4 @@
-// A model as src/exact/cuda/layout.rs lays it out, and the sizes that are known when a kernel is compiled.
+// A model as ../src/packed_model.rs has it, and the sizes that are known when a kernel is compiled.
 #pragma once
 #include "arithmetic.cuh"
 
@@ -25,7 +25,7 @@ struct Model {
     u32 warp_bytes;  // shared memory of a warp
     u32 layers, block, vocab, stride;
     u32 head, head_outputs;
-    u32 streams, queries, seen; // tables by position and token
+    u32 streams, queries, keys_values; // tables by position and token
     float softmax;
 };
 
@@ -47,7 +47,7 @@ template <int W_, int H_> struct Net {
     static const int GROUP = D < 8 ? 8 : D; // features that are rounded at a time, whole heads
     static const int MIXED = 8 * D + 8;    // floats of a head's mixed values, all quads
     static const int POSITION = LINES * (2 * W + 8 * H); // bytes of the cache
-    static const int SEEN = (2 * W + 8 * H + 15) / 16 * 16; // bytes of a row of the tables
+    static const int KV_ROW = (2 * W + 8 * H + 15) / 16 * 16; // bytes of a row of the tables
     static const int QUERY = (W + 4 * H + 15) / 16 * 16;
     static const int BLOCKED = W / 8 <= 6 ? W / 8 : 4; // output tiles that share their inputs
 };

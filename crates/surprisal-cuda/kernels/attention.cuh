@@ -4,7 +4,7 @@
 
 // Where attention finds queries, keys and values of a line and head. Within a head, byte Q * t + m is
 // feature 4m + t: what lane t of a quad made stands together.
-template <class N> struct Attended {
+template <class N> struct Attention {
     u8* scratch; // scores (block, 32 lanes); mixed; queries (16, W); their scales (16, H)
     u32 block;
     int lane;
@@ -67,7 +67,7 @@ template <class N> struct Attended {
         }
     }
 
-    // Mixes one head of one line over the positions up to `position`. `base` is what was seen of position
+    // Mixes one head of one line over the positions up to `position`. `base` has the keys and values of position
     // 0, `step` bytes before that of position 1; of a table, `tokens` choose the row.
     __device__ __forceinline__ void mix(int r, int h, u32 position, const u8* query, float query_scale, const u8* base,
                                         u32 step, const u8* tokens) const {
@@ -76,8 +76,8 @@ template <class N> struct Attended {
         u32 rows = tokens ? 1 : LINES, own = tokens ? 0 : line;
         u32 key = own * N::W + h * N::D, value = key + rows * N::W;
         u32 key_scale = 2 * rows * N::W + 4 * (own * N::H + h), value_scale = key_scale + 4 * rows * N::H;
-        auto seen = [&](u32 j) -> const u8* {
-            return base + (size_t)j * step + (tokens ? tokens[j * LINES + line] * N::SEEN : 0);
+        auto row_of = [&](u32 j) -> const u8* {
+            return base + (size_t)j * step + (tokens ? tokens[j * LINES + line] * N::KV_ROW : 0);
         };
         Words<N::Q> q;
         load(q, query);
@@ -85,7 +85,7 @@ template <class N> struct Attended {
         float top = LOWEST;
 #pragma unroll 2
         for (u32 j = 0; j <= position; j++) {
-            const u8* at = seen(j);
+            const u8* at = row_of(j);
             Words<N::Q> k;
             load(k, at + key);
             int dot = 0;
@@ -99,7 +99,7 @@ template <class N> struct Attended {
 #pragma unroll 2
         for (u32 j = 0; j <= position; j++) {
             float weight = exp2_coarse(mul(sub(score[32 * j], top), query_scale));
-            float w = mul(weight, *(const float*)(seen(j) + value_scale));
+            float w = mul(weight, *(const float*)(row_of(j) + value_scale));
             total = add(total, weight);
             scaled = add(scaled, w);
             score[32 * j] = w;
@@ -116,7 +116,7 @@ template <class N> struct Attended {
             for (u32 i = 0; i < 4; i++) {
                 u32 at = j + i <= position ? j + i : position;
                 n[i] = j + i <= position ? rounded(mul(score[32 * at], factor)) : 0;
-                load(v[i], seen(at) + value);
+                load(v[i], row_of(at) + value);
             }
             u32 weights = pack(n[0], n[1], n[2], n[3]);
 #pragma unroll

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum DeviceChoice {
-    /// The first CUDA device, if there is one that serves, otherwise the CPU.
+    /// Let the program choose.
     #[default]
     Auto,
     /// The CPU.

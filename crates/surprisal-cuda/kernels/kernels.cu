@@ -1,4 +1,4 @@
-// The exact network on a GPU: the same integers as src/exact/scalar.rs, bit for bit.
+// The exact network on a GPU: the same integers as src/network/scalar.rs, bit for bit.
 //
 // A warp takes a tile of 16 lines. Quad g of its lanes (lanes 4g to 4g + 3) has lines g and g + 8, and lane
 // t of a quad owns the features i with i mod 4 = t: its partial sum is the definition's part t, and two
@@ -9,8 +9,8 @@
 // Only attention, where a lane takes whole heads, exchanges rows, through the warp's shared memory.
 // docs/gpu.md has the reasons and the arithmetic.
 //
-// ptx/ is made from this file and what it includes by build.sh; tests hold the two together. tests/cuda/ compiles
-// them for the CPU.
+// ../ptx/ is made from this file and what it includes by build.sh; a test holds the two together. ../tests/stand_in/
+// compiles them for the CPU.
 #include "layers.cuh"
 
 // One position of a tile, from its tokens to the rows of cumulative probabilities in `scratch`.
@@ -30,27 +30,27 @@ __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, in
             x[r][4 * j] = v.x, x[r][4 * j + 1] = v.y, x[r][4 * j + 2] = v.z, x[r][4 * j + 3] = v.w;
         }
     }
-    Attended<N> attended = {scratch, m.block, lane};
+    Attention<N> attention = {scratch, m.block, lane};
     for (u32 index = 0; index < m.layers; index++) {
         const Layer& l = ((const Layer*)bytes)[index];
-        const u8* base = m.bytes + m.seen;
-        u32 step = m.vocab * N::SEEN;
+        const u8* base = m.bytes + m.keys_values;
+        u32 step = m.vocab * N::KV_ROW;
         Inputs<N> in;
         if (index > 0) {
             u8* cache = memory.cache + (size_t)(index - 1) * m.block * N::POSITION;
             in.norm(x);
-            attended.project(bytes + l.qkv, bytes + l.qkv_outputs, in, m.softmax, cache + position * N::POSITION);
+            attention.project(bytes + l.qkv, bytes + l.qkv_outputs, in, m.softmax, cache + position * N::POSITION);
             base = cache, step = N::POSITION;
         }
         for (int task = t; task < 2 * N::H; task += 4) {
             int r = task / N::H, h = task % N::H, own = (8 * r + g) * N::H + h;
             const u8* table = m.bytes + m.queries + (size_t)(r ? record[1] : record[0]) * N::QUERY;
-            const u8* query = index > 0 ? attended.queries() + own * N::D : table + h * N::D;
-            float scale = index > 0 ? attended.query_scales()[own] : ((const float*)(table + N::W))[h];
-            attended.mix(r, h, position, query, scale, base, step, index > 0 ? (const u8*)0 : memory.tokens);
+            const u8* query = index > 0 ? attention.queries() + own * N::D : table + h * N::D;
+            float scale = index > 0 ? attention.query_scales()[own] : ((const float*)(table + N::W))[h];
+            attention.mix(r, h, position, query, scale, base, step, index > 0 ? (const u8*)0 : memory.tokens);
         }
         __syncwarp();
-        attended.collect(in);
+        attention.collect(in);
 #pragma unroll
         for (int tile = 0; tile < N::W / 8; tile++) {
             float y[2][2];

@@ -1,0 +1,184 @@
+//! The kernels alone, without coder and copies: tokens a second, for a machine with a GPU.
+//!
+//! ```sh
+//! cargo bench -p surprisal-cuda --bench kernels -- [LINES [LAUNCHES]]
+//! ```
+//!
+//! The last two columns are one position of every line at a time, as lines are decoded, with the rows of probabilities left
+//! on the GPU and written to the host's memory. The weights are noise: speed depends on the shape alone.
+
+use std::time::Duration;
+
+use surprisal_cuda::{
+    Embedding, Error, Gelu, Gpu, Head, KnownLines, Layer, Linear, Network, Result, RowMemory, Shape, Steps,
+};
+
+/// Lines of a launch: enough for a large device.
+const LINES: usize = 131_072;
+/// Launches in a row, after one that is not counted.
+const LAUNCHES: usize = 10;
+/// Lines of a group of [`Steps`].
+const GROUP: usize = 64;
+/// Name, layers, heads, width and hidden units of the networks; the second has those that the bundled one is left with.
+const NETWORKS: [(&str, [usize; 4]); 6] = [
+    ("pico", [2, 4, 16, 64]),
+    ("tiny, pruned", [2, 4, 32, 64]),
+    ("tiny", [2, 4, 32, 128]),
+    ("nano", [3, 3, 48, 192]),
+    ("micro", [4, 4, 128, 512]),
+    ("mini", [6, 6, 192, 768]),
+];
+
+fn main() -> std::process::ExitCode {
+    match measure() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            println!("NOT MEASURED: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<()> {
+    // `cargo bench` adds `--bench`.
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .map(|argument| argument.parse().expect("numbers: [LINES [LAUNCHES]]"));
+    let lines = numbers.next().unwrap_or(LINES).next_multiple_of(GROUP);
+    let launches = numbers.next().unwrap_or(LAUNCHES);
+    let gpu = Gpu::open(0)?;
+    println!(
+        "kernels alone on {}, {lines} lines, {launches} launches",
+        gpu.name()
+    );
+    println!("| network | known, tokens/s | step, rows on the device | step, rows to the host |");
+    println!("|---|---|---|---|");
+    for (name, sizes) in NETWORKS {
+        let arrays = Arrays::new(sizes);
+        let network = arrays.network();
+        let rate = |tokens: usize, time: Duration| (launches * tokens) as f64 / time.as_secs_f64();
+        let row = || -> Result<String> {
+            let known = known_lines(&gpu, &network, lines, launches)?;
+            let [on_device, to_host] = steps(&gpu, &network, lines, launches)?;
+            let known = rate(lines * network.shape.block_size, known);
+            let (on_device, to_host) = (rate(lines, on_device), rate(lines, to_host));
+            Ok(format!("| {known:.3e} | {on_device:.3e} | {to_host:.3e} |"))
+        };
+        match row() {
+            Ok(row) => println!("| {name} {row}"),
+            // Another may do: a network can lack shared memory, and a large one the GPU's.
+            Err(Error::Device(error)) => println!("| {name} | NOT MEASURED: {error} | | |"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn known_lines(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<Duration> {
+    let mut known = KnownLines::new(gpu, network, lines)?;
+    let line = |line: usize| (0..=network.shape.block_size).map(move |position| token(line, position));
+    known.time_launches((0..lines).map(line), launches)
+}
+
+/// All positions equally often, spread over the groups.
+fn steps(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<[Duration; 2]> {
+    let mut steps = Steps::new(gpu, network, lines / GROUP, GROUP)?;
+    for group in 0..steps.groups() {
+        let position = group % network.shape.block_size;
+        let tokens: Vec<u8> = (0..GROUP).map(|line| token(group + line, position)).collect();
+        steps.set(group, position, &tokens);
+    }
+    let on_device = steps.time_launches(gpu, RowMemory::Device, launches)?;
+    Ok([on_device, steps.time_launches(gpu, RowMemory::Host, launches)?])
+}
+
+fn token(line: usize, position: usize) -> u8 {
+    ((7 * line + position) % 13) as u8
+}
+
+/// The numbers of a network.
+struct Arrays {
+    shape: Shape,
+    hidden: usize,
+    bytes: Vec<i8>,
+    words: Vec<i16>,
+    corrections: Vec<i32>,
+    floats: Vec<f32>,
+}
+
+impl Arrays {
+    fn new([layers, heads, width, hidden]: [usize; 4]) -> Self {
+        let most = (3 * width).max(hidden) * width.max(hidden);
+        let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 20) as i8;
+        Self {
+            shape: Shape {
+                layers,
+                heads,
+                width,
+                block_size: 28,
+                vocab: 14,
+            },
+            hidden,
+            // The quantiser's weights that share an accumulator add up to 258 at most.
+            bytes: (0..most).map(|i| noise(i) / 8).collect(),
+            words: (0..most).map(|i| noise(i).into()).collect(),
+            corrections: vec![0; most],
+            floats: (0..most).map(|i| f32::from(noise(i)) / 12_800.0).collect(),
+        }
+    }
+
+    fn linear(&self, outputs: usize, inputs: usize) -> Linear<'_> {
+        let padded = inputs.next_multiple_of(16);
+        Linear {
+            inputs: padded,
+            outputs,
+            weights: &self.bytes[..outputs * padded],
+            correction: &self.corrections[..outputs],
+            scale: &self.floats[..outputs],
+            bias: &self.floats[..outputs],
+        }
+    }
+
+    fn network(&self) -> Network<'_> {
+        let Shape {
+            layers,
+            heads,
+            width,
+            block_size,
+            vocab,
+        } = self.shape;
+        let embedding = Embedding {
+            stream: &self.floats[..width],
+            queries: &self.bytes[..width],
+            keys: &self.bytes[..width],
+            values: &self.bytes[..width],
+            query_scale: &self.floats[1..=heads],
+            key_scale: &self.floats[1..=heads],
+            value_scale: &self.floats[1..=heads],
+        };
+        let layer = |index| Layer {
+            qkv: (index > 0).then(|| self.linear(3 * width, width)),
+            projection: self.linear(width, width),
+            expand: self.linear(self.hidden, width),
+            gelu: Gelu {
+                fraction_bits: 11,
+                clamp: 6656,
+                coefficients: [10_565, -23_381, 17_355, -4_337, 384],
+            },
+            contract: self.linear(width, self.hidden),
+        };
+        Network {
+            shape: self.shape,
+            embeddings: vec![embedding; block_size * vocab],
+            layers: (0..layers).map(layer).collect(),
+            head: Head {
+                inputs: width,
+                weights: &self.words[..vocab * width],
+                scale: &self.floats[..vocab],
+                bias: &self.floats[..vocab],
+            },
+            softmax_factor: 0.5,
+        }
+    }
+}

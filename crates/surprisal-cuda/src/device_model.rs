@@ -1,0 +1,79 @@
+//! A network in a GPU's memory, ready for one of its kernels.
+
+use crate::gpu::{Gpu, Kernel, Memory, Stream};
+use crate::packed_model::{Header, PackedModel};
+use crate::{Error, Network, Result, TILE_LINES};
+
+/// Up to this width the weights go to shared memory; those of wider networks come through the cache.
+const STAGED_WIDTH: usize = 48;
+
+/// As the kernels' `Model`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct ModelArgument {
+    bytes: u64,
+    header: Header,
+}
+
+/// A network's bytes in a GPU's memory, and a kernel with as much shared memory as it needs.
+pub(crate) struct DeviceModel {
+    pub kernel: Kernel,
+    pub header: Header,
+    /// Warps of a block.
+    pub warps: usize,
+    /// Bytes of a tile's keys and values of all positions, of the layers behind the first.
+    pub cache_bytes: usize,
+    bytes: Memory,
+}
+
+impl DeviceModel {
+    /// Uploads a network, for the kernel `kind` with at most `most_warps` warps a block.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if it does not fit, [`Error::Network`] if there is no kernel for its shape.
+    pub fn new(gpu: &Gpu, stream: &Stream, network: &Network, kind: &str, most_warps: usize) -> Result<Self> {
+        let packed = PackedModel::new(network)?;
+        let (header, shape) = (packed.header, &network.shape);
+        let staged = if shape.width <= STAGED_WIDTH {
+            header.staged as usize
+        } else {
+            0
+        };
+        let room = gpu.shared_bytes.saturating_sub(staged) / header.warp_bytes as usize;
+        let warps = room.min(most_warps);
+        if warps == 0 {
+            let name = gpu.name();
+            return Err(Error::Device(format!(
+                "the model needs more shared memory than {name} has"
+            )));
+        }
+        let bytes = gpu.memory(packed.bytes.len())?;
+        stream.upload(&bytes, &packed.bytes)?;
+        let position_bytes = TILE_LINES * (2 * shape.width + 8 * shape.heads);
+        Ok(Self {
+            kernel: gpu.kernel(packed.preset, kind, staged + warps * header.warp_bytes as usize)?,
+            header,
+            warps,
+            cache_bytes: (shape.layers - 1) * shape.block_size * position_bytes,
+            bytes,
+        })
+    }
+
+    /// Positions of a line.
+    pub fn block_size(&self) -> usize {
+        self.header.block as usize
+    }
+
+    /// 32-bit words of a row of cumulative probabilities.
+    pub fn cdf_stride(&self) -> usize {
+        self.header.stride as usize
+    }
+
+    /// The kernels' first argument.
+    pub fn argument(&self) -> ModelArgument {
+        ModelArgument {
+            bytes: self.bytes.0,
+            header: self.header,
+        }
+    }
+}

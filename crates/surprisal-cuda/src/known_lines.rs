@@ -1,0 +1,175 @@
+//! Known lines: all positions of many lines in one launch, from tokens to the slots of each.
+
+#![allow(unsafe_code, reason = "kernels are launched")]
+
+use crate::device_model::DeviceModel;
+use crate::gpu::{Gpu, Memory, Pinned, Stream};
+use crate::{Network, Result, TILE_LINES};
+
+/// The most warps of a block: of the wide networks a thread needs all its registers.
+const WARPS: usize = 8;
+/// Blocks for each multiprocessor, so that one waits for memory while others compute.
+const BLOCKS: usize = 2;
+
+/// As the kernels' `Known`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct KnownArgument {
+    cache: u64,
+    tokens: u64,
+    lengths: u64,
+    slots: u64,
+    cache_bytes: u64,
+    tiles: u32,
+}
+
+/// A network on a GPU, and room for lines. The cache is bounded by the GPU's size, not by the lines.
+pub struct KnownLines {
+    // Dropped first, which waits for it.
+    stream: Stream,
+    model: DeviceModel,
+    capacity_tiles: usize,
+    cache: Memory,
+    most_blocks: usize,
+    /// (tiles, block + 1, 16) tokens, then (tiles) lengths as u32.
+    tokens: Pinned<u8>,
+    device_tokens: Memory,
+    /// (tiles, block, 16): left end and width.
+    slots: Pinned<[u32; 2]>,
+    device_slots: Memory,
+}
+
+impl KnownLines {
+    /// Puts a network on a GPU, with room for `lines` lines at a time.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if it does not fit, [`crate::Error::Network`] if there is no kernel for its shape.
+    pub fn new(gpu: &Gpu, network: &Network, lines: usize) -> Result<Self> {
+        let stream = gpu.stream()?;
+        let model = DeviceModel::new(gpu, &stream, network, "known", WARPS)?;
+        let capacity_tiles = lines.div_ceil(TILE_LINES);
+        let block = model.block_size();
+        let most_blocks = (gpu.multiprocessors * BLOCKS).min(capacity_tiles.div_ceil(model.warps));
+        let tokens_bytes = capacity_tiles * ((block + 1) * TILE_LINES + 4);
+        Ok(Self {
+            cache: gpu.memory(most_blocks * model.warps * model.cache_bytes)?,
+            most_blocks,
+            tokens: gpu.pinned(tokens_bytes)?,
+            device_tokens: gpu.memory(tokens_bytes)?,
+            slots: gpu.pinned(capacity_tiles * block * TILE_LINES)?,
+            device_slots: gpu.memory(capacity_tiles * block * TILE_LINES * 8)?,
+            capacity_tiles,
+            stream,
+            model,
+        })
+    }
+
+    /// The most lines at a time: the capacity asked for, rounded up to whole tiles.
+    pub fn most_lines(&self) -> usize {
+        self.capacity_tiles * TILE_LINES
+    }
+
+    /// Runs lines, each of which is its tokens from the start symbol to the end.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the GPU fails.
+    ///
+    /// # Panics
+    /// If there are too many lines or a line is too long.
+    pub fn run<I: Iterator<Item = u8>>(
+        &mut self,
+        lines: impl ExactSizeIterator<Item = I>,
+    ) -> Result<SlotTable<'_>> {
+        let tiles = lines.len().div_ceil(TILE_LINES);
+        assert!(tiles <= self.capacity_tiles, "more lines than there is room for");
+        let lengths_at = self.fill_tokens(lines);
+        let block = self.model.block_size();
+        let tokens = &self.tokens[..lengths_at + 4 * tiles];
+        // SAFETY: all buffers have room for the tiles, and nothing touches them before the stream was waited for.
+        let queued = unsafe {
+            let copied = self.stream.copy_in(&self.device_tokens, tokens);
+            let launched = copied.and_then(|()| self.launch(tiles, lengths_at));
+            let slots = &mut self.slots[..tiles * block * TILE_LINES];
+            launched.and_then(|()| self.stream.copy_out(slots, &self.device_slots))
+        };
+        // Waited for whatever happened, so that the buffers are at rest.
+        let waited = self.stream.wait();
+        queued.and(waited)?;
+        Ok(SlotTable {
+            slots: &self.slots,
+            block,
+        })
+    }
+
+    /// Tokens and lengths as the kernel reads them; gives where the lengths begin, bytes.
+    fn fill_tokens<I: Iterator<Item = u8>>(&mut self, lines: impl ExactSizeIterator<Item = I>) -> usize {
+        let tiles = lines.len().div_ceil(TILE_LINES);
+        let tile_bytes = (self.model.block_size() + 1) * TILE_LINES;
+        self.tokens[..tiles * tile_bytes].fill(0);
+        let mut lengths = vec![0u32; tiles];
+        for (line, tokens) in lines.enumerate() {
+            let tile = &mut self.tokens[line / TILE_LINES * tile_bytes..][..tile_bytes];
+            let mut len = 0;
+            for (position, token) in tokens.enumerate() {
+                tile[position * TILE_LINES + line % TILE_LINES] = token;
+                len = position as u32;
+            }
+            lengths[line / TILE_LINES] = lengths[line / TILE_LINES].max(len);
+        }
+        let lengths_at = (tiles * tile_bytes).next_multiple_of(4);
+        self.tokens[lengths_at..][..4 * tiles].copy_from_slice(bytemuck::cast_slice(&lengths));
+        lengths_at
+    }
+
+    /// Queues the kernel over the tokens in the GPU's memory.
+    ///
+    /// # Safety
+    /// The tokens and lengths of so many tiles, within the capacity, are there or queued to be, and nothing touches the
+    /// buffers before the stream was waited for.
+    pub(crate) unsafe fn launch(&self, tiles: usize, lengths_at: usize) -> Result<()> {
+        let known = KnownArgument {
+            cache: self.cache.0,
+            tokens: self.device_tokens.0,
+            lengths: self.device_tokens.0 + lengths_at as u64,
+            slots: self.device_slots.0,
+            cache_bytes: self.model.cache_bytes as u64,
+            tiles: tiles as u32,
+        };
+        let DeviceModel { kernel, warps, .. } = &self.model;
+        let shape = (kernel, tiles.div_ceil(*warps).min(self.most_blocks), 32 * warps);
+        // SAFETY: the arguments are the kernel's; the rest is promised by the caller.
+        unsafe { self.stream.launch(shape, (self.model.argument(), known)) }
+    }
+
+    /// Copies the tokens of lines to the GPU and waits; gives where their lengths begin, bytes.
+    pub(crate) fn upload<I: Iterator<Item = u8>>(
+        &mut self,
+        lines: impl ExactSizeIterator<Item = I>,
+    ) -> Result<usize> {
+        let tiles = lines.len().div_ceil(TILE_LINES);
+        assert!(tiles <= self.capacity_tiles, "more lines than there is room for");
+        let lengths_at = self.fill_tokens(lines);
+        self.stream
+            .upload(&self.device_tokens, &self.tokens[..lengths_at + 4 * tiles])?;
+        Ok(lengths_at)
+    }
+
+    pub(crate) fn wait(&self) -> Result<()> {
+        self.stream.wait()
+    }
+}
+
+/// The slots of each token of known lines.
+pub struct SlotTable<'a> {
+    slots: &'a [[u32; 2]],
+    block: usize,
+}
+
+impl SlotTable<'_> {
+    /// Left end and width, in 2^20ths, of the slots of the token that follows a position of a line.
+    #[inline]
+    pub fn get(&self, line: usize, position: usize) -> [u32; 2] {
+        let (tile, lane) = (line / TILE_LINES, line % TILE_LINES);
+        self.slots[(tile * self.block + position) * TILE_LINES + lane]
+    }
+}

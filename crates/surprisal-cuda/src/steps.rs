@@ -1,0 +1,176 @@
+//! Lines that are not known yet: one launch takes one position of many groups of lines, each at its own.
+
+#![allow(unsafe_code, reason = "kernels are launched")]
+
+use crate::device_model::DeviceModel;
+use crate::gpu::{Gpu, Memory, Pinned, Stream};
+use crate::{Network, Result, TILE_LINES};
+
+/// The most warps of a block: few, so that few tiles spread over many multiprocessors.
+const WARPS: usize = 4;
+/// The position of a tile that has none.
+const IDLE: u32 = u32::MAX;
+
+/// As the kernels' `Steps`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct StepsArgument {
+    cache: u64,
+    history: u64,
+    tokens: u64,
+    positions: u64,
+    rows: u64,
+    cache_bytes: u64,
+    tiles: u32,
+}
+
+/// A network on a GPU, and room for groups of lines. The kernel reads tokens from the host's memory and writes rows
+/// there.
+pub struct Steps {
+    // Dropped first, which waits for it.
+    stream: Stream,
+    model: DeviceModel,
+    cache: Memory,
+    /// (tiles, block, 16).
+    history: Memory,
+    /// (tiles, 16).
+    tokens: Pinned<u8>,
+    /// (tiles).
+    positions: Pinned<u32>,
+    /// (tiles, 16, stride).
+    rows: Pinned<u32>,
+    group_tiles: usize,
+    is_running: bool,
+}
+
+impl Steps {
+    /// Puts a network on a GPU, with room for `groups` groups of up to `lines` lines.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if it does not fit, [`crate::Error::Network`] if there is no kernel for its shape.
+    pub fn new(gpu: &Gpu, network: &Network, groups: usize, lines: usize) -> Result<Self> {
+        let stream = gpu.stream()?;
+        let model = DeviceModel::new(gpu, &stream, network, "step", WARPS)?;
+        let group_tiles = lines.div_ceil(TILE_LINES);
+        let tiles = groups * group_tiles;
+        let mut positions = gpu.pinned(tiles)?;
+        positions.fill(IDLE);
+        Ok(Self {
+            cache: gpu.memory(tiles * model.cache_bytes)?,
+            history: gpu.memory(tiles * model.block_size() * TILE_LINES)?,
+            tokens: gpu.pinned(tiles * TILE_LINES)?,
+            positions,
+            rows: gpu.pinned(tiles * TILE_LINES * model.cdf_stride())?,
+            group_tiles,
+            is_running: false,
+            stream,
+            model,
+        })
+    }
+
+    /// Groups that there is room for.
+    pub fn groups(&self) -> usize {
+        self.positions.len() / self.group_tiles
+    }
+
+    /// The next position of a group, and the token there of each of its lines.
+    ///
+    /// # Panics
+    /// If a launch was not waited for, or the position or the number of lines is too large.
+    pub fn set(&mut self, group: usize, position: usize, tokens: &[u8]) {
+        assert!(!self.is_running && position < self.model.block_size());
+        assert!(
+            tokens.len() <= self.group_tiles * TILE_LINES,
+            "the group has no room"
+        );
+        let first = group * self.group_tiles;
+        self.tokens[first * TILE_LINES..][..tokens.len()].copy_from_slice(tokens);
+        // The rest of the last tile keeps the tokens of earlier lines: any will do.
+        let tiles = tokens.len().div_ceil(TILE_LINES);
+        let positions = &mut self.positions[first..][..self.group_tiles];
+        positions[..tiles].fill(position as u32);
+        positions[tiles..].fill(IDLE);
+    }
+
+    /// Takes a group's lines out: a launch leaves it alone until it is set again.
+    ///
+    /// # Panics
+    /// If a launch was not waited for.
+    pub fn clear(&mut self, group: usize) {
+        self.set(group, 0, &[]);
+    }
+
+    /// Queues the next position of all groups, and does not wait for it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the GPU fails.
+    pub fn launch(&mut self) -> Result<()> {
+        self.is_running = true;
+        let rows = self.rows.address();
+        // SAFETY: the buffers stay as they are until the stream was waited for: `is_running` keeps everything off them,
+        // and the stream is dropped first. `rows` has room for all tiles.
+        unsafe { self.launch_to(rows) }
+    }
+
+    /// Queues the kernel, with rows to an address of the GPU's or of pinned memory.
+    ///
+    /// # Safety
+    /// There is room for the rows of all tiles, and nothing touches that or the buffers before the stream was waited for.
+    pub(crate) unsafe fn launch_to(&self, rows: u64) -> Result<()> {
+        let last = self.positions.iter().rposition(|&position| position != IDLE);
+        let Some(last) = last else {
+            return Ok(());
+        };
+        let tiles = last + 1;
+        let steps = StepsArgument {
+            cache: self.cache.0,
+            history: self.history.0,
+            tokens: self.tokens.address(),
+            positions: self.positions.address(),
+            rows,
+            cache_bytes: self.model.cache_bytes as u64,
+            tiles: tiles as u32,
+        };
+        let DeviceModel { kernel, warps, .. } = &self.model;
+        let shape = (kernel, tiles.div_ceil(*warps), 32 * warps);
+        // SAFETY: the arguments are the kernel's, and all buffers have room for these tiles; the rest is promised by
+        // the caller.
+        unsafe { self.stream.launch(shape, (self.model.argument(), steps)) }
+    }
+
+    /// Waits for what was queued.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the GPU failed.
+    pub fn wait(&mut self) -> Result<()> {
+        let waited = self.stream.wait();
+        self.is_running = false;
+        waited
+    }
+
+    /// What follows in a line of a group: cumulative probabilities, filled up with 2^20.
+    ///
+    /// # Panics
+    /// If a launch was not waited for.
+    #[inline]
+    pub fn row(&self, group: usize, line: usize) -> &[u32] {
+        assert!(!self.is_running, "the launch was not waited for");
+        let stride = self.model.cdf_stride();
+        let line = group * self.group_tiles * TILE_LINES + line;
+        &self.rows[line * stride..][..stride]
+    }
+
+    /// The address of the rows in the host's memory.
+    pub(crate) fn host_rows(&self) -> u64 {
+        self.rows.address()
+    }
+
+    pub(crate) fn wait_for_stream(&self) -> Result<()> {
+        self.stream.wait()
+    }
+
+    /// Memory of the GPU's own with as much room as the rows have.
+    pub(crate) fn rows_on_device(&self, gpu: &Gpu) -> Result<Memory> {
+        gpu.memory(4 * self.rows.len())
+    }
+}

@@ -1,0 +1,126 @@
+//! Where the exact network runs: the CPU, or a GPU by the crate `surprisal-cuda` (feature `gpu`).
+
+mod choice;
+#[cfg(not(feature = "gpu"))]
+mod no_gpu;
+#[cfg(feature = "gpu")]
+mod parameters;
+#[cfg(all(test, feature = "gpu"))]
+mod tests;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+pub use choice::DeviceChoice;
+#[cfg(not(feature = "gpu"))]
+use no_gpu as surprisal_cuda;
+pub(crate) use surprisal_cuda::{KnownLines, Steps};
+
+use super::ExactModel;
+#[cfg(not(feature = "gpu"))]
+use super::parameters::Parameters;
+use crate::{Error, Result};
+
+/// Lines that go to a GPU at a time: a multiple of a group's.
+const KNOWN_LINES: usize = 16_384;
+
+/// Where the exact network runs.
+#[derive(Clone, Default)]
+pub struct Device {
+    gpu: Option<Arc<Gpu>>,
+}
+
+struct Gpu {
+    device: surprisal_cuda::Gpu,
+    failure: OnceLock<String>,
+}
+
+impl Device {
+    /// The CPU.
+    pub const CPU: Self = Self { gpu: None };
+
+    /// Opens the device of a choice. [`DeviceChoice::Auto`] is the CPU: from which size on a GPU is faster was not
+    /// measured.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if a CUDA device was asked for and is not there or does not serve.
+    pub fn open(choice: DeviceChoice) -> Result<Self> {
+        let DeviceChoice::Cuda(ordinal) = choice else {
+            return Ok(Self::CPU);
+        };
+        let device = surprisal_cuda::Gpu::open(ordinal)
+            .map_err(|error| Error::Device(format!("{error}: use --device cpu")))?;
+        Ok(Self {
+            gpu: Some(Arc::new(Gpu {
+                device,
+                failure: OnceLock::new(),
+            })),
+        })
+    }
+
+    /// Whether it is the CPU.
+    pub fn is_cpu(&self) -> bool {
+        self.gpu.is_none()
+    }
+
+    /// Why it failed, if it did: the CPU then did its work.
+    pub fn failure(&self) -> Option<&str> {
+        self.gpu.as_ref()?.failure.get().map(String::as_str)
+    }
+
+    /// Notes a failure. The first tells most, so later ones are dropped.
+    pub(crate) fn failed(&self, error: &impl fmt::Display) {
+        if let Some(gpu) = &self.gpu {
+            let _ = gpu.failure.set(error.to_string());
+        }
+    }
+
+    /// A model on this device, for known lines; none on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if it does not fit, [`Error::Model`] if there is no kernel for its shape.
+    pub(crate) fn known_lines(&self, model: &ExactModel) -> Result<Option<KnownLines>> {
+        let Some(gpu) = &self.gpu else {
+            return Ok(None);
+        };
+        let network = model.parameters.network();
+        Ok(Some(KnownLines::new(&gpu.device, &network, KNOWN_LINES)?))
+    }
+
+    /// A model on this device, for `groups` groups of `lines` lines that are decoded; none on the CPU.
+    ///
+    /// # Errors
+    /// As [`Device::known_lines`].
+    pub(crate) fn steps(&self, model: &ExactModel, groups: usize, lines: usize) -> Result<Option<Steps>> {
+        let Some(gpu) = &self.gpu else {
+            return Ok(None);
+        };
+        let network = model.parameters.network();
+        Ok(Some(Steps::new(&gpu.device, &network, groups, lines)?))
+    }
+}
+
+impl From<surprisal_cuda::Error> for Error {
+    fn from(error: surprisal_cuda::Error) -> Self {
+        match error {
+            surprisal_cuda::Error::Device(what) => Self::Device(what),
+            surprisal_cuda::Error::Network(what) => Self::model(what),
+        }
+    }
+}
+
+/// As `-v` tells it.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.gpu {
+            Some(gpu) => write!(f, "CUDA ({})", gpu.device.name()),
+            None => f.write_str("CPU"),
+        }
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({self})")
+    }
+}

@@ -1,0 +1,99 @@
+//! In place of the crate `surprisal-cuda` in a build without it: opening a GPU fails, so no value of the other types
+//! exists.
+
+use std::convert::Infallible;
+
+/// Why a GPU does not serve.
+#[derive(Debug)]
+pub enum Error {
+    Device(String),
+    #[expect(dead_code, reason = "only a GPU refuses a network")]
+    Network(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Device(what) | Self::Network(what)) = self;
+        f.write_str(what)
+    }
+}
+
+type Result<T> = std::result::Result<T, Error>;
+
+pub struct Gpu(Infallible);
+
+impl Gpu {
+    pub fn open(_: usize) -> Result<Self> {
+        Err(Error::Device(
+            "this build has no CUDA: build it with the feature gpu".into(),
+        ))
+    }
+
+    pub fn name(&self) -> &str {
+        match self.0 {}
+    }
+}
+
+pub struct Network;
+
+impl super::Parameters {
+    pub(super) fn network(&self) -> Network {
+        Network
+    }
+}
+
+pub struct KnownLines(Infallible);
+
+impl KnownLines {
+    pub fn new(gpu: &Gpu, _: &Network, _: usize) -> Result<Self> {
+        match gpu.0 {}
+    }
+
+    pub fn most_lines(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub fn run<I: Iterator<Item = u8>>(&mut self, _: impl ExactSizeIterator<Item = I>) -> Result<SlotTable> {
+        match self.0 {}
+    }
+}
+
+pub struct SlotTable(Infallible);
+
+impl SlotTable {
+    pub fn get(&self, _: usize, _: usize) -> [u32; 2] {
+        match self.0 {}
+    }
+}
+
+pub struct Steps(Infallible);
+
+impl Steps {
+    pub fn new(gpu: &Gpu, _: &Network, _: usize, _: usize) -> Result<Self> {
+        match gpu.0 {}
+    }
+
+    pub fn groups(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub fn set(&mut self, _: usize, _: usize, _: &[u8]) {
+        match self.0 {}
+    }
+
+    pub fn clear(&mut self, _: usize) {
+        match self.0 {}
+    }
+
+    pub fn launch(&mut self) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub fn wait(&mut self) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub fn row(&self, _: usize, _: usize) -> &[u32] {
+        match self.0 {}
+    }
+}
