@@ -1,8 +1,6 @@
 //! `--device`: the same bytes from a GPU, both ways. Without one, the CPU stands in behind a driver that the test
 //! compiles.
 
-#![cfg(all(feature = "cli", feature = "gpu"))]
-
 use std::io::Cursor;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -7,7 +7,6 @@ use std::convert::Infallible;
 #[derive(Debug)]
 pub enum Error {
     Device(String),
-    #[expect(dead_code, reason = "only a GPU refuses a network")]
     Network(String),
 }
 
