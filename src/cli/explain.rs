@@ -4,11 +4,10 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use surprisal::report::{LineAccount, TokenAccount, explain};
+use surprisal::report::{LineAccount, Table, TokenAccount, explain, glyph};
 use surprisal::{Level, Model};
 
 use super::model::ModelOption;
-use super::text::table;
 
 /// Runners-up that are shown.
 const RUNNERS_UP: usize = 3;
@@ -47,9 +46,10 @@ impl Args {
         let line = explain(model.exact(), self.line.as_bytes())
             .with_context(|| format!("{:?} cannot be explained by model {}", self.line, model.name()))?;
         let stdout = std::io::stdout();
-        let text = match self.json {
-            true => to_json(model, &line) + "\n",
-            false => to_text(&line, Paint::of(stdout.is_terminal())),
+        let text = if self.json {
+            to_json(model, &line) + "\n"
+        } else {
+            to_text(&line, Paint::of(stdout.is_terminal()))
         };
         stdout
             .lock()
@@ -72,7 +72,6 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
         text += &tokens.iter().map(painted).collect::<String>();
         text += "\n\n";
     }
-    let rows: Vec<Vec<String>> = tokens.iter().map(row).collect();
     let head = [
         "token",
         "probability",
@@ -80,7 +79,7 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
         "expected",
         "others, likeliest first",
     ];
-    let table = table(&head, &rows);
+    let table = Table::new(head, tokens.iter().map(row)).to_text();
     let mut lines = table.lines();
     text += lines.next().unwrap_or_default();
     text.push('\n');
@@ -121,9 +120,10 @@ enum Paint {
 impl Paint {
     fn of(is_terminal: bool) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        match is_terminal && !no_color {
-            true => Self::Colours,
-            false => Self::Plain,
+        if is_terminal && !no_color {
+            Self::Colours
+        } else {
+            Self::Plain
         }
     }
 }
@@ -142,10 +142,7 @@ fn colour(bits: f64) -> &'static str {
 }
 
 fn painted(token: &TokenAccount) -> String {
-    let symbol = match token.symbol.as_str() {
-        surprisal::report::END => "\u{23ce}",
-        symbol => symbol,
-    };
+    let symbol = glyph(&token.symbol);
     format!("{}{symbol}{RESET}", colour(token.bits))
 }
 

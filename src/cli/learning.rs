@@ -12,13 +12,11 @@ use serde_json::json;
 use surprisal::LearnOptions;
 use surprisal::learner::{BatchRecord, Learner, Observer, Settings, StepRecord};
 use surprisal::model::{GptConfig, Preset};
+use surprisal::report::{LearningWindow, WINDOW};
 use surprisal::text::Survey;
 
 use super::input::{Source, for_each_chunk};
 use super::progress::Progress;
-
-/// Lines of a record of the log.
-const WINDOW: usize = 1024;
 
 /// How a learner learns: with the same options `report --learn` tells of the archive that
 /// `compress --learn` writes.
@@ -153,10 +151,10 @@ fn survey(mut file: &File) -> Result<Survey> {
 pub struct Log {
     file: BufWriter<File>,
     /// What was not yet written.
-    window: Vec<BatchRecord>,
+    window: LearningWindow,
+    /// Of all windows before.
     lines: u64,
     batches: u64,
-    /// Steps that were taken on them, and the last one.
     steps: u64,
     last_step: Option<StepRecord>,
     failed: Option<std::io::Error>,
@@ -166,7 +164,7 @@ impl Log {
     fn create(path: &Path) -> std::io::Result<Self> {
         Ok(Self {
             file: BufWriter::new(File::create(path)?),
-            window: Vec::new(),
+            window: LearningWindow::default(),
             lines: 0,
             batches: 0,
             steps: 0,
@@ -176,48 +174,31 @@ impl Log {
     }
 
     fn batch(&mut self, record: &BatchRecord) {
-        self.window.push(record.clone());
-        if self.window.iter().map(|record| record.lines).sum::<usize>() >= WINDOW {
+        self.window.merge(&record.into());
+        if self.window.window_lines >= WINDOW {
             self.write_window();
         }
     }
 
     fn write_window(&mut self) {
-        if self.window.is_empty() {
+        let mut window = std::mem::take(&mut self.window);
+        if window.batches == 0 {
             return;
         }
-        let bits = |nats: f64| nats / std::f64::consts::LN_2;
-        let longest = self.window.iter().map(|r| r.by_position.len()).max().unwrap_or(0);
-        let mut positions = vec![(0.0, 0u64); longest];
-        for record in &self.window {
-            for ((sum, count), &(nats, n)) in positions.iter_mut().zip(&record.by_position) {
-                *sum += bits(nats);
-                *count += u64::from(n);
-            }
-        }
-        let lines: usize = self.window.iter().map(|record| record.lines).sum();
-        self.lines += lines as u64;
-        self.batches += self.window.len() as u64;
-        let mut steps = self.window.iter().filter_map(|record| record.step);
-        self.steps += steps.clone().count() as u64;
-        self.last_step = steps.next_back().or(self.last_step);
-        let cosines = self.window.iter().filter_map(|record| record.step?.agreement);
-        let (asked, sum) = cosines.fold((0, 0.0), |(n, sum), cosine| (n + 1, sum + cosine));
-        let by_position: Vec<f64> = positions.iter().map(|&(sum, n)| sum / n.max(1) as f64).collect();
-        let record = json!({
-            "batch": self.batches,
-            "step": self.steps,
-            "lines": self.lines,
-            "window_lines": lines,
-            "tokens": positions.iter().map(|(_, n)| n).sum::<u64>(),
-            "bits": positions.iter().map(|(sum, _)| sum).sum::<f64>(),
-            "slot_bits": self.window.iter().map(|record| record.slot_bits).sum::<f64>(),
-            "bits_by_position": by_position,
-            "gradient_norm": self.last_step.map(|step| step.gradient_norm),
-            "agreement": (asked > 0).then(|| sum / f64::from(asked)),
-            "learning_rate": self.last_step.map(|step| step.rate),
-        });
-        self.window.clear();
+        window.close(self.lines);
+        self.lines = window.lines;
+        self.batches += window.batches;
+        self.steps += window.steps;
+        self.last_step = window.last_step.or(self.last_step);
+        let mut record = serde_json::to_value(&window).expect("plain data");
+        // Those of the whole log stand in the place of the window's own.
+        let fields = record.as_object_mut().expect("a struct");
+        fields.retain(|name, _| name != "batches" && name != "steps");
+        record["batch"] = self.batches.into();
+        record["step"] = self.steps.into();
+        record["gradient_norm"] = json!(self.last_step.map(|step| step.gradient_norm));
+        record["learning_rate"] = json!(self.last_step.map(|step| step.rate));
+        record["agreement"] = json!(window.agreement());
         if let Err(error) = writeln!(self.file, "{record}") {
             self.failed.get_or_insert(error);
         }

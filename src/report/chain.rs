@@ -1,12 +1,13 @@
 //! The chain from the entropy of a corpus to the bytes of its archive: eight links, each with its
-//! figure and what makes it differ from the one before.
+//! figure and what makes it differ from the one before; and the verdict on the claim that loss is
+//! compression rate.
 
 use serde::Serialize;
 
-use super::numbers::grouped;
+use super::facts::{ArchiveFacts, Floor};
+use super::numbers::{grouped, percent, signed_percent};
 use super::sample::{Estimate, Sample};
 use super::two_part::TwoPart;
-use super::{ArchiveFacts, CorpusFacts, Floor};
 use crate::model::training_log::TrainingLog;
 
 /// A link, or one of the two that are the second.
@@ -42,7 +43,10 @@ const NOTHING_CODED: &str = "the model coded no line";
 
 /// What the chain is made of.
 pub(super) struct Facts<'a> {
-    pub corpus: &'a CorpusFacts,
+    /// Lines of the corpus, and those that the model coded with their tokens.
+    pub lines: u64,
+    pub modelled_lines: u64,
+    pub tokens: u64,
     pub archive: &'a ArchiveFacts,
     pub floor: &'a Floor,
     pub log: Option<&'a TrainingLog>,
@@ -73,37 +77,27 @@ impl Facts<'_> {
 
     /// A link about the lines that the model coded.
     fn of_modelled(&self, link: u8, name: &'static str, bits: Option<f64>, why: String) -> Link {
-        let CorpusFacts {
-            modelled_lines,
-            tokens,
-            ..
-        } = *self.corpus;
         Link::new(
             link,
             name,
-            bits.filter(|_| tokens > 0),
-            (modelled_lines, tokens),
+            bits.filter(|_| self.tokens > 0),
+            (self.modelled_lines, self.tokens),
             why,
         )
     }
 
     fn floor_link(&self) -> Link {
-        let CorpusFacts {
-            lines,
-            modelled_lines,
-            ..
-        } = *self.corpus;
         let Some(entropy) = self.floor.bits_per_line else {
             let why = format!("not known: {}", self.floor.reason);
             return Link::new(1, "entropy of the lines", None, (0, 0), why);
         };
         let why = format!("no model can do with less; {}", self.floor.reason);
-        match modelled_lines {
+        match self.modelled_lines {
             0 => Link::new(
                 1,
                 "entropy of the lines",
-                Some(entropy * lines as f64),
-                (lines, 0),
+                Some(entropy * self.lines as f64),
+                (self.lines, 0),
                 why,
             ),
             n => self.of_modelled(1, "entropy of the lines", Some(entropy * n as f64), why),
@@ -111,7 +105,7 @@ impl Facts<'_> {
     }
 
     fn losses(&self) -> [Link; 2] {
-        let bits = |nats: f64| nats * self.corpus.tokens as f64 / std::f64::consts::LN_2;
+        let bits = |nats: f64| nats * self.tokens as f64 / std::f64::consts::LN_2;
         let names = ["training loss", "validation loss"];
         let Some((log, last)) = self.log.and_then(|log| Some((log, log.records.last()?))) else {
             return names.map(|name| self.of_modelled(2, name, None, format!("not known: {}", self.no_log)));
@@ -144,7 +138,7 @@ impl Facts<'_> {
         let floating = self.sample.and_then(|sample| sample.floating.as_ref());
         let unrounded = self.sample.map(|sample| &sample.unrounded);
         let missing = self.sample.and_then(|sample| sample.floating_missing);
-        let integer = match self.corpus.tokens {
+        let integer = match self.tokens {
             0 => format!("not known: {NOTHING_CODED}"),
             _ => "every probability rounded to 20 binary places, at least 2^-20; over all lines".into(),
         };
@@ -170,7 +164,7 @@ impl Facts<'_> {
         estimate: Result<&Estimate, &str>,
         what: &str,
     ) -> Link {
-        let lines = self.corpus.modelled_lines as f64;
+        let lines = self.modelled_lines as f64;
         match estimate {
             Err(missing) => self.of_modelled(link, name, None, format!("not known: {missing}")),
             Ok(estimate) => {
@@ -200,13 +194,7 @@ impl Facts<'_> {
             modelled_blocks,
             ..
         } = *self.archive;
-        let CorpusFacts {
-            lines,
-            modelled_lines,
-            tokens,
-            ..
-        } = *self.corpus;
-        let coder = match tokens {
+        let coder = match self.tokens {
             0 => format!("not known: {NOTHING_CODED}"),
             _ => format!(
                 "the coder's rounding, and up to 8 bytes to end each of its streams ({})",
@@ -227,9 +215,19 @@ impl Facts<'_> {
             (None, Some(_)) => "; never less than xz -9e takes".into(),
             (None, None) => String::new(),
         };
-        let all_tokens = if modelled_lines == lines { tokens } else { 0 };
+        let all_tokens = if self.modelled_lines == self.lines {
+            self.tokens
+        } else {
+            0
+        };
         let of_all = |link, name, bytes: u64, why| {
-            Link::new(link, name, Some(8.0 * bytes as f64), (lines, all_tokens), why)
+            Link::new(
+                link,
+                name,
+                Some(8.0 * bytes as f64),
+                (self.lines, all_tokens),
+                why,
+            )
         };
         [
             self.of_modelled(6, "range coder", Some(8.0 * coded_bytes as f64), coder),
@@ -265,5 +263,113 @@ impl Link {
         };
         self.difference_bits = Some(bits - before);
         self.difference_percent = (before > 0.0).then(|| 100.0 * (bits / before - 1.0));
+    }
+}
+
+/// Whether "loss is compression rate" holds on a corpus.
+#[derive(Clone, Debug, Serialize)]
+pub struct Claim {
+    /// Whether what the range coder wrote is within 0.01 % of the cross-entropy; none if the model
+    /// coded nothing.
+    pub holds: Option<bool>,
+    /// How far apart they are, in per cent.
+    pub percent: Option<f64>,
+    /// The verdict in words.
+    pub sentence: String,
+}
+
+/// Links 5 and 6 agree this well where the claim holds, in per cent.
+const CLAIMED_PERCENT: f64 = 0.01;
+
+impl Facts<'_> {
+    /// The closing sentences.
+    pub fn claim(&self) -> Claim {
+        if self.tokens == 0 {
+            return Claim {
+                holds: None,
+                percent: None,
+                sentence: self.nothing_to_weigh(),
+            };
+        }
+        let written = 8.0 * self.archive.coded_bytes as f64;
+        let apart = 100.0 * (written / self.integer_bits - 1.0).abs();
+        let holds = apart <= CLAIMED_PERCENT;
+        let mut sentence = format!(
+            "The claim holds on this file to {} %{}: by the loss it has {} bits, and the coder wrote {}.",
+            percent(apart),
+            if holds { "" } else { " only, not to 0.01 %" },
+            grouped(self.integer_bits.round() as u64),
+            grouped(written as u64)
+        );
+        if !holds {
+            sentence += " Ending a stream weighs that much in so short a file.";
+        }
+        sentence += &if self.lines == self.modelled_lines {
+            self.whole_archive()
+        } else {
+            self.part_of_archive()
+        };
+        Claim {
+            holds: Some(holds),
+            percent: Some(apart),
+            sentence,
+        }
+    }
+
+    fn nothing_to_weigh(&self) -> String {
+        let (archive, lines) = (self.archive, self.lines);
+        if lines == 0 {
+            return "There is nothing to weigh the claim on: the file is empty.".into();
+        }
+        let others = archive.beside_bytes + archive.fallback_bytes;
+        let share = 100.0 * others as f64 / archive.bytes as f64;
+        format!(
+            "The claim cannot be weighed on this file: the model coded none of its {} lines; {} % of the archive is what \
+             zstd made of them, or they themselves.",
+            grouped(lines),
+            percent(share)
+        )
+    }
+
+    /// How the archive compares with loss, entropy and the training's loss, where it holds nothing but
+    /// modelled lines.
+    fn whole_archive(&self) -> String {
+        let bits = 8.0 * self.archive.bytes as f64;
+        let above = |of: f64| 100.0 * (bits / of - 1.0);
+        let mut text = format!(
+            " With all framing the archive is {} % larger than the loss",
+            percent(above(self.integer_bits))
+        );
+        if let Some(entropy) = self.floor.bits_per_line {
+            let above = above(entropy * self.lines as f64);
+            let side = if above < 0.0 { "below" } else { "above" };
+            text += &format!(", {} % {side} the entropy of the lines", percent(above.abs()));
+        }
+        text.push('.');
+        let learned_it = |log: &&TrainingLog| {
+            log.settings.distribution.is_some() && log.settings.distribution == self.floor.distribution
+        };
+        if let Some(last) = self.log.filter(learned_it).and_then(|log| log.records.last()) {
+            let foretold = last.validation_loss * self.tokens as f64 / std::f64::consts::LN_2;
+            text += &format!(
+                " The training ended with a validation loss of {:.6} nats a token, which is {} bytes for these lines; the \
+                 archive has {} ({}).",
+                last.validation_loss,
+                grouped((foretold / 8.0).round() as u64),
+                grouped(self.archive.bytes),
+                signed_percent(above(foretold))
+            );
+        }
+        text
+    }
+
+    fn part_of_archive(&self) -> String {
+        let others = self.archive.beside_bytes + self.archive.fallback_bytes;
+        format!(
+            " That is about {} of {} lines; what the model cannot code takes {} % of the archive.",
+            grouped(self.modelled_lines),
+            grouped(self.lines),
+            percent(100.0 * others as f64 / self.archive.bytes as f64)
+        )
     }
 }

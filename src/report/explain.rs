@@ -26,6 +26,16 @@ pub struct TokenAccount {
     pub distribution: Vec<(String, f64)>,
 }
 
+/// A symbol as one character.
+pub fn glyph(symbol: &str) -> char {
+    match symbol {
+        END => '\u{23ce}',
+        " " => '\u{2423}',
+        symbol if symbol.chars().count() > 1 => '^',
+        symbol => symbol.chars().next().unwrap_or('?'),
+    }
+}
+
 impl TokenAccount {
     /// The likeliest symbols that did not come.
     pub fn runners_up(&self) -> impl Iterator<Item = &(String, f64)> {

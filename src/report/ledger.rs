@@ -1,8 +1,8 @@
 //! What is noted while a corpus is coded, token by token, on the threads that code, and added up in
 //! order. Memory is bounded: a block's notes, and what is kept of all blocks together.
 
-use super::ArchiveFacts;
-use super::curve::Curve;
+use super::code_length::Curve;
+use super::facts::ArchiveFacts;
 use crate::archive::{BlockKind, BlockObserver, BlockParts, Observer};
 use crate::coding::TokenObserver;
 use crate::network::Slots;

@@ -13,6 +13,19 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
+/// So many of something: `1 line`, `2 lines`.
+pub fn count(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// A number with some decimals, or a dash where there is none.
+pub fn decimal(x: Option<f64>, places: usize) -> String {
+    x.map_or(DASH.into(), |x| format!("{x:.places$}"))
+}
+
+/// Stands where a number is not known.
+pub(super) const DASH: &str = "–";
+
 /// A difference to the nearest integer, with its sign.
 pub fn signed(x: f64) -> String {
     let sign = if x.round() < 0.0 { '-' } else { '+' };

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use surprisal::report::figures::{self, Figure};
+use surprisal::report::{Account, FIGURES, sections, to_html};
 
 use crate::cli::output::{Content, Guard, Output, Target};
 
@@ -26,7 +26,7 @@ impl Files {
         let mut figures = Vec::new();
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            for &name in figures::NAMES.iter().chain(&figures::LEARNING_NAMES) {
+            for name in FIGURES {
                 let target = Target::File(folder.join(format!("{name}.svg")));
                 figures.push((name, guard.open(&target, Content::Text)?));
             }
@@ -34,19 +34,21 @@ impl Files {
         Ok(Self { page, figures })
     }
 
-    /// Writes what was asked for: `page` makes the page.
+    /// Writes what was asked for of the account of a corpus called `name`.
     ///
     /// # Errors
     /// If that fails; no file is left unfinished.
-    pub fn write(self, figures: &[Figure], page: impl FnOnce(&[Figure]) -> String) -> Result<()> {
+    pub fn write(self, name: &str, account: &Account) -> Result<()> {
         if let Some(mut output) = self.page {
-            let written = output.write_all(page(figures).as_bytes());
+            let written = output.write_all(to_html(name, account).as_bytes());
             written.context("cannot write the page")?;
             output.finish(None)?;
         }
+        let sections = sections(account);
         for (name, mut output) in self.figures {
-            if let Some(figure) = figures.iter().find(|figure| figure.name == name) {
-                let written = output.write_all(figure.to_svg_file().as_bytes());
+            let section = sections.iter().find(|section| section.name == name);
+            if let Some(svg) = section.and_then(|section| section.to_svg_file()) {
+                let written = output.write_all(svg.as_bytes());
                 written.with_context(|| format!("cannot write {name}.svg"))?;
                 output.finish(None)?;
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use surprisal::archive::MAGIC;
-use surprisal::report::learning::LearningWatch;
+use surprisal::report::LearningWatch;
 use surprisal::{DecompressOptions, Decompressor, Level, Model};
 use tempfile::NamedTempFile;
 

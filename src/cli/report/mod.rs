@@ -3,18 +3,13 @@
 mod files;
 mod input;
 mod learning;
-mod learning_text;
-mod text;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::json;
 use surprisal::network::Device;
-use surprisal::report::figures;
-use surprisal::report::learning::LearningAccount;
-use surprisal::report::{Account, Peer, PeerResult, Reporter, learning_page, page};
+use surprisal::report::{Account, Peer, PeerResult, Reporter, to_json, to_text};
 
 use super::input::for_each_chunk;
 use super::learning::LearnerOptions;
@@ -45,25 +40,22 @@ Examples:
   surprisal corpus --lines 100000 | surprisal report --json | jq .claim
   surprisal report --learn=pico,tiny,nano sums.txt --html learning.html
 
---json prints one object: file; model (name, identity, parameters); corpus (bytes, lines,
-modelled_lines, tokens); floor (distribution, bits_per_line, bits_by_position,
-resolution_bits_per_line, reason); links: link, name, bits, bits_per_line, bits_per_token, nats_per_token, bytes, standard_error_bits,
-difference_bits and difference_percent (to the last link that is known), why; claim (holds,
-percent, sentence); sample (floating and unrounded: lines, stride, and in bits a
-line bits, integer_bits, above_integer, standard_error; floating_missing); archive (bytes, coded_bytes, beside_bytes, fallback_bytes,
-framing_bytes, blocks of each kind); two_part (model_bytes, bytes_per_line, xz, break_even_lines);
+--json prints one object: file; corpus (bytes, lines, digits of an operand, and by a model modelled_lines and tokens); floor
+(distribution, bits_per_line, bits_by_position, resolution_bits_per_line, reason) and floor_bytes; threads; peers (name, bytes,
+seconds). What is not known is null. By a model it has: model (name, identity, parameters); links: link, name, bits, bits_per_line,
+bits_per_token, nats_per_token, bytes, standard_error_bits, difference_bits and difference_percent (to the last link that is
+known), why; claim (holds, percent, sentence); sample (floating and unrounded: lines, stride, and in bits a
+line bits, integer_bits, above_integer, standard_error; floating_missing); archive (bytes, coded_bytes, beside_bytes,
+fallback_bytes, framing_bytes, blocks of each kind); two_part (model_bytes, bytes_per_line, xz, break_even_lines);
 positions: position, label, tokens, bits, aleatoric_bits, epistemic_bits, worst_bits, worst_line,
 worst_text; worst_lines and sample_lines: line, text, bits, tokens as `explain` has them;
-code_length (lines, bits); seconds and threads; peers (name, bytes, seconds). What is not known is null.
+code_length (lines, bits); seconds.
 
-With --learn, or of an archive that was coded while learning, the object has: file; corpus (bytes,
-lines, digits); floor (as above) and floor_bytes; runs: preset, parameters, settings, modelled_lines, tokens, loss_bytes,
-slot_bytes, coded_above_loss_percent, holds, archive (as above), above_floor_bytes, seconds,
+With --learn, or of an archive that was coded while learning, it has: runs: preset, parameters, settings, modelled_lines,
+tokens, loss_bytes, slot_bytes, coded_above_loss_percent, holds, sentence, archive (as above), above_floor_bytes, seconds,
 megabytes_per_second, window_lines, batches, steps (batches that a step was taken on), windows (lines, window_lines, batches, steps,
-tokens, bits, slot_bits, bits_by_position),
-positions (position, label, aleatoric_bits, last_bits, emerges_at), code_length; bundled, the
-two-part code (model, model_bytes, archive_bytes, seconds); peers; recorded (name, lines, bytes, scaled_bytes);
-threads.")]
+tokens, bits, slot_bits, bits_by_position), positions (position, label, aleatoric_bits, last_bits, emerges_at), code_length; and
+bundled, the two-part code (model, model_bytes, archive_bytes, seconds).")]
 pub struct Args {
     /// A text or an archive; none or - is stdin
     #[arg(value_name = "CORPUS")]
@@ -100,12 +92,6 @@ pub struct Args {
     running: Running,
 }
 
-/// An account of either kind.
-enum Made {
-    Account(Box<Account>),
-    Learning(Box<LearningAccount>),
-}
-
 impl Args {
     /// Makes the account and prints it.
     pub fn run(&self) -> Result<()> {
@@ -116,23 +102,12 @@ impl Args {
         if self.learn.is_some() && self.device.is_cuda() {
             return Err(usage("--learn runs on the CPU: leave --device out"));
         }
-        let text = match self.make(&file).with_context(|| name.clone())? {
-            Made::Account(account) => {
-                let figures = figures::all(&account);
-                files.write(&figures, |figures| page(&name, &account, figures))?;
-                match self.json {
-                    true => to_json(&file, &account),
-                    false => text::to_text(&name, &account),
-                }
-            }
-            Made::Learning(account) => {
-                let figures = figures::of_learning(&account);
-                files.write(&figures, |figures| learning_page(&name, &account, figures))?;
-                match self.json {
-                    true => to_json(&file, &account),
-                    false => learning_text::to_text(&name, &account),
-                }
-            }
+        let account = self.make(&file).with_context(|| name.clone())?;
+        files.write(&name, &account)?;
+        let text = if self.json {
+            to_json(&file.to_string_lossy(), &account)
+        } else {
+            to_text(&name, &account)
         };
         std::io::stdout()
             .write_all(text.as_bytes())
@@ -140,7 +115,7 @@ impl Args {
     }
 
     /// Makes the account that the corpus and the options ask for.
-    fn make(&self, file: &Path) -> Result<Made> {
+    fn make(&self, file: &Path) -> Result<Account> {
         let is_read_again = self.measures_peers() || self.learn.is_some();
         let device = self.device.open()?;
         let decoding = self.running.decompress_options(&device);
@@ -151,28 +126,31 @@ impl Args {
             is_read_again,
             self.running.progress(),
         )?;
-        if self.learn.is_some() || corpus.is_learned() {
-            return Ok(Made::Learning(Box::new(self.learning(file, corpus)?)));
+        if self.learn.is_none() && !corpus.is_learned() {
+            return self.by_model(file, corpus, device);
         }
-        Ok(Made::Account(Box::new(self.account(file, corpus, device)?)))
+        let (survey, learners, rereadable) =
+            learning::learners(file, corpus, self.learn.as_ref(), &self.learner, &self.running)?;
+        let peers = self.peer_results(&rereadable)?;
+        let threads = self.running.threads();
+        Ok(Account::of_learners(&survey, learners, peers, threads))
     }
 
     fn measures_peers(&self) -> bool {
         self.peers || !self.no_peers && (self.html.is_some() || self.svg.is_some())
     }
 
-    fn account(&self, file: &Path, mut corpus: Corpus, device: Device) -> Result<Account> {
+    fn by_model(&self, file: &Path, mut corpus: Corpus, device: Device) -> Result<Account> {
         let threads = self.running.threads();
         let coder = model_on_device(corpus.model(), &device);
         self.running.announce(file, &coder)?;
         let mut reporter = Reporter::on(device.clone(), corpus.model(), threads)?;
-        for_each_chunk(&mut corpus, "cannot read it", |data| {
-            reporter.write_all(data).context("cannot code it")
+        for_each_chunk(&mut corpus, "cannot read it", |chunk| {
+            reporter.write_all(chunk).context("cannot code it")
         })?;
         let coded = reporter.finish()?;
         super::tell_failure(&device);
-        let rereadable = corpus.into_rereadable();
-        let results = self.peer_results(&rereadable)?;
+        let results = self.peer_results(&corpus.into_rereadable())?;
         Ok(coded.account(results)?)
     }
 
@@ -210,10 +188,4 @@ fn measure(corpus: &Rereadable, threads: usize, progress_shown: bool) -> Result<
     })?;
     results.sort_by_key(|result| result.bytes);
     Ok(results)
-}
-
-fn to_json(file: &Path, account: &impl serde::Serialize) -> String {
-    let mut value = serde_json::to_value(account).expect("plain data");
-    value["file"] = json!(file.to_string_lossy());
-    value.to_string() + "\n"
 }

@@ -1,8 +1,10 @@
 //! The learning curve: batches put together into windows of lines, and when a position emerges.
 
+use std::f64::consts::LN_2;
+
 use serde::Serialize;
 
-use crate::learner::BatchRecord;
+use crate::learner::{BatchRecord, StepRecord};
 
 /// The fewest lines of a window.
 pub const WINDOW: u64 = 1024;
@@ -11,8 +13,8 @@ pub const EMERGED_BITS: f64 = 0.1;
 /// The most windows: when there are so many, neighbours become one.
 const MOST: usize = 4096;
 
-/// Some lines that followed each other.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Batches that followed each other, added up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LearningWindow {
     /// Lines that were learned from up to its end.
     pub lines: u64,
@@ -28,45 +30,48 @@ pub struct LearningWindow {
     pub bits: f64,
     /// Bits of the slots of the same tokens.
     pub slot_bits: f64,
-    /// Mean bits of a token at each position; 0 where no line has it.
-    pub bits_by_position: Vec<f64>,
-    /// Tokens at each position.
+    /// Bits and tokens at each position; JSON has mean bits of a token, 0 where no line has the position.
+    #[serde(rename = "bits_by_position", serialize_with = "means")]
+    pub positions: Vec<(f64, u64)>,
+    /// The last step.
     #[serde(skip)]
-    pub tokens_by_position: Vec<u64>,
+    pub last_step: Option<StepRecord>,
+    /// Cosines of the gradients of a batch's halves: how many were asked, and their sum.
+    #[serde(skip)]
+    cosines: (u32, f64),
+}
+
+fn means<S: serde::Serializer>(positions: &[(f64, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        positions
+            .iter()
+            .map(|&(bits, tokens)| bits / tokens.max(1) as f64),
+    )
+}
+
+impl From<&BatchRecord> for LearningWindow {
+    fn from(batch: &BatchRecord) -> Self {
+        let bits = |&(nats, tokens): &(f64, u32)| (nats / LN_2, u64::from(tokens));
+        let cosine = batch.step.and_then(|step| step.agreement);
+        Self {
+            window_lines: batch.lines as u64,
+            batches: 1,
+            steps: u64::from(batch.step.is_some()),
+            tokens: batch.tokens(),
+            bits: batch.nats() / LN_2,
+            slot_bits: batch.slot_bits,
+            positions: batch.by_position.iter().map(bits).collect(),
+            last_step: batch.step,
+            cosines: cosine.map_or((0, 0.0), |cosine| (1, cosine)),
+            ..Self::default()
+        }
+    }
 }
 
 impl LearningWindow {
-    /// Bits a line.
-    pub fn bits_per_line(&self) -> f64 {
-        self.bits / self.window_lines.max(1) as f64
-    }
-}
-
-/// A window that is being added up.
-#[derive(Clone, Debug, Default)]
-struct Sums {
-    lines: u64,
-    batches: u64,
-    steps: u64,
-    slot_bits: f64,
-    /// Bits and tokens of each position.
-    positions: Vec<(f64, u64)>,
-}
-
-impl Sums {
-    fn of(batch: &BatchRecord) -> Self {
-        let bits = |&(nats, tokens): &(f64, u32)| (nats / std::f64::consts::LN_2, u64::from(tokens));
-        Self {
-            lines: batch.lines as u64,
-            batches: 1,
-            steps: u64::from(batch.step.is_some()),
-            slot_bits: batch.slot_bits,
-            positions: batch.by_position.iter().map(bits).collect(),
-        }
-    }
-
-    fn merge(&mut self, later: &Self) {
-        self.lines += later.lines;
+    /// Adds what followed; [`LearningWindow::close`] makes the sums over positions.
+    pub fn merge(&mut self, later: &Self) {
+        self.window_lines += later.window_lines;
         self.batches += later.batches;
         self.steps += later.steps;
         self.slot_bits += later.slot_bits;
@@ -76,22 +81,34 @@ impl Sums {
             sum.0 += bits;
             sum.1 += tokens;
         }
+        self.last_step = later.last_step.or(self.last_step);
+        self.cosines.0 += later.cosines.0;
+        self.cosines.1 += later.cosines.1;
     }
 
-    /// As plain data, behind so many lines.
-    fn window(&self, before: u64) -> LearningWindow {
-        let mean = |&(bits, tokens): &(f64, u64)| bits / tokens.max(1) as f64;
-        LearningWindow {
-            lines: before + self.lines,
-            window_lines: self.lines,
-            batches: self.batches,
-            steps: self.steps,
-            tokens: self.positions.iter().map(|&(_, tokens)| tokens).sum(),
-            bits: self.positions.iter().map(|&(bits, _)| bits).sum(),
-            slot_bits: self.slot_bits,
-            bits_by_position: self.positions.iter().map(mean).collect(),
-            tokens_by_position: self.positions.iter().map(|&(_, tokens)| tokens).collect(),
-        }
+    /// Nothing more is to be added; `before` lines were learned from before it.
+    pub fn close(&mut self, before: u64) {
+        self.lines = before + self.window_lines;
+        self.tokens = self.positions.iter().map(|&(_, tokens)| tokens).sum();
+        self.bits = self.positions.iter().map(|&(bits, _)| bits).sum();
+    }
+
+    /// Mean bits of a token at a position, if a line has it.
+    pub fn bits_at(&self, position: usize) -> Option<f64> {
+        let (bits, tokens) = self.positions.get(position)?;
+        (*tokens > 0).then(|| bits / *tokens as f64)
+    }
+
+    /// The mean cosine of the gradients of a batch's halves, where it was asked.
+    pub fn agreement(&self) -> Option<f64> {
+        let (count, sum) = self.cosines;
+        (count > 0).then(|| sum / f64::from(count))
+    }
+
+    /// Bits a line of some windows together.
+    pub(super) fn bits_per_line(windows: &[Self]) -> f64 {
+        let lines: u64 = windows.iter().map(|window| window.window_lines).sum();
+        windows.iter().map(|window| window.bits).sum::<f64>() / lines.max(1) as f64
     }
 }
 
@@ -99,29 +116,29 @@ impl Sums {
 pub(super) struct Windows {
     /// Lines of a window: a batch more at most.
     size: u64,
-    open: Sums,
-    closed: Vec<Sums>,
+    open: LearningWindow,
+    closed: Vec<LearningWindow>,
 }
 
 impl Default for Windows {
     fn default() -> Self {
         Self {
             size: WINDOW,
-            open: Sums::default(),
+            open: LearningWindow::default(),
             closed: Vec::new(),
         }
     }
 }
 
 impl Windows {
-    pub fn add(&mut self, batch: &BatchRecord) {
-        self.open.merge(&Sums::of(batch));
-        if self.open.lines < self.size {
+    pub fn add(&mut self, batch: &LearningWindow) {
+        self.open.merge(batch);
+        if self.open.window_lines < self.size {
             return;
         }
         self.closed.push(std::mem::take(&mut self.open));
         if self.closed.len() == MOST {
-            let pair = |pair: &[Sums]| {
+            let pair = |pair: &[LearningWindow]| {
                 let mut sums = pair[0].clone();
                 pair[1..].iter().for_each(|later| sums.merge(later));
                 sums
@@ -135,16 +152,15 @@ impl Windows {
     pub fn finish(mut self) -> (u64, Vec<LearningWindow>) {
         match self.closed.last_mut() {
             Some(last) => last.merge(&self.open),
-            None if self.open.lines > 0 => self.closed.push(self.open),
+            None if self.open.window_lines > 0 => self.closed.push(self.open),
             None => {}
         }
         let mut before = 0;
-        let window = |sums: &Sums| {
-            let window = sums.window(before);
+        for window in &mut self.closed {
+            window.close(before);
             before = window.lines;
-            window
-        };
-        (self.size, self.closed.iter().map(window).collect())
+        }
+        (self.size, self.closed)
     }
 }
 
@@ -154,10 +170,10 @@ impl Windows {
 pub(super) fn emergence(windows: &[LearningWindow], position: usize, aleatoric: f64) -> Option<u64> {
     let mut line = None;
     for window in windows.iter().rev() {
-        if window.tokens_by_position.get(position).copied().unwrap_or(0) == 0 {
+        let Some(bits) = window.bits_at(position) else {
             continue;
-        }
-        if window.bits_by_position[position] >= aleatoric + EMERGED_BITS {
+        };
+        if bits >= aleatoric + EMERGED_BITS {
             break;
         }
         line = Some(window.lines - window.window_lines + 1);
@@ -180,13 +196,14 @@ mod tests {
         windows.finish().1
     }
 
-    fn batch(lines: u32, bits: f64) -> BatchRecord {
-        BatchRecord {
+    fn batch(lines: u32, bits: f64) -> LearningWindow {
+        (&BatchRecord {
             lines: lines as usize,
             by_position: vec![(f64::from(lines) * bits * std::f64::consts::LN_2, lines)],
             slot_bits: f64::from(lines) * bits,
             ..BatchRecord::default()
-        }
+        })
+            .into()
     }
 
     #[test]
@@ -206,7 +223,7 @@ mod tests {
     #[test]
     fn windows_without_a_position_say_nothing_of_it() {
         let mut windows = curve(&[3.0, 0.05, 3.0, 0.05]);
-        windows[2].tokens_by_position[0] = 0;
+        windows[2].positions[0] = (0.0, 0);
         assert_eq!(emergence(&windows, 0, 0.0), Some(1024 + 1));
         assert_eq!(emergence(&windows, 1, 0.0), None);
     }
@@ -218,7 +235,11 @@ mod tests {
         let (size, windows) = windows.finish();
         let lines: Vec<_> = windows.iter().map(|w| (w.lines, w.window_lines)).collect();
         assert_eq!((size, &lines[..]), (1024, &[(1032, 1032), (2400, 1368)][..]));
-        assert!(windows.iter().all(|w| (w.bits_per_line() - 1.0).abs() < 1e-12));
+        assert!(
+            windows
+                .iter()
+                .all(|w| (LearningWindow::bits_per_line(std::slice::from_ref(w)) - 1.0).abs() < 1e-12)
+        );
         let (_, short) = {
             let mut windows = Windows::default();
             windows.add(&batch(5, 2.0));

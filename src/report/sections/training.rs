@@ -1,10 +1,10 @@
 //! How the loss fell while the model was trained, and when it began to add.
 
-use super::canvas::Canvas;
-use super::scale::Scale;
-use super::{Figure, row};
 use crate::model::training_log::{EmergenceDetector, Event, Record, TrainingLog};
-use crate::report::{Account, grouped};
+use crate::report::canvas::{Canvas, Scale, groups};
+use crate::report::modelled::ModelRun;
+use crate::report::numbers::{decimal, grouped};
+use crate::report::section::{Brief, Figure, Section, Table};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
@@ -18,10 +18,23 @@ const ACCURACY: (f64, f64) = (456.0, 536.0);
 /// The most records in the table.
 const TABLE_ROWS: usize = 24;
 
-/// The figure; none if the model brought no log.
-pub fn figure(account: &Account) -> Option<Figure> {
-    let log = account.training.as_ref()?;
-    let last = log.records.last()?;
+/// The section; none if the model brought no log.
+pub fn section(run: &ModelRun) -> Option<Section> {
+    let log = run.training.as_ref()?;
+    Some(Section {
+        name: "training",
+        title: format!("How {} learned", run.model.name),
+        caption: "Training loss is taken before each step learns from its lines. Emergence begins at the first evaluation with more \
+                  than 1 % of the sums right, and ends at the first of five in a row with at least 99 %."
+            .into(),
+        note: String::new(),
+        table: table(log),
+        figure: Some(figure(log, log.records.last()?)),
+        brief: Brief::Nothing,
+    })
+}
+
+fn figure(log: &TrainingLog, last: &Record) -> Figure {
     let floor = log.settings.distribution.map(|d| d.floor_nats_per_token());
     let x = Scale::linear((0.0, last.lines as f64), (LEFT, RIGHT));
     let mut canvas = Canvas::new();
@@ -40,9 +53,10 @@ pub fn figure(account: &Account) -> Option<Figure> {
             _ => 42.0,
         };
         canvas.line("dash", (at, y + 4.0), (at, bottom));
-        let (class, x) = match at < MIDDLE {
-            true => ("", at + 5.0),
-            false => ("end", at - 5.0),
+        let (class, x) = if at < MIDDLE {
+            ("", at + 5.0)
+        } else {
+            ("end", at - 5.0)
         };
         let label = format!("{what}: {} lines", grouped(lines));
         canvas.text(class, (x, y), &label);
@@ -53,17 +67,11 @@ pub fn figure(account: &Account) -> Option<Figure> {
     }
     accuracy(&mut canvas, &x, &log.records);
     canvas.x_axis(&x, (bottom - 1.0, bottom), "lines seen");
-    Some(Figure {
-        name: "training",
-        title: format!("How {} learned", account.model.name),
-        caption: "Training loss is taken before each step learns from its lines. Emergence begins at the first evaluation with more \
-                  than 1 % of the sums right, and ends at the first of five in a row with at least 99 %."
-            .into(),
+    Figure {
         description: describe(log, floor, &marks),
-        table: table(log),
         size: (WIDTH, bottom + 46.0),
         body: canvas.finish(),
-    })
+    }
 }
 
 const BEGINS: &str = "emergence begins";
@@ -184,27 +192,23 @@ fn describe(log: &TrainingLog, floor: Option<f64>, marks: &[(&str, u64)]) -> Str
     text + "."
 }
 
-fn table(log: &TrainingLog) -> Vec<Vec<String>> {
-    let every = log.records.len().div_ceil(TABLE_ROWS);
-    let last = log.records.len() - 1;
-    let some = log.records.iter().enumerate();
-    let some = some.filter(|(index, _)| *index == last || (index + 1) % every == 0);
-    let number = |x: Option<f64>, places: usize| x.map_or("–".into(), |x| format!("{x:.places$}"));
-    let rows = some.map(|(_, r)| {
+fn table(log: &TrainingLog) -> Table {
+    let rows = groups(&log.records, TABLE_ROWS).map(|records| {
+        let r = &records[records.len() - 1];
         vec![
             grouped(r.lines),
             format!("{:.6}", r.train_loss),
             format!("{:.6}", r.validation_loss),
-            number(r.excess, 6),
-            number(r.sum_accuracy.map(|a| 100.0 * a), 2),
+            decimal(r.excess, 6),
+            decimal(r.sum_accuracy.map(|a| 100.0 * a), 2),
         ]
     });
-    let head = row([
+    let head = [
         "lines seen",
         "training loss",
         "validation loss",
         "above the floor",
         "sums right, %",
-    ]);
-    std::iter::once(head).chain(rows).collect()
+    ];
+    Table::new(head, rows)
 }

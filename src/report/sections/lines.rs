@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
-use super::canvas::{Canvas, escape};
-use super::{Figure, row};
-use crate::report::{Account, END, LineAccount, TokenAccount, grouped};
+use crate::report::canvas::{Canvas, escape};
+use crate::report::explain::{LineAccount, TokenAccount, glyph};
+use crate::report::modelled::ModelRun;
+use crate::report::numbers::{DASH, grouped};
+use crate::report::section::{Brief, Figure, Section, Table};
 
 const LEFT: f64 = 100.0;
 const HEIGHT: f64 = 22.0;
@@ -19,15 +21,29 @@ const SYMBOLS: usize = 14;
 /// Bits from which a token is a surprise, not chance.
 const SURPRISE: f64 = 4.0;
 
-/// The figure; none if the model coded nothing.
-pub fn figure(account: &Account) -> Option<Figure> {
-    let worst = &account.worst_lines[..WORST.min(account.worst_lines.len())];
+/// The section; none if the model coded nothing.
+pub fn section(run: &ModelRun) -> Option<Section> {
+    let worst = &run.worst_lines[..WORST.min(run.worst_lines.len())];
     let groups = [
-        ("Lines from all over the corpus", &account.sample_lines[..]),
+        ("Lines from all over the corpus", &run.sample_lines[..]),
         ("The lines that cost most", worst),
     ];
     let all = groups.iter().flat_map(|(_, lines)| lines.iter());
     let longest = all.clone().map(|line| line.tokens.len()).max()?.min(TOKENS);
+    Some(Section {
+        name: "lines",
+        title: "The surprisal of every token of some lines".into(),
+        caption: "The stronger the colour, the more bits a token costs: blue up to 4, what chance costs, orange beyond. Point at a \
+                  token to see what the model expected; the symbol that came is orange."
+            .into(),
+        note: String::new(),
+        table: table(all),
+        figure: Some(figure(run, groups, longest)),
+        brief: Brief::Lines(worst_lines(&run.worst_lines)),
+    })
+}
+
+fn figure(run: &ModelRun, groups: [(&str, &[LineAccount]); 2], longest: usize) -> Figure {
     let width = (680.0 / longest as f64).clamp(11.0, 24.0);
     let total = (LEFT + width * longest as f64 + 4.0).max(600.0);
     let mut canvas = Canvas::new();
@@ -45,17 +61,11 @@ pub fn figure(account: &Account) -> Option<Figure> {
         }
         top += 10.0;
     }
-    Some(Figure {
-        name: "lines",
-        title: "The surprisal of every token of some lines".into(),
-        caption: "The stronger the colour, the more bits a token costs: blue up to 4, what chance costs, orange beyond. Point at a \
-                  token to see what the model expected; the symbol that came is orange."
-            .into(),
-        description: describe(account),
-        table: table(all),
+    Figure {
+        description: describe(run),
         size: (total, panel + PANEL),
         body: canvas.finish(),
-    })
+    }
 }
 
 /// How a number of bits looks: a class and an opacity.
@@ -105,16 +115,6 @@ fn draw(canvas: &mut Canvas, line: &LineAccount, at: (f64, f64), room: (f64, f64
     }
 }
 
-/// A symbol as one character.
-fn glyph(symbol: &str) -> char {
-    match symbol {
-        END => '\u{23ce}',
-        " " => '\u{2423}',
-        symbol if symbol.chars().count() > 1 => '^',
-        symbol => symbol.chars().next().unwrap_or('?'),
-    }
-}
-
 /// What was expected at a token, for the panel: bars of the likeliest symbols.
 fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> String {
     let mut symbols: Vec<&(String, f64)> = token.distribution.iter().take(SYMBOLS).collect();
@@ -137,7 +137,7 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
     }
     let said = format!(
         "line {}, token {}: {} had probability {:.6}, {:.4} bits",
-        line.line.map_or("–".into(), grouped),
+        line.line.map_or(DASH.into(), grouped),
         token.position + 1,
         token.symbol,
         token.probability,
@@ -155,29 +155,60 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
     )
 }
 
-fn describe(account: &Account) -> String {
+fn describe(run: &ModelRun) -> String {
     let mean =
         |lines: &[LineAccount]| lines.iter().map(|line| line.bits).sum::<f64>() / lines.len().max(1) as f64;
     format!(
         "{} lines from all over the corpus, {:.3} bits each on average, and the lines that cost most, from {:.3} bits \
          down. Each character has a colour, the stronger the more bits it costs; what the model expected in its place \
          shows when it is pointed at. The table has the bits of each line.",
-        account.sample_lines.len(),
-        mean(&account.sample_lines),
-        account.worst_lines.first().map_or(0.0, |line| line.bits),
+        run.sample_lines.len(),
+        mean(&run.sample_lines),
+        run.worst_lines.first().map_or(0.0, |line| line.bits),
     )
 }
 
-fn table<'a>(lines: impl Iterator<Item = &'a LineAccount>) -> Vec<Vec<String>> {
+fn table<'a>(lines: impl Iterator<Item = &'a LineAccount>) -> Table {
     let rows = lines.map(|line| {
         let bits: Vec<String> = line.tokens.iter().map(|t| format!("{:.2}", t.bits)).collect();
         vec![
-            line.line.map_or("–".into(), grouped),
+            line.line.map_or(DASH.into(), grouped),
             line.text.clone(),
             format!("{:.4}", line.bits),
             bits.join(" "),
         ]
     });
-    let head = row(["line", "text", "bits", "bits of each token"]);
-    std::iter::once(head).chain(rows).collect()
+    Table::new(["line", "text", "bits", "bits of each token"], rows)
+}
+
+/// Lines of the text, and tokens of each that are named.
+const TEXT_LINES: usize = 5;
+const TEXT_TOKENS: usize = 3;
+
+/// The lines that cost most, for the text.
+fn worst_lines(lines: &[LineAccount]) -> String {
+    let mut text =
+        "The lines that cost most; under each character its bits, whole ones, * for more than 9:\n"
+            .to_owned();
+    for line in lines.iter().take(TEXT_LINES) {
+        let digit = |bits: f64| match bits.round() {
+            b if b > 9.0 => '*',
+            b => char::from(b'0' + b as u8),
+        };
+        let bits: String = line.tokens.iter().map(|token| digit(token.bits)).collect();
+        let mut worst: Vec<_> = line.tokens.iter().collect();
+        worst.sort_by(|a, b| b.bits.total_cmp(&a.bits));
+        let named = worst.iter().take(TEXT_TOKENS);
+        let named = named.map(|token| format!("{} at {}: {:.3}", token.symbol, token.position, token.bits));
+        writeln!(
+            text,
+            "  line {}, {:.3} bits; most for {}\n    {}\n    {bits}",
+            line.line.map_or(DASH.into(), grouped),
+            line.bits,
+            named.collect::<Vec<_>>().join(", "),
+            line.text.escape_debug()
+        )
+        .expect("memory");
+    }
+    text
 }

@@ -1,9 +1,9 @@
 //! The positions of a line: what chance takes and what is left to learn.
 
-use super::canvas::Canvas;
-use super::scale::Scale;
-use super::{Figure, row};
-use crate::report::{Account, Position};
+use crate::report::canvas::{Canvas, Scale};
+use crate::report::modelled::{ModelRun, Position};
+use crate::report::numbers::{decimal, grouped};
+use crate::report::section::{Brief, Figure, Section, Table};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
@@ -13,37 +13,44 @@ const BOTTOM: f64 = 230.0;
 const REST_TOP: f64 = 310.0;
 const REST_BOTTOM: f64 = 410.0;
 
-/// The figure; none if the model coded nothing.
-pub fn figure(account: &Account) -> Option<Figure> {
-    let positions = &account.positions;
-    if positions.is_empty() {
-        return None;
-    }
-    let split = positions[0].aleatoric_bits.is_some();
+/// The section; none if the model coded nothing.
+pub fn section(run: &ModelRun) -> Option<Section> {
+    let positions = &run.positions;
+    let split = positions.first()?.aleatoric_bits.is_some();
+    let (title, caption) = if split {
+        (
+            "Where in the line the bits are: chance, and what was left to learn",
+            "Mean surprisal over all lines. Aleatoric is the entropy of the token given those before it.",
+        )
+    } else {
+        (
+            "Where in the line the bits are",
+            "Mean surprisal over all lines; what part of it is chance is not known.",
+        )
+    };
+    Some(Section {
+        name: "positions",
+        title: title.into(),
+        caption: caption.into(),
+        note: String::new(),
+        table: table(positions),
+        figure: Some(figure(positions, split)),
+        brief: Brief::Table,
+    })
+}
+
+fn figure(positions: &[Position], split: bool) -> Figure {
     let mut canvas = Canvas::new();
     stacked(&mut canvas, positions, split);
     if split {
         rest(&mut canvas, positions);
     }
-    let title = match split {
-        true => "Where in the line the bits are: chance, and what was left to learn",
-        false => "Where in the line the bits are",
-    };
-    Some(Figure {
-        name: "positions",
-        title: title.into(),
-        caption: match split {
-            true => {
-                "Mean surprisal over all lines. Aleatoric is the entropy of the token given those before it."
-            }
-            false => "Mean surprisal over all lines; what part of it is chance is not known.",
-        }
-        .into(),
+    let bottom = if split { REST_BOTTOM } else { BOTTOM };
+    Figure {
         description: describe(positions),
-        table: table(positions),
-        size: (WIDTH, if split { REST_BOTTOM + 50.0 } else { BOTTOM + 50.0 }),
+        size: (WIDTH, bottom + 50.0),
         body: canvas.finish(),
-    })
+    }
 }
 
 /// Where the bar of a position begins, and how wide it is.
@@ -83,9 +90,10 @@ fn rest(canvas: &mut Canvas, positions: &[Position]) {
     let least = rests.iter().copied().fold(0.0, f64::min);
     let margin = 0.1 * (most - least).max(1e-6);
     let bits = most.max(-least) >= 0.5;
-    let (unit, what) = match bits {
-        true => (1.0, "epistemic bits a token"),
-        false => (1000.0, "epistemic, thousandths of a bit a token"),
+    let (unit, what) = if bits {
+        (1.0, "epistemic bits a token")
+    } else {
+        (1000.0, "epistemic, thousandths of a bit a token")
     };
     let range = (
         unit * (least - if least < 0.0 { margin } else { 0.0 }),
@@ -137,25 +145,42 @@ fn describe(positions: &[Position]) -> String {
     )
 }
 
-fn table(positions: &[Position]) -> Vec<Vec<String>> {
-    let number = |x: Option<f64>| x.map_or("–".into(), |x| format!("{x:.6}"));
-    let rows = positions.iter().map(|p| {
-        vec![
-            p.label.clone(),
-            format!("{:.6}", p.bits),
-            number(p.aleatoric_bits),
-            number(p.epistemic_bits),
-            format!("{:.3}", p.worst_bits),
-            format!("{}: {}", crate::report::grouped(p.worst_line), p.worst_text),
-        ]
-    });
-    let head = row([
+fn table(positions: &[Position]) -> Table {
+    let head = [
         "position",
+        "tokens",
         "bits",
         "aleatoric",
         "epistemic",
-        "worst token, bits",
+        "worst",
         "in line",
-    ]);
-    std::iter::once(head).chain(rows).collect()
+        "which is",
+    ];
+    let row = |p: &Position| {
+        vec![
+            p.label.clone(),
+            grouped(p.tokens),
+            format!("{:.6}", p.bits),
+            decimal(p.aleatoric_bits, 6),
+            decimal(p.epistemic_bits, 6),
+            format!("{:.3}", p.worst_bits),
+            grouped(p.worst_line),
+            p.worst_text.escape_debug().to_string(),
+        ]
+    };
+    // Of all lines, so that parts of lines that only some have count as often as they come.
+    let lines = positions.iter().map(|p| p.tokens).max().unwrap_or(1) as f64;
+    let mean = |of: fn(&Position) -> Option<f64>| {
+        let parts = positions.iter().map(|p| Some(of(p)? * p.tokens as f64));
+        decimal(parts.sum::<Option<f64>>().map(|sum| sum / lines), 6)
+    };
+    let means = [
+        mean(|p| Some(p.bits)),
+        mean(|p| p.aleatoric_bits),
+        mean(|p| p.epistemic_bits),
+    ];
+    let mut line = vec!["a line".to_owned(), String::new()];
+    line.extend(means);
+    line.resize(head.len(), String::new());
+    Table::new(head, positions.iter().map(row).chain([line]))
 }

@@ -1,9 +1,10 @@
 //! The chain as a waterfall: each link's step from the one before.
 
-use super::canvas::Canvas;
-use super::scale::Scale;
-use super::{Figure, row};
-use crate::report::{Account, Link, grouped, signed_percent};
+use crate::report::canvas::{Canvas, Scale};
+use crate::report::chain::Link;
+use crate::report::modelled::ModelRun;
+use crate::report::numbers::{DASH, decimal, grouped, signed, signed_percent};
+use crate::report::section::{Brief, Figure, Section, Table};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 190.0;
@@ -12,13 +13,25 @@ const TOP: f64 = 34.0;
 const ROW: f64 = 34.0;
 const BAR: f64 = 18.0;
 
-/// The figure; none if there is no line.
-pub fn figure(account: &Account) -> Option<Figure> {
-    let links = &account.links;
-    let known: Vec<f64> = links.iter().filter_map(|link| link.bits_per_line).collect();
-    if known.is_empty() {
-        return None;
-    }
+/// The section.
+pub fn section(run: &ModelRun) -> Option<Section> {
+    let links = &run.links;
+    Some(Section {
+        name: "chain",
+        title: "From the entropy of the lines to the bytes on disk".into(),
+        caption: "Each bar is what a link adds to the one before, or saves (green). An arrow leaves the axis. The table says what each \
+                  difference is made of."
+            .into(),
+        note: String::new(),
+        table: table(links),
+        figure: figure(links),
+        brief: Brief::Table,
+    })
+}
+
+/// None if there is no line.
+fn figure(links: &[Link]) -> Option<Figure> {
+    links.iter().find_map(|link| link.bits_per_line)?;
     let scale = scale(links);
     let bottom = TOP + ROW * links.len() as f64;
     let mut canvas = Canvas::new();
@@ -35,13 +48,7 @@ pub fn figure(account: &Account) -> Option<Figure> {
         before = link.bits_per_line.or(before);
     }
     Some(Figure {
-        name: "chain",
-        title: "From the entropy of the lines to the bytes on disk".into(),
-        caption: "Each bar is what a link adds to the one before, or saves (green). An arrow leaves the axis. The table says what each \
-                  difference is made of."
-            .into(),
-        description: describe(account),
-        table: table(links),
+        description: describe(links),
         size: (WIDTH, bottom + 48.0),
         body: canvas.finish(),
     })
@@ -57,10 +64,8 @@ fn scale(links: &[Link]) -> Scale {
     let least = values(7).fold(f64::INFINITY, f64::min);
     let most = |last| values(last).fold(f64::NEG_INFINITY, f64::max);
     let (inner, outer) = (most(6), most(7));
-    let most = match inner - least > 0.0 && outer - least > 6.0 * (inner - least) {
-        true => inner,
-        false => outer,
-    };
+    let leaves = inner - least > 0.0 && outer - least > 6.0 * (inner - least);
+    let most = if leaves { inner } else { outer };
     let margin = 0.12 * (most - least).max(most * 1e-6);
     Scale::linear((least - 1.6 * margin, most + 2.0 * margin), (LEFT, RIGHT))
 }
@@ -104,34 +109,79 @@ fn draw(canvas: &mut Canvas, scale: &Scale, link: &Link, before: Option<f64>, to
     }
 }
 
-fn describe(account: &Account) -> String {
+fn describe(links: &[Link]) -> String {
     let value = |link: &Link| {
         let bits = link.bits_per_line.map(|bits| format!("{bits:.5} bits a line"));
         format!("{}: {}", link.name, bits.unwrap_or("not known".into()))
     };
-    let links: Vec<String> = account.links.iter().map(value).collect();
+    let links: Vec<String> = links.iter().map(value).collect();
     format!("A waterfall of the links of the chain. {}.", links.join("; "))
 }
 
-fn table(links: &[Link]) -> Vec<Vec<String>> {
-    let head = row([
+fn table(links: &[Link]) -> Table {
+    let head = [
         "link",
-        "bits a line",
-        "nats a token",
+        "bits/line",
+        "bits/token",
+        "nats/token",
         "bytes",
-        "to the link before",
-        "why",
-    ]);
-    let number = |x: Option<f64>, places: usize| x.map_or("–".into(), |x| format!("{x:.places$}"));
+        "difference, bits",
+        "%",
+    ];
     let rows = links.iter().map(|link| {
+        let percent = link.difference_percent.map_or(DASH.into(), signed_percent);
         vec![
             format!("{} {}", link.link, link.name),
-            number(link.bits_per_line, 5),
-            number(link.nats_per_token, 6),
-            link.bytes.map_or("–".into(), |b| grouped(b.round() as u64)),
-            link.difference_percent.map_or("–".into(), signed_percent),
-            link.why.clone(),
+            decimal(link.bits_per_line, 5),
+            decimal(link.bits_per_token, 6),
+            decimal(link.nats_per_token, 6),
+            link.bytes
+                .map_or(DASH.into(), |bytes| grouped(bytes.round() as u64)),
+            link.difference_bits.map_or(DASH.into(), signed),
+            percent.trim_end_matches(" %").to_owned(),
         ]
     });
-    std::iter::once(head).chain(rows).collect()
+    Table {
+        remarks: links.iter().map(|link| link.why.clone()).collect(),
+        ..Table::new(head, rows)
+    }
+}
+
+/// Links 3 and 4 beside link 5 on the same lines; none if the model coded nothing.
+pub fn sample(run: &ModelRun) -> Option<Section> {
+    let sample = run.sample.as_ref()?;
+    let networks = [
+        ("float network", sample.floating.as_ref()),
+        ("exact network", Some(&sample.unrounded)),
+    ];
+    let rows = networks.into_iter().filter_map(|(name, estimate)| {
+        let e = estimate?;
+        Some(vec![
+            name.to_owned(),
+            grouped(e.lines),
+            grouped(e.stride),
+            format!("{:.5}", e.bits),
+            format!("{:.5}", e.integer_bits),
+            format!("{:+.5}", e.above_integer),
+            format!("{:.5}", e.standard_error),
+        ])
+    });
+    let head = [
+        "network",
+        "lines",
+        "one in",
+        "bits/line",
+        "by integers",
+        "difference",
+        "standard error",
+    ];
+    Some(Section {
+        name: "sample",
+        title: "Links 3 and 4 beside link 5, on a sample of the lines".into(),
+        caption: String::new(),
+        note: String::new(),
+        table: Table::new(head, rows),
+        figure: None,
+        brief: Brief::Table,
+    })
 }

@@ -1,6 +1,22 @@
 //! The code length as a corpus goes on: few points, whatever its size.
 
-use super::CodeLength;
+use serde::Serialize;
+
+/// A point of the code length.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CodeLength {
+    /// Lines so far.
+    pub lines: u64,
+    /// Bits of their payloads.
+    pub bits: f64,
+}
+
+impl CodeLength {
+    /// Bytes above the entropy of the lines, at so many bits a line.
+    pub(super) fn above(&self, floor: f64) -> f64 {
+        (self.bits - floor * self.lines as f64) / 8.0
+    }
+}
 
 /// The most points that are kept.
 const MOST: usize = 512;

@@ -1,93 +1,36 @@
-//! The account of coding while learning: how the surprisal falls, when each position emerges, and
-//! what the archive has in the end.
+//! How a learner codes a corpus: how the surprisal falls, when each position emerges, and what the
+//! archive has in the end.
 //!
 //! ```text
-//! corpus ──► Survey ──► Corpus (lines, floor)
-//!        ──► LearningReporter, the LearningCompressor itself ──► LearningRun, one for each preset
-//! archive ─► Decompressor, LearningWatch looks on ──► LearningRun and the corpus
-//!        ──► BundledCode, Peer ──► what others make of it
-//!                    all of it ──► LearningAccount ──► figures ──► page
+//! corpus ──► LearningReporter, the LearningCompressor itself ──► LearningRun, one for each preset
+//! archive ─► Decompressor, LearningWatch beside it ──► LearningRun
 //! ```
 //!
 //! Each line is coded before it is learned from, so that the losses add up to the archive: the
 //! archive is the area under the learning curve.
 
-mod record;
-mod windows;
-
-pub use windows::{EMERGED_BITS, LearningWindow, WINDOW};
-
 use std::io::{self, Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{ArchiveFacts, CodeLength, Floor, PeerResult, floor, grouped, label, signed_percent};
-use crate::archive::{self, CompressOptions, Compressor, Decompressor, LearnOptions, LearningCompressor};
-use crate::learner::Settings;
+use super::code_length::{CodeLength, Curve};
+use super::facts::{ArchiveFacts, CorpusFacts, Floor, label};
+use super::ledger::Parts;
+use super::numbers::{grouped, signed_percent};
+use super::windows::{self, LearningWindow, Windows};
+use crate::archive::{
+    self, BlockKind, BlockParts, BlockWatch, CompressOptions, Compressor, Decompressor, LearnOptions,
+    LearningCompressor,
+};
+use crate::learner::{BatchRecord, Observer, Settings};
 use crate::model::Preset;
-use crate::text::{Distribution, Operands, Survey};
+use crate::text::Survey;
 use crate::{Error, Model, Result};
-use record::Shared;
 
 /// Losses and coded bytes agree within this part of the losses, and the framing.
 const LIMIT: f64 = 0.0002;
-
-/// Everything that is known of a corpus coded while learning: plain data. As JSON it is what
-/// `surprisal report --learn --json` prints.
-#[derive(Clone, Debug, Serialize)]
-pub struct LearningAccount {
-    /// The corpus.
-    pub corpus: Corpus,
-    /// The entropy of its lines, if it is known.
-    pub floor: Floor,
-    /// The same of all lines, in bytes.
-    pub floor_bytes: Option<f64>,
-    /// How each learner did.
-    pub runs: Vec<LearningRun>,
-    /// What the model does that needs no learning; none where it does not suit most lines.
-    pub bundled: Option<BundledCode>,
-    /// What other compressors make of it; none if they were not asked.
-    pub peers: Option<Vec<PeerResult>>,
-    /// What another one made of such lines once; none of other lines.
-    pub recorded: Option<RecordedPeer>,
-    /// Threads that learned.
-    pub threads: usize,
-}
-
-/// What a corpus is, beside what codes it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Corpus {
-    /// Its bytes.
-    pub bytes: u64,
-    /// Its lines; a last one without a newline counts.
-    pub lines: u64,
-    /// Digits of an operand, if the first line is a right sum.
-    pub digits: Option<u32>,
-    /// The entropy of its lines, if it is known.
-    #[serde(skip)]
-    pub floor: Floor,
-}
-
-impl From<&Survey> for Corpus {
-    fn from(survey: &Survey) -> Self {
-        let (recogniser, lines) = (survey.recogniser(), survey.lines_and_rest());
-        Self {
-            bytes: survey.bytes(),
-            lines,
-            digits: recogniser.digits(),
-            floor: floor(&recogniser, lines),
-        }
-    }
-}
-
-impl Corpus {
-    /// The entropy of all of its lines, in bytes, if it is known.
-    pub fn floor_bytes(&self) -> Option<f64> {
-        Some(self.floor.bits_per_line? * self.lines as f64 / 8.0)
-    }
-}
 
 /// How a learner did.
 #[derive(Clone, Debug, Serialize)]
@@ -108,8 +51,10 @@ pub struct LearningRun {
     pub slot_bytes: f64,
     /// Bytes that the range coder wrote above the losses, in per cent of these; none without lines.
     pub coded_above_loss_percent: Option<f64>,
-    /// Whether they differ by no more than 0.02 % and the framing.
-    pub holds: bool,
+    /// Whether they differ by no more than 0.02 % and the framing; none if the learner coded nothing.
+    pub holds: Option<bool>,
+    /// The verdict in words.
+    pub sentence: String,
     /// What the archive is made of, which `compress --learn` writes with these settings.
     pub archive: ArchiveFacts,
     /// Bytes of the archive above the floor; none where that is not known.
@@ -137,14 +82,14 @@ pub struct LearningRun {
 pub struct LearningPosition {
     /// Its number.
     pub position: usize,
-    /// Its place in an addition, as [`super::Position::label`].
+    /// Its place in an addition, as that of the account of a model.
     pub label: String,
     /// The part that no learner can take away, in bits; none where the floor is not known.
     pub aleatoric_bits: Option<f64>,
     /// Mean bits of its tokens in the last window.
     pub last_bits: f64,
     /// The line that was learned from, counted from 1, at which it emerges: the first of the first window
-    /// from which on it costs less than [`EMERGED_BITS`] above its aleatoric bits (above none where they are not known).
+    /// from which on it costs less than [`super::EMERGED_BITS`] above its aleatoric bits (above none where they are not known).
     pub emerges_at: Option<u64>,
 }
 
@@ -161,87 +106,14 @@ pub struct BundledCode {
     pub seconds: f64,
 }
 
-/// What a compressor that this program does not have made of a corpus once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct RecordedPeer {
-    /// Its name, with its setting.
-    pub name: &'static str,
-    /// Lines that it was given, and bytes that it made of them.
-    pub lines: u64,
-    /// Those bytes.
-    pub bytes: u64,
-    /// As many bytes a line for this corpus.
-    pub scaled_bytes: f64,
-}
-
-impl LearningAccount {
-    /// Puts it together.
-    pub fn new(
-        corpus: Corpus,
-        runs: Vec<LearningRun>,
-        bundled: Option<BundledCode>,
-        peers: Option<Vec<PeerResult>>,
-        threads: usize,
-    ) -> Self {
-        Self {
-            floor: corpus.floor.clone(),
-            floor_bytes: corpus.floor_bytes(),
-            recorded: RecordedPeer::of(&corpus),
-            corpus,
-            runs,
-            bundled,
-            peers,
-            threads,
-        }
-    }
-}
-
 impl LearningRun {
     /// How many batches a step was taken on, in words.
     pub fn steps_text(&self) -> String {
-        match self.steps == self.batches {
-            true => grouped(self.steps),
-            false => format!("{} on {}", grouped(self.steps), grouped(self.batches)),
+        if self.steps == self.batches {
+            grouped(self.steps)
+        } else {
+            format!("{} on {}", grouped(self.steps), grouped(self.batches))
         }
-    }
-
-    /// What the run says of the claim, in a sentence.
-    pub fn sentence(&self) -> String {
-        let Some(percent) = self.coded_above_loss_percent else {
-            return format!("{} coded no line: there is nothing to weigh.", self.preset);
-        };
-        format!(
-            "Coding while learning, {}: the logged losses add up to {} bytes, the range coder wrote {} ({}), and with \
-             {} of framing{} the archive has {}.",
-            self.preset,
-            grouped(self.loss_bytes.round() as u64),
-            grouped(self.archive.coded_bytes),
-            signed_percent(percent),
-            grouped(self.archive.framing_bytes),
-            match self.archive.beside_bytes + self.archive.fallback_bytes {
-                0 => String::new(),
-                rest => format!(" and {} that it did not code", grouped(rest)),
-            },
-            grouped(self.archive.bytes),
-        )
-    }
-}
-
-impl RecordedPeer {
-    /// zpaq -m5 on a million uniform lines of 8 digits (the table of the README, by
-    /// `benches/peers.sh`).
-    const ZPAQ: (&str, u64, u64) = ("zpaq -m5", 1_000_000, 10_091_542);
-
-    fn of(corpus: &Corpus) -> Option<Self> {
-        let (name, lines, bytes) = Self::ZPAQ;
-        let same = Distribution::new(8, Operands::Uniform).ok();
-        let is_same = corpus.floor.distribution.is_some() && corpus.floor.distribution == same;
-        is_same.then(|| Self {
-            name,
-            lines,
-            bytes,
-            scaled_bytes: bytes as f64 / lines as f64 * corpus.lines as f64,
-        })
     }
 }
 
@@ -276,7 +148,7 @@ impl BundledCode {
 /// use std::io::Write;
 /// use surprisal::LearnOptions;
 /// use surprisal::model::Preset;
-/// use surprisal::report::learning::LearningReporter;
+/// use surprisal::report::LearningReporter;
 /// use surprisal::text::Survey;
 ///
 /// let text = &include_bytes!("../../corpora/uniform-8-10k.txt")[..28 * 500];
@@ -285,7 +157,7 @@ impl BundledCode {
 /// let options = LearnOptions { preset: Preset::Pico, ..LearnOptions::default() };
 /// let mut reporter = LearningReporter::new(Vec::new(), options);
 /// reporter.write_all(text)?;
-/// let (archive, run) = reporter.finish(&(&survey).into())?;
+/// let (archive, run) = reporter.finish(&survey)?;
 /// assert_eq!(run.archive.bytes, archive.len() as u64);
 /// assert!((run.archive.coded_bytes as f64 / run.loss_bytes - 1.0).abs() < 0.01);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -315,19 +187,19 @@ impl<W: Write> LearningReporter<W> {
         self.compressor.bytes_coded()
     }
 
-    /// Ends the archive and gives back what it was written to, and how it went. `corpus` is what was
-    /// written.
+    /// Ends the archive and gives back what it was written to, and how it went. `survey` is one of
+    /// what was written that looked for its distribution.
     ///
     /// # Errors
     /// As [`LearningCompressor::finish`].
-    pub fn finish(self, corpus: &Corpus) -> Result<(W, LearningRun)> {
+    pub fn finish(self, survey: &Survey) -> Result<(W, LearningRun)> {
         let (output, summary, learner) = self.compressor.finish()?;
         let watch = LearningWatch {
             settings: learner.settings().clone(),
             record: self.record,
             started: self.started,
         };
-        Ok((output, watch.finish(summary.bytes_out, corpus)))
+        Ok((output, watch.finish(summary.bytes_out, survey)))
     }
 }
 
@@ -363,36 +235,61 @@ impl LearningWatch {
         })
     }
 
-    /// The whole archive was read, and `corpus` came out.
-    pub fn finish(self, archive_bytes: u64, corpus: &Corpus) -> LearningRun {
+    /// The whole archive was read; `survey` is one of what came out that looked for its distribution.
+    pub fn finish(self, archive_bytes: u64, survey: &Survey) -> LearningRun {
         let seconds = self.started.elapsed().as_secs_f64();
+        let (corpus, floor) = CorpusFacts::of(survey);
         let record = self.record.take();
         let archive = record.parts.of_archive(archive_bytes);
         let loss_bytes = record.loss_bits / 8.0;
         let (window_lines, windows) = record.windows.finish();
         let apart = archive.coded_bytes as f64 - loss_bytes;
+        let holds = apart.abs() <= LIMIT * loss_bytes + archive.framing_bytes as f64;
+        let preset = preset_name(&self.settings);
+        let floor_bytes = floor.bytes(corpus.lines);
         LearningRun {
-            preset: preset_name(&self.settings),
             parameters: self.settings.config.parameters(),
             modelled_lines: record.lines,
             tokens: record.tokens,
             loss_bytes,
             slot_bytes: record.slot_bits / 8.0,
             coded_above_loss_percent: (loss_bytes > 0.0).then(|| 100.0 * apart / loss_bytes),
-            holds: apart.abs() <= LIMIT * loss_bytes + archive.framing_bytes as f64,
-            above_floor_bytes: corpus.floor_bytes().map(|floor| archive_bytes as f64 - floor),
+            holds: (record.lines > 0).then_some(holds),
+            sentence: sentence(&preset, &archive, record.lines, loss_bytes),
+            above_floor_bytes: floor_bytes.map(|floor| archive_bytes as f64 - floor),
             archive,
             seconds,
             megabytes_per_second: corpus.bytes as f64 / 1e6 / seconds.max(1e-9),
             window_lines,
             batches: windows.iter().map(|window| window.batches).sum(),
             steps: windows.iter().map(|window| window.steps).sum(),
-            positions: positions(&windows, corpus),
+            positions: positions(&windows, &floor, corpus.digits),
             windows,
             code_length: record.curve.until(corpus.lines, record.parts.payload),
+            preset,
             settings: self.settings,
         }
     }
+}
+
+/// What a run says of the claim that the archive is as long as its losses.
+fn sentence(preset: &str, archive: &ArchiveFacts, lines: u64, loss_bytes: f64) -> String {
+    if lines == 0 {
+        return format!("{preset} coded no line: there is nothing to weigh.");
+    }
+    format!(
+        "Coding while learning, {preset}: the logged losses add up to {} bytes, the range coder wrote {} ({}), and with {} of \
+         framing{} the archive has {}.",
+        grouped(loss_bytes.round() as u64),
+        grouped(archive.coded_bytes),
+        signed_percent(100.0 * (archive.coded_bytes as f64 - loss_bytes) / loss_bytes),
+        grouped(archive.framing_bytes),
+        match archive.beside_bytes + archive.fallback_bytes {
+            0 => String::new(),
+            rest => format!(" and {} that it did not code", grouped(rest)),
+        },
+        grouped(archive.bytes),
+    )
 }
 
 /// The preset of a learner of this size.
@@ -405,22 +302,163 @@ fn preset_name(settings: &Settings) -> String {
     }
 }
 
-fn positions(windows: &[LearningWindow], corpus: &Corpus) -> Vec<LearningPosition> {
-    let parts = corpus.floor.bits_by_position.as_ref();
-    let count = windows.iter().map(|window| window.bits_by_position.len()).max();
+fn positions(windows: &[LearningWindow], floor: &Floor, digits: Option<u32>) -> Vec<LearningPosition> {
     let position = |position: usize| {
-        let aleatoric = parts.map(|parts| parts.get(position).copied().unwrap_or(0.0));
-        let last = windows.iter().rev().find_map(|window| {
-            let tokens = window.tokens_by_position.get(position).copied().unwrap_or(0);
-            (tokens > 0).then(|| window.bits_by_position[position])
-        });
+        let aleatoric_bits = floor.at(position);
+        let last = windows.iter().rev().find_map(|window| window.bits_at(position));
         LearningPosition {
             position,
-            label: label(position, corpus.digits),
-            aleatoric_bits: aleatoric,
+            label: label(position, digits),
+            aleatoric_bits,
             last_bits: last.unwrap_or(0.0),
-            emerges_at: windows::emergence(windows, position, aleatoric.unwrap_or(0.0)),
+            emerges_at: windows::emergence(windows, position, aleatoric_bits.unwrap_or(0.0)),
         }
     };
+    let count = windows.iter().map(|window| window.positions.len()).max();
     (0..count.unwrap_or(0)).map(position).collect()
+}
+
+/// Lines between two points of the code length.
+const CURVE_STRIDE: u64 = 256;
+
+/// Notes, in the order of an archive: batches of a block, then the block.
+#[derive(Default)]
+struct Record {
+    windows: Windows,
+    /// Of the present block.
+    batches: Vec<LearningWindow>,
+    /// Bits of the lines that stand in the archive as the learner coded them: their loss, and by
+    /// their slots.
+    loss_bits: f64,
+    slot_bits: f64,
+    lines: u64,
+    tokens: u64,
+    /// Lines that were learned from, whether their block is coded so or by zstd.
+    learned_lines: u64,
+    parts: Parts,
+    curve: Curve,
+    newlines: u64,
+}
+
+impl Record {
+    /// A block is done, and says what became of its batches.
+    fn block(&mut self, block: &BlockParts) {
+        let batches = std::mem::take(&mut self.batches);
+        let is_coded = block.kind == BlockKind::Learned;
+        if is_coded || block.kind == BlockKind::ZstdLearned {
+            for batch in &batches {
+                self.windows.add(batch);
+                self.learned_lines += batch.window_lines;
+            }
+        }
+        if is_coded {
+            self.coded(&batches);
+        }
+        self.newlines += block.newlines;
+        self.parts.add(block);
+        self.curve.add(self.newlines, 8.0 * self.parts.payload as f64);
+    }
+
+    /// Adds the batches of a block that stands in the archive as they were coded.
+    fn coded(&mut self, batches: &[LearningWindow]) {
+        let payload = 8.0 * self.parts.payload as f64;
+        let (mut lines, mut bits, mut last) = (0, 0.0, 0);
+        for batch in batches {
+            lines += batch.window_lines;
+            bits += batch.slot_bits;
+            if lines - last >= CURVE_STRIDE {
+                self.curve.add(self.newlines + lines, payload + bits);
+                last = lines;
+            }
+            self.loss_bits += batch.bits;
+            self.tokens += batch.tokens;
+        }
+        self.slot_bits += bits;
+        self.lines += lines;
+    }
+}
+
+/// Notes that two observers share.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Record>>);
+
+impl Shared {
+    /// The two; `also` is told of every batch first.
+    fn observers(&self, mut also: Option<Observer>) -> (Observer, BlockWatch) {
+        let (batches, blocks) = (self.clone(), self.clone());
+        let on_batch = move |record: &BatchRecord| {
+            if let Some(also) = &mut also {
+                also(record);
+            }
+            batches.lock().batches.push(record.into());
+        };
+        (
+            Box::new(on_batch),
+            Box::new(move |parts: &BlockParts| blocks.lock().block(parts)),
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that was noted.
+    fn take(&self) -> Record {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(kind: BlockKind, lines: u64, len: u64) -> BlockParts {
+        BlockParts {
+            kind,
+            newlines: lines,
+            content_len: 10 * lines,
+            payload_len: len + 6,
+            coded_len: len,
+            beside_len: 0,
+            modelled_lines: lines,
+            tokens: lines,
+        }
+    }
+
+    /// What was learned from blocks that zstd stored counts as learning, not as coding; what was
+    /// forgotten again does not count.
+    #[test]
+    fn only_what_stands_in_the_archive_is_coded() {
+        let shared = Shared::default();
+        let mut told = 0;
+        let (mut on_batch, mut on_block) = shared.observers(None);
+        let mut go = |kind, len| {
+            for _ in 0..4 {
+                on_batch(&BatchRecord {
+                    lines: 256,
+                    by_position: vec![(256.0 * std::f64::consts::LN_2, 256)],
+                    slot_bits: 257.0,
+                    ..BatchRecord::default()
+                });
+                told += 1;
+            }
+            on_block(&block(kind, 1024, len));
+        };
+        go(BlockKind::Learned, 129);
+        go(BlockKind::ZstdLearned, 50);
+        go(BlockKind::Raw, 10_240);
+        let record = shared.take();
+        assert_eq!(told, 12);
+        assert_eq!(
+            (record.lines, record.tokens, record.learned_lines),
+            (1024, 1024, 2048)
+        );
+        assert!((record.loss_bits - 1024.0).abs() < 1e-9);
+        assert_eq!(record.slot_bits, 4.0 * 257.0);
+        assert_eq!((record.parts.coded, record.parts.fallback), (129, 10_290));
+        assert_eq!(record.windows.finish().1.len(), 2);
+        let points = record.curve.until(3072, record.parts.payload);
+        assert_eq!((points[1].lines, points[1].bits), (256, 257.0));
+        assert_eq!(points.last().unwrap().lines, 3072);
+    }
 }

@@ -1,12 +1,12 @@
 //! The positions of a line as they are learned: a map of bits, lines to the right, positions
 //! downwards.
 
-use super::super::canvas::Canvas;
-use super::super::scale::Scale;
-use super::super::{Figure, row};
-use super::groups;
-use crate::report::grouped;
-use crate::report::learning::{EMERGED_BITS, LearningAccount, LearningPosition, LearningRun, LearningWindow};
+use crate::report::account::Learners;
+use crate::report::canvas::{Canvas, Scale, groups};
+use crate::report::learned::{LearningPosition, LearningRun};
+use crate::report::numbers::{DASH, decimal, grouped};
+use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::windows::{EMERGED_BITS, LearningWindow};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
@@ -25,31 +25,38 @@ const ROWS: usize = 64;
 const SHADES: f64 = 10.0;
 const DARKEST: f64 = 3.4;
 
-/// The figure; none if nothing was learned from.
-pub fn figure(account: &LearningAccount) -> Option<Figure> {
-    let runs = account.runs.iter().filter(|run| !run.windows.is_empty());
+/// The section; none if nothing was learned from.
+pub fn section(learners: &Learners) -> Option<Section> {
+    let runs = &learners.runs;
+    let lines = runs.iter().map(|run| run.window_lines).max().unwrap_or(0);
+    Some(Section {
+        name: "learning-positions",
+        title: "When each position of a line emerges".into(),
+        caption: "Shade: mean bits of a token above its aleatoric ones. A dot, and the number beside the row: the line at which the \
+                  position emerges."
+            .into(),
+        note: format!(
+            "A position emerges at the first line of the first window of {} lines from which on it costs less than \
+             {EMERGED_BITS} bits above its aleatoric ones, to the end.",
+            grouped(lines)
+        ),
+        table: table(runs),
+        figure: Some(figure(runs)?),
+        brief: Brief::Table,
+    })
+}
+
+fn figure(runs: &[LearningRun]) -> Option<Figure> {
     let mut canvas = Canvas::new();
     legend(&mut canvas);
     let mut top = TOP;
-    for run in runs {
+    for run in runs.iter().filter(|run| !run.windows.is_empty()) {
         top += HEAD;
         let bottom = map(&mut canvas, run, top);
         top = bottom + FOOT;
     }
-    if top == TOP {
-        return None;
-    }
-    Some(Figure {
-        name: "learning-positions",
-        title: "When each position of a line emerges".into(),
-        caption: format!(
-            "Shade: mean bits of a token above its aleatoric ones. A dot, and the number beside the row: the line at \
-             which the position emerges, the first of the first window of {} lines from which on it costs less than \
-             {EMERGED_BITS} bits above them, to the end.",
-            grouped(account.runs.iter().map(|run| run.window_lines).max().unwrap_or(0))
-        ),
-        description: describe(&account.runs),
-        table: table(&account.runs),
+    (top > TOP).then(|| Figure {
+        description: describe(runs),
         size: (WIDTH, top),
         body: canvas.finish(),
     })
@@ -91,7 +98,7 @@ fn map(canvas: &mut Canvas, run: &LearningRun, top: f64) -> f64 {
                 canvas.dot("blue", (x.at(line as f64), y + ROW / 2.0));
                 grouped(line)
             }
-            None => "–".into(),
+            None => DASH.into(),
         };
         canvas.text("", (RIGHT + 12.0, y + 11.0), &text);
     }
@@ -103,15 +110,10 @@ fn map(canvas: &mut Canvas, run: &LearningRun, top: f64) -> f64 {
 fn shades(run: &LearningRun, position: &LearningPosition) -> Vec<(u64, u8)> {
     let aleatoric = position.aleatoric_bits.unwrap_or(0.0);
     let shade_of = |windows: &[LearningWindow]| {
-        let (mut bits, mut tokens) = (0.0, 0);
-        for window in windows {
-            let count = window.tokens_by_position.get(position.position).copied();
-            let count = count.filter(|&count| count > 0).unwrap_or(0);
-            if count > 0 {
-                bits += window.bits_by_position[position.position] * count as f64;
-                tokens += count;
-            }
-        }
+        let here = windows
+            .iter()
+            .filter_map(|window| window.positions.get(position.position));
+        let (bits, tokens) = here.fold((0.0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
         let above = if tokens > 0 {
             bits / tokens as f64 - aleatoric
         } else {
@@ -159,24 +161,22 @@ fn describe(runs: &[LearningRun]) -> String {
     text
 }
 
-fn table(runs: &[LearningRun]) -> Vec<Vec<String>> {
-    let head = row([
-        "preset",
-        "position",
-        "emerges at line",
-        "bits in the last window",
-        "aleatoric",
-    ]);
-    let rows = runs.iter().flat_map(|run| {
-        run.positions.iter().map(|p| {
-            vec![
-                run.preset.clone(),
-                p.label.clone(),
-                p.emerges_at.map_or("–".into(), grouped),
-                format!("{:.4}", p.last_bits),
-                p.aleatoric_bits.map_or("–".into(), |bits| format!("{bits:.4}")),
-            ]
-        })
-    });
-    std::iter::once(head).chain(rows).collect()
+fn table(runs: &[LearningRun]) -> Table {
+    let mut table = Table::new(["position", "aleatoric bits"], []);
+    for run in runs {
+        table.head.push(format!("{}: emerges at line", run.preset));
+        table.head.push("last bits".into());
+    }
+    let longest = runs.iter().max_by_key(|run| run.positions.len());
+    for position in longest.map_or(&[][..], |run| &run.positions) {
+        let mut row = vec![position.label.clone(), decimal(position.aleatoric_bits, 3)];
+        for run in runs {
+            let here = run.positions.get(position.position);
+            let line = here.and_then(|position| position.emerges_at);
+            row.push(line.map_or(DASH.into(), grouped));
+            row.push(decimal(here.map(|position| position.last_bits), 4));
+        }
+        table.rows.push(row);
+    }
+    table
 }

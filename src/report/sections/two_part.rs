@@ -1,9 +1,11 @@
 //! The two-part code: weights and data a line, ever more lines, beside xz.
 
-use super::canvas::Canvas;
-use super::scale::Scale;
-use super::{Figure, row};
-use crate::report::{Account, TwoPart, grouped};
+use crate::report::account::Account;
+use crate::report::canvas::{Canvas, Scale};
+use crate::report::modelled::ModelRun;
+use crate::report::numbers::grouped;
+use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::two_part::TwoPart;
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
@@ -11,13 +13,27 @@ const RIGHT: f64 = 600.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 260.0;
 
-/// The figure; none without a line, or without xz.
-pub fn figure(account: &Account) -> Option<Figure> {
-    let two_part = &account.two_part;
+/// The section; none without a line, or without xz.
+pub fn section(account: &Account, run: &ModelRun) -> Option<Section> {
+    let (two_part, lines) = (&run.two_part, account.corpus.lines);
+    Some(Section {
+        name: "two-part",
+        title: "Weights and data together: from how many lines on the model pays for itself".into(),
+        caption: "Who has no model yet needs its weights, too. Dots: xz on ever more lines from the beginning of this \
+                  corpus."
+            .into(),
+        note: String::new(),
+        table: table(two_part, lines),
+        figure: Some(figure(two_part, lines)?),
+        brief: Brief::Nothing,
+    })
+}
+
+fn figure(two_part: &TwoPart, lines: u64) -> Option<Figure> {
     let rate = two_part.bytes_per_line?;
     let first = two_part.xz.first()?;
     let meet = two_part.break_even_lines.map(|lines| lines as f64);
-    let most = (20.0 * meet.unwrap_or(0.0) + account.corpus.lines as f64).max(1e4);
+    let most = (20.0 * meet.unwrap_or(0.0) + lines as f64).max(1e4);
     let top = 2.2 * xz_at(two_part, first.lines as f64).max(rate);
     let plot = Plot {
         two_part,
@@ -42,13 +58,7 @@ pub fn figure(account: &Account) -> Option<Figure> {
         );
     }
     Some(Figure {
-        name: "two-part",
-        title: "Weights and data together: from how many lines on the model pays for itself".into(),
-        caption: "Who has no model yet needs its weights, too. Dots: xz on ever more lines from the beginning of this \
-                  corpus."
-            .into(),
         description: describe(two_part),
-        table: table(two_part, account.corpus.lines),
         size: (WIDTH, BOTTOM + 46.0),
         body: canvas.finish(),
     })
@@ -129,7 +139,7 @@ fn describe(two_part: &TwoPart) -> String {
     )
 }
 
-fn table(two_part: &TwoPart, all: u64) -> Vec<Vec<String>> {
+fn table(two_part: &TwoPart, all: u64) -> Table {
     let rate = two_part.bytes_per_line.unwrap_or(0.0);
     let mut counts: Vec<u64> = two_part.xz.iter().map(|point| point.lines).collect();
     counts.extend(two_part.break_even_lines);
@@ -142,6 +152,5 @@ fn table(two_part: &TwoPart, all: u64) -> Vec<Vec<String>> {
         let whole = |bytes: f64| grouped(bytes.round() as u64);
         vec![grouped(lines), whole(own), whole(xz)]
     });
-    let head = row(["lines", "weights and data, bytes", "xz -9e, bytes"]);
-    std::iter::once(head).chain(rows).collect()
+    Table::new(["lines", "weights and data, bytes", "xz -9e, bytes"], rows)
 }

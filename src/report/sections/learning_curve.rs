@@ -1,11 +1,11 @@
 //! The learning curve: bits a line against lines.
 
-use super::super::canvas::Canvas;
-use super::super::scale::Scale;
-use super::super::{Figure, row};
-use super::{colour, groups, spread};
-use crate::report::grouped;
-use crate::report::learning::{LearningAccount, LearningRun};
+use crate::report::account::{Account, Learners};
+use crate::report::canvas::{Canvas, Scale, colour, groups, spread};
+use crate::report::learned::LearningRun;
+use crate::report::numbers::{DASH, grouped};
+use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::windows::LearningWindow;
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
@@ -16,10 +16,23 @@ const BOTTOM: f64 = 284.0;
 const POINTS: usize = 200;
 const TABLE_ROWS: usize = 20;
 
-/// The figure; none if nothing was learned from.
-pub fn figure(account: &LearningAccount) -> Option<Figure> {
-    let runs = &account.runs;
-    let floor = account.floor.bits_per_line;
+/// The section; none if nothing was learned from.
+pub fn section(account: &Account, learners: &Learners) -> Option<Section> {
+    let (runs, floor) = (&learners.runs, account.floor.bits_per_line);
+    Some(Section {
+        name: "learning-curve",
+        title: "How the surprisal falls while the corpus is learned".into(),
+        caption: "Each line is coded before it is learned from: the curve is the loss on lines never seen before, and the \
+                  area under it is the size of the archive."
+            .into(),
+        note: String::new(),
+        table: table(runs, floor),
+        figure: Some(figure(runs, floor)?),
+        brief: Brief::Table,
+    })
+}
+
+fn figure(runs: &[LearningRun], floor: Option<f64>) -> Option<Figure> {
     let curves: Vec<Vec<(f64, f64)>> = runs.iter().map(|run| points(run, POINTS)).collect();
     let last = curves.iter().filter_map(|curve| curve.last());
     let lines = last.map(|point| point.0).fold(0.0, f64::max);
@@ -57,13 +70,7 @@ pub fn figure(account: &LearningAccount) -> Option<Figure> {
         canvas.text("", (RIGHT + 22.0, y + 4.0), text);
     }
     Some(Figure {
-        name: "learning-curve",
-        title: "How the surprisal falls while the corpus is learned".into(),
-        caption: "Each line is coded before it is learned from: the curve is the loss on lines never seen before, and the \
-                  area under it is the size of the archive."
-            .into(),
         description: describe(runs, floor),
-        table: table(runs, floor),
         size: (WIDTH, BOTTOM + 46.0),
         body: canvas.finish(),
     })
@@ -71,13 +78,9 @@ pub fn figure(account: &LearningAccount) -> Option<Figure> {
 
 /// Lines so far and mean bits of a line, of neighbouring windows together.
 fn points(run: &LearningRun, most: usize) -> Vec<(f64, f64)> {
-    let point = |windows: &[crate::report::learning::LearningWindow]| {
-        let lines: u64 = windows.iter().map(|window| window.window_lines).sum();
-        let bits: f64 = windows.iter().map(|window| window.bits).sum();
-        (
-            windows[windows.len() - 1].lines as f64,
-            bits / lines.max(1) as f64,
-        )
+    let point = |windows: &[LearningWindow]| {
+        let lines = windows[windows.len() - 1].lines as f64;
+        (lines, LearningWindow::bits_per_line(windows))
     };
     groups(&run.windows, most).map(point).collect()
 }
@@ -85,14 +88,16 @@ fn points(run: &LearningRun, most: usize) -> Vec<(f64, f64)> {
 fn describe(runs: &[LearningRun], floor: Option<f64>) -> String {
     let mut text = "Lines over the number of lines.".to_owned();
     for run in runs {
-        let (Some(first), Some(last)) = (run.windows.first(), run.windows.last()) else {
+        let [first, last] =
+            [run.windows.first(), run.windows.last()].map(|w| w.map_or(&[][..], std::slice::from_ref));
+        if first.is_empty() {
             continue;
-        };
+        }
         text += &format!(
             " {}: from {:.3} bits a line in the first window to {:.3} in the last.",
             run.preset,
-            first.bits_per_line(),
-            last.bits_per_line()
+            LearningWindow::bits_per_line(first),
+            LearningWindow::bits_per_line(last)
         );
     }
     match floor {
@@ -101,17 +106,16 @@ fn describe(runs: &[LearningRun], floor: Option<f64>) -> String {
     }
 }
 
-fn table(runs: &[LearningRun], floor: Option<f64>) -> Vec<Vec<String>> {
-    let head = row(["preset", "to line", "bits a line", "above the floor"]);
+fn table(runs: &[LearningRun], floor: Option<f64>) -> Table {
     let rows = runs.iter().flat_map(|run| {
         points(run, TABLE_ROWS).into_iter().map(move |(lines, bits)| {
             vec![
                 run.preset.clone(),
                 grouped(lines as u64),
                 format!("{bits:.4}"),
-                floor.map_or("–".into(), |floor| format!("{:+.4}", bits - floor)),
+                floor.map_or(DASH.into(), |floor| format!("{:+.4}", bits - floor)),
             ]
         })
     });
-    std::iter::once(head).chain(rows).collect()
+    Table::new(["preset", "to line", "bits/line", "above the floor"], rows)
 }

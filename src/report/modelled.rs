@@ -1,0 +1,297 @@
+//! How a model codes a corpus: surprisals are noted in the very pass that codes.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::chain::{Claim, Facts, Link};
+use super::code_length::CodeLength;
+use super::explain::{LineAccount, explain};
+use super::facts::{ArchiveFacts, CorpusFacts, Floor, label};
+use super::ledger::{Ledger, Noted, PositionNotes};
+use super::peers::PeerResult;
+use super::sample::{self, Sample};
+use super::two_part::{self, TwoPart};
+use crate::archive::{self, Summary};
+use crate::model::training_log::TrainingLog;
+use crate::network::Device;
+use crate::{CompressOptions, Compressor, Model, Result};
+
+/// Lines that are shown token by token, beside the worst.
+const SHOWN_LINES: usize = 10;
+/// Symbols of a distribution that are kept for them: all of the addition corpora's.
+const SHOWN_SYMBOLS: usize = 14;
+
+/// How a model did.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelRun {
+    /// The model.
+    pub model: ModelFacts,
+    /// The chain.
+    pub links: Vec<Link>,
+    /// What the chain says of the claim.
+    pub claim: Claim,
+    /// What links 3 and 4 are estimated from; none if the model coded nothing.
+    pub sample: Option<Sample>,
+    /// What the archive is made of.
+    pub archive: ArchiveFacts,
+    /// Weights and data together.
+    pub two_part: TwoPart,
+    /// The positions of a line, first to last.
+    pub positions: Vec<Position>,
+    /// The lines that cost most, worst first.
+    pub worst_lines: Vec<LineAccount>,
+    /// Lines from all over the corpus.
+    pub sample_lines: Vec<LineAccount>,
+    /// Payload bits of the lines so far.
+    pub code_length: Vec<CodeLength>,
+    /// Seconds that coding took, reading the corpus among them.
+    pub seconds: f64,
+    /// How the model came to be; none if it brought no log.
+    #[serde(skip)]
+    pub training: Option<TrainingLog>,
+}
+
+/// The model of an account.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelFacts {
+    /// Its name.
+    pub name: String,
+    /// The first 16 hexadecimal digits of its identity.
+    pub identity: String,
+    /// Trained numbers.
+    pub parameters: usize,
+}
+
+/// A position of a line, from 0.
+#[derive(Clone, Debug, Serialize)]
+pub struct Position {
+    /// Its number.
+    pub position: usize,
+    /// Its place in an addition: `a1` … `a8`, `+`, `b1` …, `=`, `c1` …, `end` (of a `natural` line with
+    /// a short sum the end is where others have their last digit); the number where the lines are none.
+    pub label: String,
+    /// Tokens there: lines that reach it.
+    pub tokens: u64,
+    /// Mean surprisal of those tokens, in bits.
+    pub bits: f64,
+    /// The part that no model can take away, in bits; none where the floor is not known.
+    pub aleatoric_bits: Option<f64>,
+    /// The rest.
+    pub epistemic_bits: Option<f64>,
+    /// The token that cost most here, in bits.
+    pub worst_bits: f64,
+    /// The line that it is in, from 1.
+    pub worst_line: u64,
+    /// That line.
+    pub worst_text: String,
+}
+
+/// Makes the account of what is written to it, in bounded memory.
+///
+/// ```
+/// use std::io::Write;
+/// use surprisal::Models;
+/// use surprisal::report::{Coding, Reporter};
+///
+/// let models = Models::bundled();
+/// let mut reporter = Reporter::new(models.default_model(), 1)?;
+/// reporter.write_all(include_bytes!("../../corpora/uniform-8-10k.txt"))?;
+/// let account = reporter.finish()?.account(None)?;
+/// assert_eq!(account.floor.bits_per_line.map(f64::round), Some(53.0));
+/// let Coding::Model(run) = account.coding else { panic!() };
+/// let [integer, coder] = [5, 6].map(|link| run.links[link].bits.unwrap());
+/// assert!((coder / integer - 1.0).abs() < 0.0002);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Reporter {
+    compressor: Compressor<io::Sink, Ledger>,
+    model: Arc<Model>,
+    threads: usize,
+    started: Instant,
+    /// What xz is measured on.
+    beginning: Vec<u8>,
+}
+
+impl Reporter {
+    /// Begins an account of a corpus by a model.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] only if memory fails.
+    pub fn new(model: &Arc<Model>, threads: usize) -> Result<Self> {
+        Self::on(Device::CPU, model, threads)
+    }
+
+    /// As [`Reporter::new`], coding on a device.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn on(device: Device, model: &Arc<Model>, threads: usize) -> Result<Self> {
+        let options = CompressOptions {
+            threads,
+            embed_model: false,
+            device,
+        };
+        Ok(Self {
+            compressor: Compressor::observed(io::sink(), model, options, Ledger::default())?,
+            model: Arc::clone(model),
+            threads,
+            started: Instant::now(),
+            beginning: Vec::new(),
+        })
+    }
+
+    /// Ends the corpus: all of it is coded then.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] only if memory fails.
+    pub fn finish(self) -> Result<Coded> {
+        let (_, summary, ledger) = self.compressor.finish_observed()?;
+        Ok(Coded {
+            summary,
+            ledger,
+            model: self.model,
+            threads: self.threads,
+            seconds: self.started.elapsed().as_secs_f64(),
+            beginning: self.beginning,
+        })
+    }
+}
+
+/// A corpus that was coded, and all that was noted of it.
+pub struct Coded {
+    summary: Summary,
+    ledger: Ledger,
+    model: Arc<Model>,
+    threads: usize,
+    seconds: f64,
+    beginning: Vec<u8>,
+}
+
+impl Coded {
+    /// What is known of the corpus, and how the model did; `peers` are what other compressors made of
+    /// the same bytes.
+    pub(super) fn run(self, peers: Option<&[PeerResult]>) -> Result<(CorpusFacts, Floor, ModelRun)> {
+        let (summary, ledger, model) = (&self.summary, &self.ledger, &self.model);
+        let digits = ledger.recogniser.digits();
+        let corpus = CorpusFacts {
+            bytes: summary.bytes_in,
+            lines: summary.lines,
+            digits,
+            modelled_lines: Some(summary.modelled_lines),
+            tokens: Some(summary.tokens),
+        };
+        let training = TrainingLog::parse(model.log());
+        let no_log = match &training {
+            _ if model.log().is_empty() => "the model brings no training.jsonl".into(),
+            Err(error) => error.to_string(),
+            Ok(_) => "its log has no record".into(),
+        };
+        let training = training.ok();
+        let archive = ledger.parts.of_archive(summary.bytes_out);
+        let floor = Floor::new(&ledger.recogniser, corpus.lines);
+        let sample = sample::measure(model, &ledger.sample, ledger.sample_stride(), self.threads)?;
+        let model_bytes = archive::model_to_bytes(model)?.len() as u64;
+        let two_part = TwoPart::new(model_bytes, archive.bytes, corpus.lines, &self.beginning, peers);
+        let facts = Facts {
+            lines: summary.lines,
+            modelled_lines: summary.modelled_lines,
+            tokens: summary.tokens,
+            archive: &archive,
+            floor: &floor,
+            log: training.as_ref(),
+            no_log: &no_log,
+            sample: sample.as_ref(),
+            integer_bits: ledger.integer_bits(),
+            two_part: &two_part,
+        };
+        let run = ModelRun {
+            model: ModelFacts {
+                name: model.name().to_owned(),
+                identity: model.identity().to_string(),
+                parameters: model.config().parameters(),
+            },
+            links: facts.chain(),
+            claim: facts.claim(),
+            positions: positions(ledger, &floor, digits),
+            worst_lines: explained(model, &ledger.worst)?,
+            sample_lines: explained(model, &spread(&ledger.sample))?,
+            code_length: ledger.curve.until(corpus.lines, ledger.parts.payload),
+            sample,
+            archive,
+            two_part,
+            seconds: self.seconds,
+            training,
+        };
+        Ok((corpus, floor, run))
+    }
+
+    /// Threads that coded.
+    pub(super) fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+impl Write for Reporter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let len = self.compressor.write(data)?;
+        let room = two_part::PREFIX - self.beginning.len();
+        self.beginning.extend_from_slice(&data[..len.min(room)]);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.compressor.flush()
+    }
+}
+
+fn positions(ledger: &Ledger, floor: &Floor, digits: Option<u32>) -> Vec<Position> {
+    let position = |(position, notes): (usize, &PositionNotes)| {
+        let bits = notes.bits / notes.tokens.max(1) as f64;
+        let aleatoric = floor.at(position);
+        let (worst_bits, worst) = match &notes.worst {
+            Some((bits, line)) => (*bits, Some(line)),
+            None => (0.0, None),
+        };
+        Position {
+            position,
+            label: label(position, digits),
+            tokens: notes.tokens,
+            bits,
+            aleatoric_bits: aleatoric,
+            epistemic_bits: aleatoric.map(|aleatoric| bits - aleatoric),
+            worst_bits,
+            worst_line: worst.map_or(0, |line| line.line + 1),
+            worst_text: worst.map_or(String::new(), |line| text_of(&line.text)),
+        }
+    };
+    ledger.positions.iter().enumerate().map(position).collect()
+}
+
+fn text_of(line: &[u8]) -> String {
+    line.iter().copied().map(char::from).collect()
+}
+
+/// Some lines of a sample, from its beginning to its end.
+fn spread(sample: &[Noted]) -> Vec<Noted> {
+    let count = SHOWN_LINES.min(sample.len());
+    (0..count)
+        .map(|i| sample[i * sample.len() / count].clone())
+        .collect()
+}
+
+fn explained(model: &Model, lines: &[Noted]) -> Result<Vec<LineAccount>> {
+    let one = |noted: &Noted| {
+        let mut line = explain(model.exact(), &noted.text)?;
+        for token in &mut line.tokens {
+            token.distribution.truncate(SHOWN_SYMBOLS);
+        }
+        Ok(LineAccount {
+            line: Some(noted.line + 1),
+            ..line
+        })
+    };
+    lines.iter().map(one).collect()
+}
