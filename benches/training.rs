@@ -15,13 +15,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use candle_core::Device;
 use rayon::ThreadPoolBuilder;
-use surprisal::gpt::{Dropout, Gpt, initial_weights};
-use surprisal::learner::Backprop;
+use surprisal::gpt::initial_weights;
+use surprisal::model::training_log::Settings;
 use surprisal::model::{GptConfig, Preset};
+use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, LineBatch, Operands};
-use surprisal::train::{AdamW, Engine, LineSource};
+use surprisal::train::{LineSource, Trainer};
 
 // As the program has it: tensors come and go at every operation.
 #[global_allocator]
@@ -33,41 +33,37 @@ const PRESETS: [Preset; 3] = [Preset::Tiny, Preset::Nano, Preset::Micro];
 /// Each preset is measured for about this long.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What computes loss and gradient.
-const ENGINES: [&str; 2] = ["kernel", "candle"];
-
-fn engine(name: &str, config: &GptConfig) -> Engine {
-    match name {
-        "kernel" => Engine::Kernel(Box::new(Backprop::new(config, false).expect("a preset"))),
-        _ => Engine::Candle(Box::new(Dropout::new(0.1, 1))),
-    }
-}
+/// What computes loss and gradient, and the dropout that makes a training take it.
+const SOURCES: [(&str, f64); 2] = [("kernel", 0.0), ("candle", 0.1)];
 
 /// Seconds of the parts of a step: loss and gradient, optimiser.
 type Parts = [f64; 2];
 
-fn step(engine: &mut Engine, gpt: &Gpt, adamw: &mut AdamW, batch: &LineBatch) -> Result<Parts> {
+fn step(trainer: &mut Trainer, batch: &LineBatch) -> Result<Parts> {
     let start = Instant::now();
-    let found = engine.differentiate(gpt, batch)?;
+    trainer.differentiate(batch)?;
     let gradient = start.elapsed();
-    adamw.step(gpt, &found.gradients, 1e-3, 1.0)?;
+    trainer.step(1e-3)?;
     let whole = start.elapsed();
     Ok([gradient, whole - gradient].map(|part| part.as_secs_f64()))
 }
 
 /// The parts of the step of median duration, and its tokens.
-fn measure(name: &str, preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
+fn measure(dropout: f64, preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
     let distribution = Distribution::new(8, Operands::Uniform)?;
     let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
-    let gpt = Gpt::from_checkpoint(&initial_weights(&config, 1), &Device::Cpu)?;
-    let mut adamw = AdamW::new(&gpt, 0.9, 0.98, 0.01);
-    let mut engine = engine(name, &config);
-    let mut lines = LineSource::new(&config, distribution, 1)?;
-    let batch = lines.next_batch(LINES)?;
+    let settings = Settings {
+        preset,
+        dropout,
+        device: DeviceChoice::Cpu,
+        ..Settings::default()
+    };
+    let mut trainer = Trainer::new(&settings, &initial_weights(&config, 1))?;
+    let batch = LineSource::new(&config, distribution, 1)?.next_batch(LINES)?;
     let mut steps = Vec::new();
     let start = Instant::now();
     while steps.is_empty() || start.elapsed() < patience {
-        steps.push(step(&mut engine, &gpt, &mut adamw, &batch)?);
+        steps.push(step(&mut trainer, &batch)?);
     }
     steps.sort_by(|a, b| a.iter().sum::<f64>().total_cmp(&b.iter().sum()));
     Ok((steps[steps.len() / 2], LINES * config.block_size))
@@ -75,13 +71,13 @@ fn measure(name: &str, preset: Preset, patience: Duration) -> Result<(Parts, usi
 
 fn table(threads: usize, presets: &[Preset], patience: Duration) -> Result<()> {
     println!("\n{LINES} lines a step, threads: {threads}");
-    println!("preset   engine   ms/step    tokens/s    AdamW");
+    println!("preset   source   ms/step    tokens/s    AdamW");
     for &preset in presets {
-        for engine in ENGINES {
-            let (parts, tokens) = measure(engine, preset, patience)?;
+        for (source, dropout) in SOURCES {
+            let (parts, tokens) = measure(dropout, preset, patience)?;
             let whole: f64 = parts.iter().sum();
             println!(
-                "{:8} {engine} {:9.1} {:11.0} {:6.1} %",
+                "{:8} {source} {:9.1} {:11.0} {:6.1} %",
                 preset.name(),
                 1e3 * whole,
                 tokens as f64 / whole,

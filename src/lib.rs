@@ -41,6 +41,7 @@ pub mod model;
 pub mod network;
 mod random;
 pub mod report;
+mod schedule;
 mod simd;
 pub mod text;
 #[cfg(feature = "train")]

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use super::engine::{Engine, add_in_pairs};
 use super::kernel::{floats, floats_mut};
 use super::rounding;
-use super::shape::{Shape, Tensor, transposed};
-use crate::model::GptConfig;
+use super::shape::Shape;
+use crate::model::{Checkpoint, GptConfig};
 use crate::network::Isa;
 use crate::simd::{LANES, Vector};
 use crate::text::{LineBatch, Token};
@@ -23,7 +23,6 @@ const WAVE: usize = 16;
 /// The loss and its gradient at weights that are the caller's.
 pub struct Backprop {
     shape: Shape,
-    tensors: Vec<Tensor>,
     rounded: bool,
     groups: Vec<Group>,
     parameters: Vec<Vector>,
@@ -37,6 +36,13 @@ pub struct Loss {
     pub nats: f64,
     /// Targets.
     pub tokens: u64,
+}
+
+impl Loss {
+    /// Nats a token.
+    pub fn mean(&self) -> f64 {
+        self.nats / self.tokens as f64
+    }
 }
 
 /// What a network says of a target.
@@ -90,7 +96,6 @@ impl Backprop {
         };
         let vectors = shape.places().len / LANES;
         Ok(Self {
-            tensors: shape.tensors(),
             rounded,
             groups: (0..WAVE).map(group).collect(),
             parameters: vec![Vector::ZERO; vectors],
@@ -99,26 +104,21 @@ impl Backprop {
         })
     }
 
-    /// Takes over weights: `values` gives those of a tensor by its name in minGPT, in minGPT's shape.
-    ///
-    /// # Errors
-    /// What `values` reports.
+    /// Takes over the weights of a checkpoint.
     ///
     /// # Panics
-    /// If a tensor has another size than the config says.
-    pub fn load<E>(&mut self, mut values: impl FnMut(&str) -> Result<Vec<f32>, E>) -> Result<(), E> {
+    /// If it is one of another config.
+    pub fn load(&mut self, checkpoint: &Checkpoint) {
+        self.load_parameters(&self.shape.flatten(checkpoint));
+    }
+
+    /// As [`Backprop::load`], of parameters in the order of [`Shape`].
+    pub(crate) fn load_parameters(&mut self, values: &[f32]) {
         let parameters = floats_mut(&mut self.parameters);
-        for tensor in &self.tensors {
-            let mut values = values(&tensor.name)?;
-            if tensor.transposed {
-                values = transposed(&values, values.len() / self.shape.width);
-            }
-            parameters[tensor.place.clone()].copy_from_slice(&values);
-        }
+        parameters.copy_from_slice(values);
         if self.rounded {
             rounding::round_weights(&self.shape.places(), self.shape.width, parameters);
         }
-        Ok(())
     }
 
     /// The mean surprisal of the targets and its gradient. Runs on the threads of the rayon pool that it
@@ -195,15 +195,10 @@ impl Backprop {
         predictions
     }
 
-    /// The gradient of a tensor by its name in minGPT, in minGPT's shape, of the batch that
-    /// [`Backprop::differentiate`] took last; none if there is no such tensor.
-    pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
-        let tensor = self.tensors.iter().find(|tensor| tensor.name == name)?;
-        let values = &floats(&self.gradient)[tensor.place.clone()];
-        Some(match tensor.transposed {
-            true => transposed(values, self.shape.width),
-            false => values.to_vec(),
-        })
+    /// The gradient of the batch that [`Backprop::differentiate`] took last, in the learner's
+    /// order of parameters (`src/learner/shape.rs`).
+    pub fn gradient(&self) -> &[f32] {
+        floats(&self.gradient)
     }
 }
 
@@ -270,14 +265,11 @@ mod tests {
     #[test]
     fn weights_are_rounded_as_they_are_loaded() {
         let config = GptConfig::addition(Preset::Pico, 6);
-        let shapes = config.tensor_shapes();
+        let count = Shape::of(&config).unwrap().len();
+        let values: Vec<f32> = (0..count).map(|i| (i as f32 * 0.7).sin() + 0.1).collect();
         let [plain, rounded] = [false, true].map(|rounded| {
             let mut backprop = Backprop::new(&config, rounded).unwrap();
-            let values = |name: &str| {
-                let count = shapes[name].iter().product::<usize>();
-                Ok::<_, Error>((0..count).map(|i| (i as f32 * 0.7).sin() + 0.1).collect())
-            };
-            backprop.load(values).unwrap();
+            backprop.load_parameters(&values);
             backprop
         });
         let mut expected = floats(&plain.parameters).to_vec();

@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use super::engine::{Engine, add_in_pairs};
 use super::init;
 use super::kernel::{floats, floats_mut};
-use super::optimiser::{Moments, Optimiser};
+use super::optim::{Moments, Optimiser};
 use super::pace::{Agreement, Cost, Pace};
 use super::predictor::Observer;
 use super::replay::Reservoir;
 use super::settings::Settings;
-use super::shape::{Shape, transposed};
-use crate::model::{self, Checkpoint};
+use super::shape::Shape;
+use crate::model::Checkpoint;
 use crate::network::{Cdfs, Isa, Slots};
 use crate::simd::{LANES, Vector};
 use crate::text::{Token, Vocabulary};
@@ -140,7 +140,7 @@ impl Learner {
                 pace: Pace::new(),
                 reservoir: (settings.replay > 0).then(|| Reservoir::new(settings.seed)),
             },
-            optimiser: Optimiser::new(&shape, isa),
+            optimiser: Optimiser::new(&shape, settings.optimiser(), isa),
             groups: (0..groups).map(group).collect(),
             rows: vec![[0; 8]; groups * LANES * shape.vocab.div_ceil(8)],
             observer: None,
@@ -289,15 +289,15 @@ impl Learner {
     /// Takes a step along the first group's gradient.
     fn move_weights(&mut self) -> StepRecord {
         self.state.steps += 1;
-        let rate = self.settings.rate_of(self.state.steps);
+        let rate = self.settings.schedule().rate(self.state.steps);
         let State {
             parameters, moments, ..
         } = &mut self.state;
         let gradient = floats(self.groups[0].engine.gradient());
-        let (optimiser, settings) = (&mut self.optimiser, &self.settings);
-        let step = || optimiser.step(settings, rate, moments, floats_mut(parameters), gradient);
+        let optimiser = &mut self.optimiser;
+        let step = || optimiser.step(rate, moments, floats_mut(parameters), gradient);
         StepRecord {
-            gradient_norm: self.threads.install(step),
+            gradient_norm: self.threads.install(step) as f32,
             rate,
             agreement: None,
         }
@@ -365,18 +365,7 @@ impl Learner {
     /// [`Error::Model`] if a parameter is not finite.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let config = self.settings.config.clone();
-        let shapes = config.tensor_shapes();
-        let parameters = floats(&self.state.parameters);
-        let tensor = |tensor: super::shape::Tensor| {
-            let shape = shapes[&tensor.name].clone();
-            let values = &parameters[tensor.place];
-            let values = match tensor.transposed {
-                false => values.to_vec(),
-                true => transposed(values, shape[0]),
-            };
-            (tensor.name, model::Tensor { shape, values })
-        };
-        Checkpoint::new(config, self.shape.tensors().into_iter().map(tensor).collect())
+        self.shape.checkpoint(config, floats(&self.state.parameters))
     }
 }
 

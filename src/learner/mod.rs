@@ -12,7 +12,6 @@
 
 #![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
 
-mod adamw;
 mod backprop;
 mod batch;
 mod engine;
@@ -20,8 +19,7 @@ mod header;
 mod init;
 mod kernel;
 mod math;
-mod muon;
-mod optimiser;
+pub(crate) mod optim;
 mod pace;
 mod predictor;
 mod replay;
@@ -37,3 +35,5 @@ pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchRecord, Learner, StepRecord};
 pub use predictor::Observer;
 pub use settings::Settings;
+#[cfg(feature = "train")]
+pub(crate) use shape::Shape;

@@ -1,17 +1,16 @@
 //! Everything that both sides have to know before the first line: it stands in an archive's header.
 
 use super::kernel::Sixteen;
+use super::optim::{Arithmetic, MuonSettings, OptimiserSettings};
 use super::shape::Shape;
 use crate::model::GptConfig;
+use crate::schedule::{Schedule, ScheduleForm, WarmupOrder};
 use crate::simd::LANES;
 use crate::text::Vocabulary;
 use crate::{Error, Result};
 
 /// The most bytes that a learner may take; a header that asks for more is refused.
 const MEMORY_MAX: usize = 160 << 20;
-
-/// Where the end is not known the rate falls to 1/√2 of its highest in so many steps.
-const OPEN_STEPS: f64 = 8192.0;
 
 /// How a learner learns.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -196,21 +195,36 @@ impl Settings {
         Shape::of(&self.config)
     }
 
-    /// The learning rate of step 1, 2, …, in binary64.
-    pub(super) fn rate_of(&self, step: u64) -> f64 {
-        let peak = f64::from(self.rate);
-        let warmup = u64::from(self.warmup);
-        if step <= warmup {
-            return peak * (step as f64 / warmup as f64);
+    /// The learning rate over the steps.
+    pub(super) fn schedule(&self) -> Schedule {
+        Schedule {
+            form: if self.steps == 0 {
+                ScheduleForm::InverseRoot
+            } else {
+                ScheduleForm::Linear
+            },
+            peak: self.rate.into(),
+            warmup: self.warmup.into(),
+            warmup_order: WarmupOrder::Quotient,
+            steps: self.steps,
+            final_share: self.final_share.into(),
         }
-        if self.steps == 0 {
-            return peak / (1.0 + (step - warmup) as f64 / OPEN_STEPS).sqrt();
+    }
+
+    /// What is asked of the optimiser.
+    pub(super) fn optimiser(&self) -> OptimiserSettings {
+        OptimiserSettings {
+            beta1: self.beta1.into(),
+            beta2: self.beta2.into(),
+            weight_decay: self.weight_decay.into(),
+            clip: self.clip.into(),
+            embedding_rate: self.embedding_rate.into(),
+            muon: Some(MuonSettings {
+                rate: self.matrix_rate.into(),
+                beta: self.matrix_beta,
+            }),
+            arithmetic: Arithmetic::Learner,
         }
-        let span = self.steps.saturating_sub(warmup).max(1);
-        let progress = (step - warmup) as f64 / span as f64;
-        let left = if progress < 1.0 { 1.0 - progress } else { 0.0 };
-        let share = f64::from(self.final_share);
-        peak * (share + (1.0 - share) * left)
     }
 
     /// What a position of a line counts in the gradient.

@@ -3,15 +3,16 @@
 //! Every matrix has rows of `width` numbers, so that a row is whole registers: the contracting
 //! matrix of the MLP stands transposed. Vectors (biases, gains) stand behind all matrices.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::model::GptConfig;
+use crate::model::{Checkpoint, GptConfig, Tensor};
 use crate::simd::LANES;
 use crate::{Error, Result};
 
 /// Sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     pub layers: usize,
     pub heads: usize,
     pub width: usize,
@@ -21,7 +22,7 @@ pub(super) struct Shape {
 
 /// What a tensor is to initialisation and to AdamW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Embeddings of tokens; not decayed.
     Tokens,
     /// Embeddings of positions; not decayed.
@@ -40,7 +41,7 @@ pub(super) enum Kind {
 
 /// A tensor with minGPT's name.
 #[derive(Clone, Debug)]
-pub(super) struct Tensor {
+pub(crate) struct TensorPlace {
     pub name: String,
     pub kind: Kind,
     /// Where it is among the parameters.
@@ -163,7 +164,7 @@ impl Shape {
     }
 
     /// Where everything is.
-    pub fn places(&self) -> Places {
+    pub(super) fn places(&self) -> Places {
         let (c, inner) = (self.width, self.inner());
         let mut at = Cursor(0);
         let (tokens, positions) = (at.take(self.vocab * c), at.take(self.block * c));
@@ -198,7 +199,7 @@ impl Shape {
     }
 
     /// The matrices of all layers, in the order of their places.
-    pub fn layer_matrices(&self) -> Vec<LayerMatrix> {
+    pub(super) fn layer_matrices(&self) -> Vec<LayerMatrix> {
         let width = self.width;
         let matrix = |place: Range<usize>, widening| LayerMatrix {
             place,
@@ -217,11 +218,11 @@ impl Shape {
     }
 
     /// All tensors, in the order of their places.
-    pub fn tensors(&self) -> Vec<Tensor> {
+    pub fn tensors(&self) -> Vec<TensorPlace> {
         let places = self.places();
         let mut tensors = Vec::new();
         let mut add = |name: String, kind, place: &Range<usize>| {
-            tensors.push(Tensor {
+            tensors.push(TensorPlace {
                 transposed: name.ends_with("mlp.c_proj.weight"),
                 name,
                 kind,
@@ -259,8 +260,60 @@ impl Shape {
     }
 }
 
+/// Parameters and checkpoints.
+impl Shape {
+    /// Number of parameters.
+    pub fn len(&self) -> usize {
+        self.places().len
+    }
+
+    /// A tensor's values among all parameters, in the order of minGPT's shape.
+    pub fn in_model_order<'a>(&self, tensor: &TensorPlace, parameters: &'a [f32]) -> Cow<'a, [f32]> {
+        let values = &parameters[tensor.place.clone()];
+        if tensor.transposed {
+            transposed(values, self.width).into()
+        } else {
+            values.into()
+        }
+    }
+
+    /// Puts a tensor's values, which are in the order of minGPT's shape, among all parameters.
+    pub fn put(&self, tensor: &TensorPlace, values: &[f32], parameters: &mut [f32]) {
+        let place = &mut parameters[tensor.place.clone()];
+        if tensor.transposed {
+            place.copy_from_slice(&transposed(values, values.len() / self.width));
+        } else {
+            place.copy_from_slice(values);
+        }
+    }
+
+    /// The weights of a checkpoint of this shape as parameters.
+    pub fn flatten(&self, checkpoint: &Checkpoint) -> Vec<f32> {
+        let mut parameters = vec![0.0; self.len()];
+        for tensor in self.tensors() {
+            self.put(&tensor, checkpoint.values(&tensor.name), &mut parameters);
+        }
+        parameters
+    }
+
+    /// Parameters as the weights of a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if one is not finite.
+    pub fn checkpoint(&self, config: GptConfig, parameters: &[f32]) -> Result<Checkpoint> {
+        let shapes = config.tensor_shapes();
+        let tensor = |tensor: TensorPlace| {
+            let shape = shapes[&tensor.name].clone();
+            let values = self.in_model_order(&tensor, parameters).into_owned();
+            (tensor.name, Tensor { shape, values })
+        };
+        let tensors = self.tensors().into_iter().map(tensor).collect();
+        Checkpoint::new(config, tensors)
+    }
+}
+
 /// Rows of `width` numbers as columns.
-pub(super) fn transposed(values: &[f32], width: usize) -> Vec<f32> {
+fn transposed(values: &[f32], width: usize) -> Vec<f32> {
     let rows = values.len() / width;
     let at = |i: usize| values[(i % rows) * width + i / rows];
     (0..values.len()).map(at).collect()

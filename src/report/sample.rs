@@ -9,7 +9,6 @@
 use serde::Serialize;
 
 use super::ledger::Noted;
-use crate::Error;
 use crate::learner::{Backprop, Prediction};
 use crate::model::{Checkpoint, Model};
 use crate::network::ExactModel;
@@ -142,7 +141,7 @@ fn floating_bits(model: &Model, sample: &[Noted], threads: usize) -> crate::Resu
         return Ok(None);
     }
     let mut network = Backprop::new(config, false)?;
-    network.load(|name| Ok::<_, Error>(checkpoint.values(name).to_vec()))?;
+    network.load(&checkpoint);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(std::io::Error::other)?;
     let mut bits = Vec::new();

@@ -11,7 +11,6 @@
 //! checkpoint; `training.jsonl` ([`crate::model::training_log`]); and [`STATE_FILE`], from which
 //! [`resume`] goes on.
 
-mod adamw;
 mod corpus;
 mod data;
 mod device;
@@ -21,13 +20,13 @@ mod log;
 mod run;
 mod session;
 mod state;
+mod trainer;
 mod validation;
 
-pub use adamw::AdamW;
 pub use corpus::learn_from_file;
-pub use gradient::{Engine, Gradients, LossGradient};
 pub use lines::LineSource;
 pub use session::{End, Progress, resume, train};
+pub use trainer::Trainer;
 
 /// The file in a model folder from which a run goes on.
 pub const STATE_FILE: &str = "training-state.safetensors";

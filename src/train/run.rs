@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::Device;
-
+use super::Trainer;
 use super::data::Data;
 use super::log::LogMark;
 use super::state::{State, Tally};
-use super::{AdamW, Engine, device, failed};
-use crate::gpt::{Gpt, initial_weights};
+use crate::gpt::initial_weights;
+use crate::learner::optim::Moments;
 use crate::model::training_log::{Event, Record, Settings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
@@ -19,9 +18,7 @@ pub(super) struct Run {
     pub settings: Settings,
     pub tally: Tally,
     data: Data,
-    gpt: Gpt,
-    adamw: AdamW,
-    engine: Engine,
+    trainer: Trainer,
     /// When this session began, and the seconds of those before it.
     started: Instant,
     seconds_before: f64,
@@ -31,7 +28,6 @@ impl Run {
     /// A run at its beginning.
     pub(super) fn new(settings: Settings) -> Result<Self> {
         settings.check()?;
-        let device = device::open(settings.device)?;
         let data = Data::new(&settings)?;
         let mut start = match &settings.init {
             Some(folder) => load_for(&data.config, Path::new(folder))?,
@@ -40,39 +36,33 @@ impl Run {
         if let Some(units) = settings.keep_hidden {
             start.keep_hidden(units)?;
         }
-        let gpt = Gpt::from_checkpoint(&start, &device).map_err(failed)?;
-        Self::assemble(settings, data, gpt, &device)
+        let trainer = Trainer::new(&settings, &start)?;
+        Ok(Self::assemble(settings, data, trainer))
     }
 
     /// A run at one of its checkpoints.
     pub(super) fn from_state(state: State) -> Result<Self> {
         state.settings.check()?;
-        let device = device::open(state.settings.device)?;
         let mut data = Data::new(&state.settings)?;
         data.training.seek(state.lines_position);
-        let gpt = Gpt::from_checkpoint(&state.checkpoint()?, &device).map_err(failed)?;
-        let mut run = Self::assemble(state.settings, data, gpt, &device)?;
-        run.engine.seek_dropout(state.dropout_position);
-        run.adamw
-            .restore(state.adamw_steps, &state.first_moments, &state.second_moments)?;
+        let mut trainer = Trainer::new(&state.settings, &state.checkpoint()?)?;
+        let moments = Moments::after(state.optimiser_steps, state.first_moments, state.second_moments);
+        trainer.resume(moments, state.dropout_position);
+        let mut run = Self::assemble(state.settings, data, trainer);
         run.seconds_before = state.tally.seconds;
         run.tally = state.tally;
         Ok(run)
     }
 
-    fn assemble(settings: Settings, data: Data, gpt: Gpt, device: &Device) -> Result<Self> {
-        let adamw = AdamW::new(&gpt, settings.beta1, settings.beta2, settings.weight_decay);
-        let engine = Engine::new(&settings, gpt.config(), device)?;
-        Ok(Self {
+    fn assemble(settings: Settings, data: Data, trainer: Trainer) -> Self {
+        Self {
             settings,
             tally: Tally::default(),
             data,
-            gpt,
-            adamw,
-            engine,
+            trainer,
             started: Instant::now(),
             seconds_before: 0.0,
-        })
+        }
     }
 
     /// Learns from the next batch and gives its loss, nats a token.
@@ -85,19 +75,17 @@ impl Run {
         let lines = self.settings.batch_lines;
         let (batch, first_seen) = self.data.training.next_batch(lines)?;
         let rate = self.settings.schedule().rate(step);
-        let found = self.engine.differentiate(&self.gpt, &batch)?;
-        let (loss, tokens) = (found.loss, found.tokens);
-        let finite = |what: &str, value: f64| match value.is_finite() {
-            true => Ok(value),
-            false => Err(Error::Training(format!(
+        let finite = |what: &str, value: f64| {
+            if value.is_finite() {
+                return Ok(value);
+            }
+            Err(Error::Training(format!(
                 "the {what} is {value} at step {step}: start again with a lower learning rate"
-            ))),
+            )))
         };
-        finite("loss", loss)?;
-        let norm = self
-            .adamw
-            .step(&self.gpt, &found.gradients, rate, self.settings.clip);
-        let norm = finite("gradient's norm", norm.map_err(failed)?)?;
+        let found = self.trainer.differentiate(&batch)?;
+        let (loss, tokens) = (finite("loss", found.mean())?, found.tokens as f64);
+        let norm = finite("gradient's norm", self.trainer.step(rate)?)?;
         if first_seen {
             self.tally.code_length_bits += loss * tokens / std::f64::consts::LN_2;
         }
@@ -112,7 +100,7 @@ impl Run {
 
     /// Measures the network, and says what that makes known. A reached target finishes the run.
     pub(super) fn evaluate(&mut self) -> Result<(Record, Vec<Event>)> {
-        let found = self.data.validation.evaluate(&mut self.engine, &self.gpt)?;
+        let found = self.data.validation.evaluate(&mut self.trainer)?;
         let seconds = self.seconds();
         let tally = &mut self.tally;
         let (sum, count) = (
@@ -150,29 +138,28 @@ impl Run {
 
     /// The weights as they are now.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
-        self.gpt.to_checkpoint()
+        self.trainer.checkpoint()
     }
 
     /// Everything as it is now.
-    pub(super) fn state(&self, log: LogMark) -> Result<State> {
-        let checkpoint = self.checkpoint()?;
-        let (adamw_steps, first_moments, second_moments) = self.adamw.state(&self.gpt);
-        Ok(State {
+    pub(super) fn state(&self, log: LogMark) -> State {
+        let moments = self.trainer.moments();
+        State {
             version: State::VERSION,
             settings: self.settings.clone(),
-            config: checkpoint.config().clone(),
+            config: self.trainer.config().clone(),
             tally: Tally {
                 seconds: self.seconds(),
                 ..self.tally.clone()
             },
             lines_position: self.data.training.position(),
-            dropout_position: self.engine.dropout_position(),
-            adamw_steps,
+            dropout_position: self.trainer.dropout_position(),
+            optimiser_steps: moments.steps,
             log,
-            weights: checkpoint.tensors().clone(),
-            first_moments,
-            second_moments,
-        })
+            parameters: self.trainer.parameters().to_vec(),
+            first_moments: moments.first.clone(),
+            second_moments: moments.second.clone(),
+        }
     }
 }
 

@@ -181,6 +181,6 @@ impl Session<'_> {
 
     fn save_state(&self) -> Result<()> {
         self.log.sync()?;
-        self.run.state(self.log.mark())?.save(self.folder)
+        self.run.state(self.log.mark()).save(self.folder)
     }
 }

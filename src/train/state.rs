@@ -1,7 +1,7 @@
 //! The state file: everything that a run needs to go on as if nothing had happened.
 //!
-//! It is a safetensors file. Its tensors are the weights and AdamW's two moments of each; its
-//! metadata are the rest as JSON, and a checksum. It is replaced whole, so that a killed run has
+//! It is a safetensors file. Its tensors are the parameters and AdamW's two moments, each one flat row in the
+//! learner's layout; its metadata are the rest as JSON, and a checksum. It is replaced whole, so that a killed run has
 //! the state of its last checkpoint, whatever it was doing.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,21 +13,22 @@ use serde::{Deserialize, Serialize};
 use super::STATE_FILE;
 use super::log::LogMark;
 use crate::atomic_file::write_whole;
+use crate::learner::Shape;
 use crate::model::training_log::{EmergenceDetector, Settings};
 use crate::model::{Checkpoint, GptConfig, Tensor, tensors};
 use crate::{Error, Result};
 
-/// The version of this layout. Another one is an error.
-const VERSION: u32 = 1;
+/// The version of this layout. Another one is an error. (1 had a tensor for each of the model's.)
+const VERSION: u32 = 2;
 
 /// Keys of the metadata.
 const STATE: &str = "state";
 const CHECKSUM: &str = "blake3";
 
-/// Prefixes of the tensors' names.
-const WEIGHTS: &str = "weights.";
-const FIRST_MOMENTS: &str = "first_moments.";
-const SECOND_MOMENTS: &str = "second_moments.";
+/// Names of the tensors.
+const PARAMETERS: &str = "parameters";
+const FIRST_MOMENTS: &str = "first_moments";
+const SECOND_MOMENTS: &str = "second_moments";
 
 /// What a run counts and adds up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,15 +63,15 @@ pub(super) struct State {
     pub lines_position: u128,
     /// Where dropout's generator is, in words.
     pub dropout_position: u128,
-    /// Steps that AdamW has taken.
-    pub adamw_steps: i32,
+    /// Steps that the optimiser has taken.
+    pub optimiser_steps: i32,
     pub log: LogMark,
     #[serde(skip)]
-    pub weights: BTreeMap<String, Tensor>,
+    pub parameters: Vec<f32>,
     #[serde(skip)]
-    pub first_moments: BTreeMap<String, Tensor>,
+    pub first_moments: Vec<f32>,
     #[serde(skip)]
-    pub second_moments: BTreeMap<String, Tensor>,
+    pub second_moments: Vec<f32>,
 }
 
 impl State {
@@ -82,17 +83,16 @@ impl State {
     /// [`Error::ModelFile`] if that fails; the old state is still there then.
     pub(super) fn save(self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string(&self).expect("plain data");
-        let groups = [
-            (WEIGHTS, self.weights),
+        let flat = [
+            (PARAMETERS, self.parameters),
             (FIRST_MOMENTS, self.first_moments),
             (SECOND_MOMENTS, self.second_moments),
         ];
-        let tensors = groups.into_iter().flat_map(|(prefix, group)| {
-            group
-                .into_iter()
-                .map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
-        });
-        let tensors: BTreeMap<String, Tensor> = tensors.collect();
+        let tensor = |(name, values): (&str, Vec<f32>)| {
+            let shape = vec![values.len()];
+            (name.to_owned(), Tensor { shape, values })
+        };
+        let tensors = BTreeMap::from(flat.map(tensor));
         let metadata = HashMap::from([
             (CHECKSUM.to_owned(), checksum(&json, &tensors)),
             (STATE.to_owned(), json),
@@ -125,40 +125,61 @@ impl State {
             path: path.clone(),
             source,
         })?;
-        Self::from_bytes(&file).map_err(|what| {
+        Self::from_bytes(&file).and_then(Self::check).map_err(|what| {
             Error::Training(format!(
-                "{} is damaged ({what}): the run cannot go on; a new one can start from the folder's weights (init)",
+                "{} {what}: the run cannot go on; a new one can start from the folder's weights (init)",
                 path.display()
             ))
         })
     }
 
+    /// Refuses rows that are not as long as the network has parameters.
+    fn check(self) -> Result<Self, String> {
+        let count = Shape::of(&self.config).map_err(|e| e.to_string())?.len();
+        let rows = [&self.parameters, &self.first_moments, &self.second_moments];
+        if rows.iter().all(|row| row.len() == count) {
+            Ok(self)
+        } else {
+            Err(format!("is damaged (the network has {count} parameters)"))
+        }
+    }
+
+    /// The error says what is wrong with the file.
     fn from_bytes(file: &[u8]) -> Result<Self, String> {
+        Self::parse(file).unwrap_or_else(|what| Err(format!("is damaged ({what})")))
+    }
+
+    /// A whole file's state, or that it is one of another version; the outer error is damage.
+    fn parse(file: &[u8]) -> Result<Result<Self, String>, String> {
+        /// What every version's JSON has.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
         let (_, header) = SafeTensors::read_metadata(file).map_err(|e| e.to_string())?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let entry = |key: &str| metadata.get(key).ok_or_else(|| format!("it has no {key}"));
         let json = entry(STATE)?;
-        let tensors = tensors::from_bytes(file, |_| true)?;
+        let mut tensors = tensors::from_bytes(file, |_| true)?;
         if checksum(json, &tensors) != *entry(CHECKSUM)? {
             return Err("its checksum does not match".into());
         }
+        let Versioned { version } = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        if version != VERSION {
+            return Ok(Err(format!(
+                "has version {version}, this program reads version {VERSION}: finish the run with the program that began it; here"
+            )));
+        }
         let mut state: Self = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        if state.version != VERSION {
-            return Err(format!("it has version {}, not {VERSION}", state.version));
+        for (name, values) in [
+            (PARAMETERS, &mut state.parameters),
+            (FIRST_MOMENTS, &mut state.first_moments),
+            (SECOND_MOMENTS, &mut state.second_moments),
+        ] {
+            let tensor = tensors.remove(name);
+            *values = tensor.ok_or_else(|| format!("it has no {name}"))?.values;
         }
-        for (name, tensor) in tensors {
-            let groups = [
-                (WEIGHTS, &mut state.weights),
-                (FIRST_MOMENTS, &mut state.first_moments),
-                (SECOND_MOMENTS, &mut state.second_moments),
-            ];
-            for (prefix, group) in groups {
-                if let Some(name) = name.strip_prefix(prefix) {
-                    group.insert(name.to_owned(), tensor.clone());
-                }
-            }
-        }
-        Ok(state)
+        Ok(Ok(state))
     }
 
     /// The weights as a checkpoint.
@@ -166,7 +187,7 @@ impl State {
     /// # Errors
     /// [`Error::Model`] if they are not those of the config.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
-        Checkpoint::new(self.config.clone(), self.weights.clone())
+        Shape::of(&self.config)?.checkpoint(self.config.clone(), &self.parameters)
     }
 }
 
@@ -185,20 +206,19 @@ fn checksum(json: &str, tensors: &BTreeMap<String, Tensor>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Preset;
     use crate::train::log::Log;
 
-    fn state(folder: &Path) -> State {
-        let group = |shift: f32| {
-            let tensor = Tensor {
-                shape: vec![2],
-                values: vec![shift, 0.1 + shift],
-            };
-            BTreeMap::from([("a.weight".to_owned(), tensor)])
-        };
+    fn config() -> GptConfig {
+        GptConfig::addition(Preset::Pico, 3)
+    }
+
+    fn state(folder: &Path, count: usize) -> State {
+        let values = |shift: f32| (0..count).map(|i| (i as f32).sin() + shift).collect();
         State {
             version: VERSION,
             settings: Settings::default(),
-            config: GptConfig::addition(crate::model::Preset::Pico, 28),
+            config: config(),
             tally: Tally {
                 step: 3,
                 code_length_bits: 0.1 + 0.2,
@@ -206,27 +226,43 @@ mod tests {
             },
             lines_position: (1 << 67) + 5,
             dropout_position: 0,
-            adamw_steps: 3,
+            optimiser_steps: 3,
             log: Log::open(folder).unwrap().mark(),
-            weights: group(1.0),
-            first_moments: group(2.0),
-            second_moments: group(3.0),
+            parameters: values(1.0),
+            first_moments: values(2.0),
+            second_moments: values(3.0),
         }
     }
 
     #[test]
     fn a_state_comes_back_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
-        let state = state(folder.path());
+        let count = Shape::of(&config()).unwrap().len();
+        let state = state(folder.path(), count);
         state.clone().save(folder.path()).unwrap();
         assert_eq!(State::load(folder.path()).unwrap(), state);
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = State {
+            version: 1,
+            ..state(folder.path(), 2)
+        };
+        old.save(folder.path()).unwrap();
+        let error = State::load(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("version 1") && error.contains("reads version 2") && error.contains("init"),
+            "{error}"
+        );
     }
 
     /// Every byte counts: a flipped bit in any of them, and every shorter file, is an error.
     #[test]
     fn damage_is_found() {
         let folder = tempfile::tempdir().unwrap();
-        state(folder.path()).save(folder.path()).unwrap();
+        state(folder.path(), 2).save(folder.path()).unwrap();
         let path = folder.path().join(STATE_FILE);
         let good = std::fs::read(&path).unwrap();
         for at in 0..good.len() {

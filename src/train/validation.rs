@@ -1,8 +1,7 @@
 //! The network's loss on lines that training never sees.
 
-use super::Engine;
+use super::Trainer;
 use crate::Result;
-use crate::gpt::Gpt;
 use crate::model::GptConfig;
 use crate::text::{Distribution, LineBatch, Token};
 
@@ -59,13 +58,13 @@ impl ValidationSet {
     /// Evaluates a network.
     ///
     /// # Errors
-    /// As [`Engine::differentiate`].
-    pub(super) fn evaluate(&self, engine: &mut Engine, gpt: &Gpt) -> Result<Validation> {
-        let length = gpt.config().block_size;
+    /// As [`Trainer::differentiate`].
+    pub(super) fn evaluate(&self, trainer: &mut Trainer) -> Result<Validation> {
+        let length = self.batches[0].block;
         let mut by_position = vec![0.0; length];
         let (mut tokens, mut lines, mut right) = (0, 0, 0);
         for batch in &self.batches {
-            let predictions = engine.predict(gpt, batch)?;
+            let predictions = trainer.predict(batch)?;
             for (predictions, targets) in predictions.chunks(length).zip(batch.targets.chunks(length)) {
                 let (mut in_answer, mut all_right) = (false, true);
                 for ((prediction, target), sum) in predictions.iter().zip(targets).zip(&mut by_position) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use surprisal::model::Preset;
-use surprisal::model::training_log::{Settings, Shape};
+use surprisal::model::training_log::{ScheduleForm, Settings};
 use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, MAX_DIGITS, Operands};
 use surprisal::train::learn_from_file;
@@ -63,7 +63,7 @@ pub struct RunOptions {
     lr: Option<f64>,
     /// After the warm-up: cosine or linear, down to the final share, or constant [default: cosine]
     #[arg(long, value_name = "SHAPE")]
-    schedule: Option<Shape>,
+    schedule: Option<ScheduleForm>,
     /// Steps of linear warm-up [default: 100]
     #[arg(long, value_name = "N")]
     warmup: Option<u64>,

@@ -20,8 +20,7 @@ fn checkpoint(settings: &Settings) -> Checkpoint {
 pub(super) fn loaded(settings: &Settings, rounded: bool, isa: Isa) -> Backprop {
     let checkpoint = checkpoint(settings);
     let mut backprop = Backprop::with_isa(&settings.config, rounded, isa).unwrap();
-    let values = |name: &str| Ok::<_, crate::Error>(checkpoint.values(name).to_vec());
-    backprop.load(values).unwrap();
+    backprop.load(&checkpoint);
     backprop
 }
 
@@ -29,9 +28,7 @@ pub(super) fn loaded(settings: &Settings, rounded: bool, isa: Isa) -> Backprop {
 fn found(settings: &Settings, rounded: bool, isa: Isa, lines: &[Vec<u8>]) -> (Loss, Vec<u32>) {
     let mut backprop = loaded(settings, rounded, isa);
     let loss = backprop.differentiate(&batch(settings, lines));
-    let names = settings.config.tensor_shapes().into_keys();
-    let gradients = names.flat_map(|name| backprop.gradient(&name).unwrap());
-    (loss, gradients.map(f32::to_bits).collect())
+    (loss, backprop.gradient().iter().map(|g| g.to_bits()).collect())
 }
 
 /// More lines than a wave has, the last sixteen not full; and an instruction set that is missing is told.
@@ -99,16 +96,7 @@ fn it_is_the_learners_gradient() {
     let mut learner = super::learner(&settings, Isa::best());
     learner.read(&super::slices(&lines));
     let expected = learner.gradient_now(1.0 / loss.tokens as f32);
-    for tensor in settings
-        .shape()
-        .unwrap()
-        .tensors()
-        .iter()
-        .filter(|tensor| !tensor.transposed)
-    {
-        let gradient = backprop.gradient(&tensor.name).unwrap();
-        assert!(gradient == expected[tensor.place.clone()], "{}", tensor.name);
-    }
+    assert!(backprop.gradient() == expected);
     assert_eq!(
         loss.tokens,
         lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>()

@@ -8,12 +8,12 @@
 //! tell of several runs, each from its settings on; [`TrainingLog`] counts on from one to the next.
 
 mod emergence;
-mod schedule;
 mod settings;
 
 pub use emergence::EmergenceDetector;
-pub use schedule::{Schedule, Shape};
 pub use settings::{CorpusFile, Settings};
+
+pub use crate::schedule::{Schedule, ScheduleForm};
 
 use serde::{Deserialize, Serialize};
 
@@ -197,7 +197,7 @@ mod tests {
         let log = TrainingLog::parse(&format!("{SETTINGS}\n{RECORD}\n{EVENT}\n{RECORD}\n")).unwrap();
         assert_eq!(
             log.settings.schedule,
-            Shape::Cosine,
+            ScheduleForm::Cosine,
             "as logs before that choice meant"
         );
         assert_eq!((log.records.len(), log.records[0].excess), (2, None));

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Schedule, Shape};
 use crate::model::Preset;
 use crate::network::DeviceChoice;
+use crate::schedule::{Schedule, ScheduleForm, WarmupOrder};
 use crate::text::{Distribution, Operands};
 use crate::{Error, Result};
 
@@ -42,7 +42,7 @@ pub struct Settings {
     pub learning_rate: f64,
     /// What the learning rate does after its warm-up.
     #[serde(default)]
-    pub schedule: Shape,
+    pub schedule: ScheduleForm,
     /// Steps of linear warm-up.
     pub warmup: u64,
     /// Learning rate at the end, as a share of the highest.
@@ -100,7 +100,7 @@ impl Default for Settings {
             batch_lines: 512,
             seed: 1,
             learning_rate: 4e-3,
-            schedule: Shape::Cosine,
+            schedule: ScheduleForm::Cosine,
             warmup: 100,
             final_share: 0.02,
             beta1: 0.9,
@@ -125,7 +125,7 @@ impl Settings {
             preset: Preset::Mini,
             distribution: Distribution::new(8, Operands::Leading).ok(),
             learning_rate: 1e-3,
-            schedule: Shape::Constant,
+            schedule: ScheduleForm::Constant,
             warmup: 10,
             dropout: 0.1,
             validation_lines: 10_000,
@@ -136,9 +136,10 @@ impl Settings {
     /// The learning rate over the run.
     pub fn schedule(&self) -> Schedule {
         Schedule {
-            shape: self.schedule,
+            form: self.schedule,
             peak: self.learning_rate,
             warmup: self.warmup,
+            warmup_order: WarmupOrder::Product,
             steps: self.steps,
             final_share: self.final_share,
         }

@@ -1,0 +1,112 @@
+//! Weights that learn: one flat row of parameters, what gives their gradient, and AdamW.
+
+use super::device;
+use super::gradient::GradientSource;
+use crate::Result;
+use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
+use crate::learner::{Loss, Prediction, Shape};
+use crate::model::training_log::Settings;
+use crate::model::{Checkpoint, GptConfig};
+use crate::network::Isa;
+use crate::text::LineBatch;
+
+/// A network in training.
+pub struct Trainer {
+    config: GptConfig,
+    shape: Shape,
+    parameters: Vec<f32>,
+    moments: Moments,
+    optimiser: Optimiser,
+    gradients: GradientSource,
+}
+
+impl Trainer {
+    /// A trainer of these weights, before its first step.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] if the settings contradict each other, [`crate::Error::Training`] if the
+    /// device is missing.
+    pub fn new(settings: &Settings, start: &Checkpoint) -> Result<Self> {
+        let device = device::open(settings.device)?;
+        let shape = Shape::of(start.config())?;
+        let parameters = shape.flatten(start);
+        let rule = OptimiserSettings {
+            beta1: settings.beta1,
+            beta2: settings.beta2,
+            weight_decay: settings.weight_decay,
+            clip: settings.clip,
+            embedding_rate: 1.0,
+            muon: None,
+            arithmetic: Arithmetic::Training,
+        };
+        Ok(Self {
+            config: start.config().clone(),
+            moments: Moments::new(parameters.len()),
+            optimiser: Optimiser::new(&shape, rule, Isa::chosen()?),
+            gradients: GradientSource::new(settings, start, &device)?,
+            parameters,
+            shape,
+        })
+    }
+
+    /// Goes on from moments, and from where dropout's generator was.
+    pub(super) fn resume(&mut self, moments: Moments, dropout_position: u128) {
+        self.moments = moments;
+        self.gradients.seek_dropout(dropout_position);
+    }
+
+    /// The loss of a batch; its gradient is kept for [`Trainer::step`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Training`] if candle fails.
+    pub fn differentiate(&mut self, batch: &LineBatch) -> Result<Loss> {
+        self.gradients.differentiate(batch)
+    }
+
+    /// Takes a step at a learning rate along the gradient and returns its norm before it was cut. None is
+    /// taken where that is not finite.
+    ///
+    /// # Errors
+    /// As [`Trainer::differentiate`].
+    pub fn step(&mut self, rate: f64) -> Result<f64> {
+        let gradient = self.gradients.gradient();
+        let norm = self
+            .optimiser
+            .step(rate, &mut self.moments, &mut self.parameters, gradient);
+        self.gradients.load(&self.parameters)?;
+        Ok(norm)
+    }
+
+    /// What the network says of each target.
+    ///
+    /// # Errors
+    /// As [`Trainer::differentiate`].
+    pub(super) fn predict(&mut self, batch: &LineBatch) -> Result<Vec<Option<Prediction>>> {
+        self.gradients.predict(batch)
+    }
+
+    /// The weights as they are now.
+    ///
+    /// # Errors
+    /// [`crate::Error::Model`] if one is not finite.
+    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
+        self.shape.checkpoint(self.config.clone(), &self.parameters)
+    }
+
+    pub(super) fn config(&self) -> &GptConfig {
+        &self.config
+    }
+
+    pub(super) fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    pub(super) fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// Where dropout's generator is, in words.
+    pub(super) fn dropout_position(&self) -> u128 {
+        self.gradients.dropout_position()
+    }
+}
