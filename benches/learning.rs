@@ -13,7 +13,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use surprisal::coding::encode;
-use surprisal::learner::{Learner, Settings};
+use surprisal::learner::{Learner, LearnerSettings};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::text::{Additions, Distribution, Operands};
 
@@ -39,13 +39,13 @@ impl Arguments {
     }
 }
 
-fn settings(arguments: &Arguments, lines: usize) -> Settings {
+fn settings(arguments: &Arguments, lines: usize) -> LearnerSettings {
     let preset: Preset = arguments
         .text("preset")
         .unwrap_or("nano")
         .parse()
         .expect("a preset");
-    let mut s = Settings::new(GptConfig::addition(preset, 28));
+    let mut s = LearnerSettings::new(GptConfig::addition(preset, 28));
     arguments.set("batch", &mut s.batch_lines);
     arguments.set("lr", &mut s.rate);
     arguments.set("embedding-rate", &mut s.embedding_rate);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rayon::ThreadPoolBuilder;
 use surprisal::gpt::initial_weights;
-use surprisal::model::training_log::Settings;
+use surprisal::model::training_log::TrainSettings;
 use surprisal::model::{GptConfig, Preset};
 use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, LineBatch, Operands};
@@ -52,11 +52,11 @@ fn step(trainer: &mut Trainer, batch: &LineBatch) -> Result<Parts> {
 fn measure(dropout: f64, preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
     let distribution = Distribution::new(8, Operands::Uniform)?;
     let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
-    let settings = Settings {
+    let settings = TrainSettings {
         preset,
         dropout,
         device: DeviceChoice::Cpu,
-        ..Settings::default()
+        ..TrainSettings::default()
     };
     let mut trainer = Trainer::new(&settings, &initial_weights(&config, 1))?;
     let batch = LineSource::new(&config, distribution, 1)?.next_batch(LINES)?;

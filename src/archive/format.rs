@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::learner::Settings;
+use crate::learner::LearnerSettings;
 use crate::model::Identity;
 use crate::{Error, Result};
 
@@ -81,7 +81,7 @@ pub(super) struct Header {
     pub name: String,
     pub has_model: bool,
     /// How the archive's learner learns; none where a model codes.
-    pub learner: Option<Settings>,
+    pub learner: Option<LearnerSettings>,
 }
 
 impl Header {
@@ -134,7 +134,7 @@ impl Header {
         let nonsense = || Error::damaged("the header makes no sense", "header");
         let name = String::from_utf8(bytes[40..settings_at].to_vec()).map_err(|_| nonsense())?;
         let learner = match found {
-            LEARNED_VERSION => Some(Settings::from_bytes(&bytes[settings_at + 2..end])?),
+            LEARNED_VERSION => Some(LearnerSettings::from_bytes(&bytes[settings_at + 2..end])?),
             _ => None,
         };
         let flags = bytes[6];

@@ -10,7 +10,7 @@ use super::frames::{self, Frame, Frames};
 use super::learned;
 use super::lines::LineRange;
 use crate::coding::GROUP;
-use crate::learner::{Learner, Settings};
+use crate::learner::{Learner, LearnerSettings};
 use crate::model::{Identity, Models};
 use crate::{Error, Result};
 
@@ -30,7 +30,7 @@ pub struct ArchiveEntry {
     /// Bytes of the model that it carries; 0 if none.
     pub model_len: u64,
     /// How its learner learns; null where a model codes.
-    pub learner: Option<Settings>,
+    pub learner: Option<LearnerSettings>,
     /// Its blocks.
     pub blocks: Vec<BlockEntry>,
 }

@@ -9,7 +9,7 @@ use super::sink::Sink;
 use super::writer::Summary;
 use crate::Result;
 use crate::coding::{self, Predictor};
-use crate::learner::{Learner, Observer, Settings};
+use crate::learner::{Learner, LearnerSettings, Observer};
 use crate::model::{GptConfig, Identity, Preset};
 use crate::text::Survey;
 
@@ -64,9 +64,10 @@ impl Default for LearnOptions {
 }
 
 impl LearnOptions {
-    fn settings(&self, survey: &Survey, whole: bool) -> Result<Settings> {
+    fn settings(&self, survey: &Survey, whole: bool) -> Result<LearnerSettings> {
         let (block_size, vocabulary) = (survey.common_len() + 1, survey.learner_vocabulary());
-        let mut settings = Settings::new(GptConfig::with_vocabulary(self.preset, block_size, &vocabulary));
+        let mut settings =
+            LearnerSettings::new(GptConfig::with_vocabulary(self.preset, block_size, &vocabulary));
         if let Some(rate) = self.rate {
             settings.rate = rate;
         }

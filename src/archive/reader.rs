@@ -11,7 +11,7 @@ use super::learned;
 use super::lines::LineRange;
 use super::observe::BlockWatch;
 use super::pipeline::Pipeline;
-use crate::learner::{self, Learner, Settings};
+use crate::learner::{self, Learner, LearnerSettings};
 use crate::model::{Model, Models};
 use crate::network::Device;
 use crate::{Error, Result};
@@ -155,7 +155,7 @@ impl<R: Read> Decompressor<R> {
     }
 
     /// How the learner of the archive that is being read learns; none if a model coded it.
-    pub fn learner(&self) -> Option<&Settings> {
+    pub fn learner(&self) -> Option<&LearnerSettings> {
         match &self.coding {
             Coding::Learner(coder) => Some(coder.settings()),
             _ => None,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use surprisal::LearnOptions;
-use surprisal::learner::{BatchRecord, Learner, Observer, Settings, StepRecord};
+use surprisal::learner::{BatchRecord, Learner, LearnerSettings, Observer, StepRecord};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::report::{LearningWindow, WINDOW};
 use surprisal::text::Survey;
@@ -219,8 +219,8 @@ impl Log {
 }
 
 /// A learner and all of its settings, in one line.
-pub fn learner_text(settings: &Settings) -> String {
-    let Settings {
+pub fn learner_text(settings: &LearnerSettings) -> String {
+    let LearnerSettings {
         batch_lines,
         rate,
         warmup,

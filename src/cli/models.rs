@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use surprisal::model::Checkpoint;
-use surprisal::model::training_log::{Settings, TrainingLog};
+use surprisal::model::training_log::{TrainSettings, TrainingLog};
 use surprisal::{Level, Model, Models};
 
 use super::text::{grouped, table};
@@ -58,7 +58,7 @@ fn to_json(model: &Model) -> Value {
         "nonzero_parameters": checkpoint.nonzero_parameters(),
         "weights_bytes": model.files().1.len(),
         "config": model.config(),
-        "trained_on": settings.map(Settings::trained_on),
+        "trained_on": settings.map(TrainSettings::trained_on),
         "steps": last.map(|r| r.step),
         "lines": last.map(|r| r.lines),
         "validation_loss": last.map(|r| r.validation_loss),

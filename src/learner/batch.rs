@@ -11,7 +11,7 @@ use super::optim::{Moments, Optimiser};
 use super::pace::{Agreement, Cost, Pace};
 use super::predictor::Observer;
 use super::replay::Reservoir;
-use super::settings::Settings;
+use super::settings::LearnerSettings;
 use super::shape::Shape;
 use crate::model::Checkpoint;
 use crate::network::{Cdfs, Isa, Slots};
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 
 /// A network that learns.
 pub struct Learner {
-    settings: Settings,
+    settings: LearnerSettings,
     vocabulary: Vocabulary,
     shape: Shape,
     pub(super) state: State,
@@ -105,7 +105,7 @@ impl Learner {
     ///
     /// # Errors
     /// [`Error::Invalid`] if the settings make no sense.
-    pub fn new(settings: &Settings, threads: usize) -> Result<Self> {
+    pub fn new(settings: &LearnerSettings, threads: usize) -> Result<Self> {
         Self::with_isa(settings, threads, Isa::chosen()?)
     }
 
@@ -113,7 +113,7 @@ impl Learner {
     ///
     /// # Errors
     /// As there; also if the processor lacks it.
-    pub fn with_isa(settings: &Settings, threads: usize, isa: Isa) -> Result<Self> {
+    pub fn with_isa(settings: &LearnerSettings, threads: usize, isa: Isa) -> Result<Self> {
         settings.check()?;
         if !isa.is_available() {
             return Err(Error::invalid(format!("this processor does not have {isa}")));
@@ -151,7 +151,7 @@ impl Learner {
     }
 
     /// The settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &LearnerSettings {
         &self.settings
     }
 

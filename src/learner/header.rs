@@ -1,6 +1,6 @@
 //! Settings as an archive's header has them.
 
-use super::settings::Settings;
+use super::settings::LearnerSettings;
 use crate::model::GptConfig;
 use crate::{Error, Result};
 
@@ -32,7 +32,7 @@ impl Fields<'_> {
     }
 }
 
-impl Settings {
+impl LearnerSettings {
     /// The bytes of a header's settings (docs/format.md).
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let config = &self.config;
@@ -73,7 +73,7 @@ impl Settings {
         ]
     }
 
-    /// Reads what [`Settings::to_bytes`] wrote.
+    /// Reads what [`LearnerSettings::to_bytes`] wrote.
     ///
     /// # Errors
     /// [`Error::Damaged`] if it makes no sense, [`Error::Invalid`] if it is of a definition that this version does not know.
@@ -173,12 +173,12 @@ mod tests {
     /// into something else.
     #[test]
     fn unknown_definitions_are_refused() {
-        let settings = Settings::new(GptConfig::addition(Preset::Pico, 28));
+        let settings = LearnerSettings::new(GptConfig::addition(Preset::Pico, 28));
         let mut bytes = settings.to_bytes();
-        assert_eq!(Settings::from_bytes(&bytes).unwrap(), settings);
+        assert_eq!(LearnerSettings::from_bytes(&bytes).unwrap(), settings);
         for definition in [0, 1, 4, 255] {
             bytes[0] = definition;
-            let message = Settings::from_bytes(&bytes).unwrap_err().to_string();
+            let message = LearnerSettings::from_bytes(&bytes).unwrap_err().to_string();
             assert!(
                 message.contains(&format!("definition {definition} ")),
                 "{message}"

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::settings::Settings;
+use super::settings::LearnerSettings;
 use super::shape::{Kind, Shape};
 use crate::learner::kernel::floats_mut;
 use crate::random::{Stream, generator};
@@ -11,7 +11,7 @@ use crate::simd::{LANES, Vector};
 
 /// Initial parameters: matrices and embeddings with the settings' deviations, residual projections
 /// divided by √(2·layers), gains 1, biases 0.
-pub(super) fn parameters(settings: &Settings, shape: &Shape) -> Vec<Vector> {
+pub(super) fn parameters(settings: &LearnerSettings, shape: &Shape) -> Vec<Vector> {
     let mut rng = generator(settings.seed, Stream::LearnerWeights);
     let mut parameters = vec![Vector::ZERO; shape.places().len / LANES];
     let all = floats_mut(&mut parameters);

@@ -7,7 +7,7 @@
 //! with +, −, ×, ÷, √, comparison and conversion, and from sums whose order is written down
 //! (`docs/learning.md`).
 //!
-//! [`Settings`] are all that both sides must know; [`Learner`] is the network, its gradient and its
+//! [`LearnerSettings`] are all that both sides must know; [`Learner`] is the network, its gradient and its
 //! optimiser (Muon for the layers' matrices, AdamW for all else), a [`crate::coding::Predictor`]. [`Backprop`] is the same network and gradient for a training that moves the weights itself.
 
 #![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
@@ -34,6 +34,6 @@ mod tests;
 pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchRecord, Learner, StepRecord};
 pub use predictor::Observer;
-pub use settings::Settings;
+pub use settings::LearnerSettings;
 #[cfg(feature = "train")]
 pub(crate) use shape::Shape;

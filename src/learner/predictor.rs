@@ -1,7 +1,7 @@
 //! The learner as a predictor: it learns where a batch of lines ends.
 
 use super::batch::{BatchRecord, Learner, State};
-use super::settings::Settings;
+use super::settings::LearnerSettings;
 use crate::coding::Predictor;
 use crate::network::{Cdfs, Slots};
 use crate::text::{Token, Vocabulary};
@@ -51,7 +51,7 @@ impl Predictor for Learner {
 
     /// Takes the step that may be due on the batch, then those on lines from before.
     fn end(&mut self, lines: &[&[u8]]) {
-        let Settings {
+        let LearnerSettings {
             replay, batch_lines, ..
         } = *self.settings();
         self.close();

@@ -14,7 +14,7 @@ const MEMORY_MAX: usize = 160 << 20;
 
 /// How a learner learns.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Settings {
+pub struct LearnerSettings {
     /// The network's shape and its symbols.
     pub config: GptConfig,
     /// Lines of a batch: what a step is taken on.
@@ -63,7 +63,7 @@ pub struct Settings {
     pub stride: u8,
 }
 
-impl Settings {
+impl LearnerSettings {
     /// What suits a network of this shape. Narrow networks learn at higher rates, from larger weights;
     /// matrices, which Muon moves, at one rate whatever their width.
     pub fn new(config: GptConfig) -> Self {

@@ -24,7 +24,7 @@ use crate::archive::{
     self, BlockKind, BlockParts, BlockWatch, CompressOptions, Compressor, Decompressor, LearnOptions,
     LearningCompressor,
 };
-use crate::learner::{BatchRecord, Observer, Settings};
+use crate::learner::{BatchRecord, Observer, LearnerSettings};
 use crate::model::Preset;
 use crate::text::Survey;
 use crate::{Error, Model, Result};
@@ -40,7 +40,7 @@ pub struct LearningRun {
     /// Numbers that are learned.
     pub parameters: usize,
     /// All of its settings.
-    pub settings: Settings,
+    pub settings: LearnerSettings,
     /// Lines that stand in the archive as it coded them.
     pub modelled_lines: u64,
     /// Tokens of those lines.
@@ -216,7 +216,7 @@ impl<W: Write> Write for LearningReporter<W> {
 /// Looks on while an archive is decoded that was coded while learning: decoding takes the same steps
 /// and so tells the same.
 pub struct LearningWatch {
-    settings: Settings,
+    settings: LearnerSettings,
     record: Shared,
     started: Instant,
 }
@@ -293,7 +293,7 @@ fn sentence(preset: &str, archive: &ArchiveFacts, lines: u64, loss_bytes: f64) -
 }
 
 /// The preset of a learner of this size.
-fn preset_name(settings: &Settings) -> String {
+fn preset_name(settings: &LearnerSettings) -> String {
     let config = &settings.config;
     let size = (config.n_layer, config.n_head, config.n_embd);
     match Preset::ALL.iter().find(|preset| preset.dimensions() == size) {

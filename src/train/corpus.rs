@@ -5,7 +5,7 @@ use std::path::Path;
 
 use memchr::memchr_iter;
 
-use crate::model::training_log::{CorpusFile, Settings};
+use crate::model::training_log::{CorpusFile, TrainSettings};
 use crate::model::{GptConfig, MAX_BLOCK, Preset};
 use crate::random::{Stream, below, generator};
 use crate::text::{Distribution, LineBatch, Survey, Vocabulary, is_sum};
@@ -226,7 +226,7 @@ impl Order {
 /// # Errors
 /// [`Error::ModelFile`] if the file cannot be read, [`Error::Invalid`] if it has fewer than ten
 /// lines or lines that are not of the settings' distribution.
-pub fn learn_from_file(settings: &mut Settings, path: &Path, epochs: u64) -> Result<()> {
+pub fn learn_from_file(settings: &mut TrainSettings, path: &Path, epochs: u64) -> Result<()> {
     let name = path.to_str().ok_or_else(|| {
         Error::invalid(format!(
             "{}: the name is no Unicode text, the log needs one",
@@ -290,10 +290,10 @@ mod tests {
     fn epochs_have_every_line_once_in_their_own_order() {
         let text: String = (0..100).map(|i| format!("{i}\n")).collect();
         let file = file(&text);
-        let mut settings = Settings {
+        let mut settings = TrainSettings {
             distribution: None,
             batch_lines: 32,
-            ..Settings::default()
+            ..TrainSettings::default()
         };
         learn_from_file(&mut settings, file.path(), 3).unwrap();
         assert_eq!((settings.validation_lines, settings.steps), (10, 9));
@@ -332,9 +332,9 @@ mod tests {
     fn a_claim_about_the_lines_is_checked() {
         let text = format!("{}1+2=04\n", "1+2=03\n".repeat(20));
         let file = file(&text);
-        let mut settings = Settings {
+        let mut settings = TrainSettings {
             distribution: Distribution::new(1, crate::text::Operands::Uniform).ok(),
-            ..Settings::default()
+            ..TrainSettings::default()
         };
         let error = learn_from_file(&mut settings, file.path(), 1)
             .unwrap_err()

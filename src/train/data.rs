@@ -5,7 +5,7 @@ use super::lines::{HeldOut, LineSource};
 use super::validation::ValidationSet;
 use crate::Result;
 use crate::model::GptConfig;
-use crate::model::training_log::Settings;
+use crate::model::training_log::TrainSettings;
 use crate::text::LineBatch;
 
 /// The lines of a run and the network that suits them.
@@ -17,7 +17,7 @@ pub(super) struct Data {
 
 impl Data {
     /// The lines that the settings ask for, from the beginning.
-    pub(super) fn new(settings: &Settings) -> Result<Self> {
+    pub(super) fn new(settings: &TrainSettings) -> Result<Self> {
         match &settings.corpus {
             Some(description) => {
                 let corpus = Corpus::read(&description.path)?;
@@ -37,7 +37,7 @@ impl Data {
         }
     }
 
-    fn drawn(settings: &Settings) -> Result<Self> {
+    fn drawn(settings: &TrainSettings) -> Result<Self> {
         let distribution = settings.distribution.expect("the settings were checked");
         let config = GptConfig::addition(settings.preset, distribution.max_line_len() + 1);
         let held_out = HeldOut::draw(distribution, settings.seed, settings.validation_lines);

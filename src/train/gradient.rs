@@ -11,7 +11,7 @@ use crate::Error;
 use crate::gpt::{Dropout, Gpt};
 use crate::learner::{Backprop, Loss, Prediction, Shape};
 use crate::model::Checkpoint;
-use crate::model::training_log::Settings;
+use crate::model::training_log::TrainSettings;
 use crate::text::{LineBatch, Token};
 
 /// What computes loss, gradient and predictions, at parameters that it was given.
@@ -34,7 +34,7 @@ impl GradientSource {
     /// # Errors
     /// [`Error::Invalid`] if the run is to be quantization-aware and the kernel cannot compute it, or if
     /// SURPRISAL_ISA names what the processor lacks.
-    pub(super) fn new(settings: &Settings, start: &Checkpoint, device: &Device) -> crate::Result<Self> {
+    pub(super) fn new(settings: &TrainSettings, start: &Checkpoint, device: &Device) -> crate::Result<Self> {
         let rounded = settings.quantization_aware;
         if rounded && settings.dropout > 0.0 {
             return Err(Error::invalid("quantization-aware training knows no dropout"));

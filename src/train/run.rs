@@ -9,13 +9,13 @@ use super::log::LogMark;
 use super::state::{State, Tally};
 use crate::gpt::initial_weights;
 use crate::learner::optim::Moments;
-use crate::model::training_log::{Event, Record, Settings};
+use crate::model::training_log::{Event, Record, TrainSettings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
 
 /// A run.
 pub(super) struct Run {
-    pub settings: Settings,
+    pub settings: TrainSettings,
     pub tally: Tally,
     data: Data,
     trainer: Trainer,
@@ -26,7 +26,7 @@ pub(super) struct Run {
 
 impl Run {
     /// A run at its beginning.
-    pub(super) fn new(settings: Settings) -> Result<Self> {
+    pub(super) fn new(settings: TrainSettings) -> Result<Self> {
         settings.check()?;
         let data = Data::new(&settings)?;
         let mut start = match &settings.init {
@@ -54,7 +54,7 @@ impl Run {
         Ok(run)
     }
 
-    fn assemble(settings: Settings, data: Data, trainer: Trainer) -> Self {
+    fn assemble(settings: TrainSettings, data: Data, trainer: Trainer) -> Self {
         Self {
             settings,
             tally: Tally::default(),

@@ -13,7 +13,7 @@ use super::log::Log;
 use super::run::Run;
 use super::state::State;
 use crate::atomic_file::unfinished;
-use crate::model::training_log::{Event, Record, Settings};
+use crate::model::training_log::{Event, Record, TrainSettings};
 use crate::{Error, Result};
 
 /// What a run tells while it goes on.
@@ -22,7 +22,7 @@ pub enum Progress<'a> {
     /// A session begins.
     Begins {
         /// What was asked for.
-        settings: &'a Settings,
+        settings: &'a TrainSettings,
         /// Steps taken in earlier sessions.
         step: u64,
         /// Lines seen in earlier sessions.
@@ -68,7 +68,7 @@ pub enum End {
 /// this network; [`Error::Training`] if the loss is not finite or the network fails;
 /// [`Error::ModelFile`] if a file cannot be read or written. The last checkpoint stays intact.
 pub fn train(
-    settings: &Settings,
+    settings: &TrainSettings,
     folder: &Path,
     watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<End> {

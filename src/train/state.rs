@@ -14,7 +14,7 @@ use super::STATE_FILE;
 use super::log::LogMark;
 use crate::atomic_file::write_whole;
 use crate::learner::Shape;
-use crate::model::training_log::{EmergenceDetector, Settings};
+use crate::model::training_log::{EmergenceDetector, TrainSettings};
 use crate::model::{Checkpoint, GptConfig, Tensor, tensors};
 use crate::{Error, Result};
 
@@ -56,7 +56,7 @@ pub(super) struct Tally {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     pub version: u32,
-    pub settings: Settings,
+    pub settings: TrainSettings,
     pub config: GptConfig,
     pub tally: Tally,
     /// Where the training lines are ([`super::data::TrainingLines::position`]).
@@ -217,7 +217,7 @@ mod tests {
         let values = |shift: f32| (0..count).map(|i| (i as f32).sin() + shift).collect();
         State {
             version: VERSION,
-            settings: Settings::default(),
+            settings: TrainSettings::default(),
             config: config(),
             tally: Tally {
                 step: 3,

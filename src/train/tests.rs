@@ -7,12 +7,12 @@ use candle_core::Device;
 
 use super::*;
 use crate::gpt::{Dropout, Gpt, initial_weights};
-use crate::model::training_log::{Event, Record, Settings, TrainingLog};
+use crate::model::training_log::{Event, Record, TrainSettings, TrainingLog};
 use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
 use crate::text::{Distribution, Operands};
 
-fn settings(steps: u64) -> Settings {
-    Settings {
+fn settings(steps: u64) -> TrainSettings {
+    TrainSettings {
         preset: Preset::Pico,
         distribution: Distribution::new(2, Operands::Natural).ok(),
         steps,
@@ -22,12 +22,12 @@ fn settings(steps: u64) -> Settings {
         final_share: 0.1,
         eval_every: 20,
         validation_lines: 64,
-        ..Settings::default()
+        ..TrainSettings::default()
     }
 }
 
 /// Trains and gives the records.
-fn records(settings: &Settings, folder: &Path) -> Vec<Record> {
+fn records(settings: &TrainSettings, folder: &Path) -> Vec<Record> {
     let mut records = Vec::new();
     let report = |progress: Progress| {
         if let Progress::Record(record) = progress {
@@ -71,7 +71,7 @@ fn a_run_starts_from_other_weights() {
     let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let before = records(&settings(40), first.path());
     let init = first.path().to_str().unwrap().to_owned();
-    let still = Settings {
+    let still = TrainSettings {
         init: Some(init.clone()),
         learning_rate: 1e-12,
         ..settings(1)
@@ -79,7 +79,7 @@ fn a_run_starts_from_other_weights() {
     let after = records(&still, second.path());
     let drift = after[0].validation_loss - before[1].validation_loss;
     assert!(drift.abs() < 1e-6, "{drift}");
-    let wider = Settings {
+    let wider = TrainSettings {
         preset: Preset::Tiny,
         ..still
     };
@@ -106,7 +106,7 @@ fn threads_change_nothing() {
 fn a_run_can_learn_to_be_rounded() {
     let [first, second, third] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let plain = records(&settings(60), first.path());
-    let rounded = |steps, learning_rate| Settings {
+    let rounded = |steps, learning_rate| TrainSettings {
         init: Some(first.path().to_str().unwrap().to_owned()),
         quantization_aware: true,
         learning_rate,
@@ -117,7 +117,7 @@ fn a_run_can_learn_to_be_rounded() {
     let cost = before.validation_loss - plain[2].validation_loss;
     assert!(cost != 0.0 && cost.abs() < 0.1, "rounding costs {cost}");
     assert!(after[2].validation_loss < before.validation_loss, "{after:?}");
-    let dropping = Settings {
+    let dropping = TrainSettings {
         dropout: 0.1,
         ..rounded(1, 1e-3)
     };
@@ -128,7 +128,7 @@ fn a_run_can_learn_to_be_rounded() {
 #[test]
 fn a_run_ends_at_its_target() {
     let folder = tempfile::tempdir().unwrap();
-    let easy = Settings {
+    let easy = TrainSettings {
         target_excess: Some(100.0),
         ..settings(60)
     };

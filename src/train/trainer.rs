@@ -5,7 +5,7 @@ use super::gradient::GradientSource;
 use crate::Result;
 use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
 use crate::learner::{Loss, Prediction, Shape};
-use crate::model::training_log::Settings;
+use crate::model::training_log::TrainSettings;
 use crate::model::{Checkpoint, GptConfig};
 use crate::network::Isa;
 use crate::text::LineBatch;
@@ -26,7 +26,7 @@ impl Trainer {
     /// # Errors
     /// [`crate::Error::Invalid`] if the settings contradict each other, [`crate::Error::Training`] if the
     /// device is missing.
-    pub fn new(settings: &Settings, start: &Checkpoint) -> Result<Self> {
+    pub fn new(settings: &TrainSettings, start: &Checkpoint) -> Result<Self> {
         let device = device::open(settings.device)?;
         let shape = Shape::of(start.config())?;
         let parameters = shape.flatten(start);

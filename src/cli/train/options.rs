@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use surprisal::model::Preset;
-use surprisal::model::training_log::{ScheduleForm, Settings};
+use surprisal::model::training_log::{ScheduleForm, TrainSettings};
 use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, MAX_DIGITS, Operands};
 use surprisal::train::learn_from_file;
@@ -13,7 +13,7 @@ use super::super::usage;
 
 /// Everything that a run is made of. None of it goes with `--resume`.
 ///
-/// What is not given comes from [`Settings::default`] or [`Settings::reference`]; the help texts
+/// What is not given comes from [`TrainSettings::default`] or [`TrainSettings::reference`]; the help texts
 /// say the former.
 #[derive(clap::Args)]
 pub struct RunOptions {
@@ -117,10 +117,10 @@ impl RunOptions {
     ///
     /// # Errors
     /// If they make no sense, or the text file cannot be learned from.
-    pub fn settings(&self) -> Result<Settings> {
+    pub fn settings(&self) -> Result<TrainSettings> {
         let mut s = match self.reference {
-            true => Settings::reference(),
-            false => Settings::default(),
+            true => TrainSettings::reference(),
+            false => TrainSettings::default(),
         };
         set(&mut s.preset, &self.preset);
         set(&mut s.batch_lines, &self.batch_lines);
@@ -178,20 +178,20 @@ mod tests {
         run: RunOptions,
     }
 
-    fn settings(args: &str) -> Settings {
+    fn settings(args: &str) -> TrainSettings {
         let line = Line::parse_from(["train"].into_iter().chain(args.split_whitespace()));
         line.run.settings().unwrap()
     }
 
     #[test]
     fn what_is_not_given_has_its_default() {
-        assert_eq!(settings(""), Settings::default());
-        assert_eq!(settings("--reference"), Settings::reference());
-        let quick = Settings {
+        assert_eq!(settings(""), TrainSettings::default());
+        assert_eq!(settings("--reference"), TrainSettings::reference());
+        let quick = TrainSettings {
             steps: 20,
             preset: Preset::Pico,
             distribution: Distribution::new(3, Operands::Leading).ok(),
-            ..Settings::reference()
+            ..TrainSettings::reference()
         };
         assert_eq!(settings("--reference --steps 20 --preset pico --digits 3"), quick);
     }
@@ -202,7 +202,7 @@ mod tests {
         let all = "--preset tiny --digits 8 --operands uniform --steps 15000 --batch-lines 512 --seed 1 --lr 4e-3 \
             --schedule cosine --warmup 100 --final-share 0.02 --beta1 0.9 --beta2 0.98 --weight-decay 0.01 --clip 1 \
             --dropout 0 --eval-every 250 --validation-lines 4096 --device auto";
-        assert_eq!(settings(all), Settings::default());
+        assert_eq!(settings(all), TrainSettings::default());
         let command = <Line as clap::CommandFactory>::command();
         let given: Vec<&str> = all.split_whitespace().collect();
         for pair in given.chunks(2) {

@@ -2,22 +2,22 @@
 
 use super::{lines, settings};
 use crate::learner::batch::Learner;
-use crate::learner::{Backprop, Loss, Settings};
+use crate::learner::{Backprop, LearnerSettings, Loss};
 use crate::model::{Checkpoint, Preset};
 use crate::network::{ExactModel, Isa};
 use crate::text::{LineBatch, Token};
 
-pub(super) fn batch(settings: &Settings, lines: &[Vec<u8>]) -> LineBatch {
+pub(super) fn batch(settings: &LearnerSettings, lines: &[Vec<u8>]) -> LineBatch {
     let vocabulary = settings.config.vocabulary().unwrap();
     let lines = lines.iter().map(Vec::as_slice);
     LineBatch::new(lines, &vocabulary, settings.config.block_size).unwrap()
 }
 
-fn checkpoint(settings: &Settings) -> Checkpoint {
+fn checkpoint(settings: &LearnerSettings) -> Checkpoint {
     Learner::new(settings, 1).unwrap().checkpoint().unwrap()
 }
 
-pub(super) fn loaded(settings: &Settings, rounded: bool, isa: Isa) -> Backprop {
+pub(super) fn loaded(settings: &LearnerSettings, rounded: bool, isa: Isa) -> Backprop {
     let checkpoint = checkpoint(settings);
     let mut backprop = Backprop::with_isa(&settings.config, rounded, isa).unwrap();
     backprop.load(&checkpoint);
@@ -25,7 +25,7 @@ pub(super) fn loaded(settings: &Settings, rounded: bool, isa: Isa) -> Backprop {
 }
 
 /// The loss and the bits of all gradients.
-fn found(settings: &Settings, rounded: bool, isa: Isa, lines: &[Vec<u8>]) -> (Loss, Vec<u32>) {
+fn found(settings: &LearnerSettings, rounded: bool, isa: Isa, lines: &[Vec<u8>]) -> (Loss, Vec<u32>) {
     let mut backprop = loaded(settings, rounded, isa);
     let loss = backprop.differentiate(&batch(settings, lines));
     (loss, backprop.gradient().iter().map(|g| g.to_bits()).collect())

@@ -2,13 +2,13 @@
 
 use super::{learner, lines, settings, slices};
 use crate::coding::encode;
-use crate::learner::settings::Settings;
+use crate::learner::settings::LearnerSettings;
 use crate::model::{GptConfig, Preset};
 use crate::network::Isa;
 use crate::text::Vocabulary;
 
 /// The bits of all parameters after three batches, and the words that these took.
-fn run(settings: &Settings, isa: Isa) -> (Vec<u32>, Vec<u32>) {
+fn run(settings: &LearnerSettings, isa: Isa) -> (Vec<u32>, Vec<u32>) {
     let mut learner = learner(settings, isa);
     let lines = lines(100, settings.config.block_size - 1);
     let words = encode(&mut learner, &slices(&lines), &mut ());
@@ -16,7 +16,7 @@ fn run(settings: &Settings, isa: Isa) -> (Vec<u32>, Vec<u32>) {
     (bits, words)
 }
 
-fn all_agree(settings: &Settings) {
+fn all_agree(settings: &LearnerSettings) {
     let definition = run(settings, Isa::Scalar);
     for isa in Isa::ALL {
         if isa.is_available() {
@@ -38,7 +38,7 @@ fn every_instruction_set_is_the_definition() {
 fn odd_sizes_are_the_definition() {
     let symbols: Vec<u8> = (b'*'..=b'=').chain(*b"se.").filter(|b| *b != b'.').collect();
     let vocabulary = Vocabulary::new(&[&symbols[..], b"."].concat(), b's', b'e').unwrap();
-    let mut settings = Settings {
+    let mut settings = LearnerSettings {
         config: GptConfig::with_vocabulary(Preset::Nano, 4, &vocabulary),
         ..settings(Preset::Nano, 4)
     };

@@ -9,13 +9,13 @@ mod orthogonal;
 mod reference;
 
 use crate::learner::batch::Learner;
-use crate::learner::settings::Settings;
+use crate::learner::settings::LearnerSettings;
 use crate::model::{GptConfig, Preset};
 use crate::network::Isa;
 
 /// Settings of a small learner whose weights are large enough for every gradient to matter.
-fn settings(preset: Preset, block: usize) -> Settings {
-    let mut settings = Settings::new(GptConfig::addition(preset, block));
+fn settings(preset: Preset, block: usize) -> LearnerSettings {
+    let mut settings = LearnerSettings::new(GptConfig::addition(preset, block));
     settings.batch_lines = 40;
     settings.token_deviation = 0.5;
     settings.position_deviation = 0.5;
@@ -24,7 +24,7 @@ fn settings(preset: Preset, block: usize) -> Settings {
     settings
 }
 
-fn learner(settings: &Settings, isa: Isa) -> Learner {
+fn learner(settings: &LearnerSettings, isa: Isa) -> Learner {
     Learner::with_isa(settings, 2, isa).unwrap()
 }
 

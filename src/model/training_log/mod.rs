@@ -1,6 +1,6 @@
 //! The story of a training as plain data: `training.jsonl` of a model folder.
 //!
-//! One JSON object a line: the [`Settings`] first, then a [`Record`] at every evaluation and,
+//! One JSON object a line: the [`TrainSettings`] first, then a [`Record`] at every evaluation and,
 //! between them, [`Event`]s. `surprisal train` writes it (feature `train`); whoever wants to know
 //! how a model came to be reads it here, with or without the training itself.
 //!
@@ -11,7 +11,7 @@ mod emergence;
 mod settings;
 
 pub use emergence::EmergenceDetector;
-pub use settings::{CorpusFile, Settings};
+pub use settings::{CorpusFile, TrainSettings};
 
 pub use crate::schedule::{Schedule, ScheduleForm};
 
@@ -71,7 +71,7 @@ pub enum Event {
         /// Lines seen by then.
         lines: u64,
     },
-    /// The excess is down to [`Settings::target_excess`], and the run ends here.
+    /// The excess is down to [`TrainSettings::target_excess`], and the run ends here.
     TargetReached {
         /// Steps taken.
         step: u64,
@@ -96,7 +96,7 @@ impl std::fmt::Display for Event {
 #[derive(Clone, Debug)]
 pub struct TrainingLog {
     /// What was asked for in the last run, which made the weights.
-    pub settings: Settings,
+    pub settings: TrainSettings,
     /// The evaluations in their order.
     pub records: Vec<Record>,
     /// The events in the order in which they became known.
@@ -111,7 +111,7 @@ pub struct TrainingLog {
 enum Line {
     Event(Event),
     Record(Record),
-    Settings(Box<Settings>),
+    TrainSettings(Box<TrainSettings>),
 }
 
 impl Record {
@@ -173,7 +173,7 @@ impl TrainingLog {
             match serde_json::from_str(line) {
                 Ok(Line::Event(event)) => log.events.push(event.after(before)),
                 Ok(Line::Record(record)) => log.records.push(record.after(before)),
-                Ok(Line::Settings(settings)) => {
+                Ok(Line::TrainSettings(settings)) => {
                     log.settings = *settings;
                     log.earlier_records = log.records.len();
                 }

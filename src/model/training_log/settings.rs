@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// All knobs of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
+pub struct TrainSettings {
     /// Size of the network.
     pub preset: Preset,
     /// What lines are drawn from or, with a text file, what its lines are known to be drawn from;
@@ -64,7 +64,7 @@ pub struct Settings {
     pub quantization_aware: bool,
     /// Steps between two evaluations, each with a record.
     pub eval_every: u64,
-    /// Steps between two checkpoints; as [`Settings::eval_every`] if there is none.
+    /// Steps between two checkpoints; as [`TrainSettings::eval_every`] if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u64>,
     /// Lines of the validation set, which training never sees. Of drawn lines it holds at most a
@@ -87,7 +87,7 @@ pub struct CorpusFile {
 }
 
 /// What `surprisal train` does unless told otherwise.
-impl Default for Settings {
+impl Default for TrainSettings {
     fn default() -> Self {
         Self {
             preset: Preset::Tiny,
@@ -117,7 +117,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl TrainSettings {
     /// The run of the demonstration that this project re-creates: gpt-mini on `leading` lines at a
     /// constant learning rate, with dropout.
     pub fn reference() -> Self {
@@ -222,17 +222,17 @@ mod tests {
             lines: 900,
             blake3: "00".into(),
         };
-        let from_file = Settings {
+        let from_file = TrainSettings {
             distribution: None,
             corpus: Some(corpus),
             learning_rate: 0.1 + 0.2,
-            ..Settings::default()
+            ..TrainSettings::default()
         };
-        for settings in [Settings::default(), Settings::reference(), from_file] {
+        for settings in [TrainSettings::default(), TrainSettings::reference(), from_file] {
             settings.check().unwrap();
             let text = serde_json::to_string(&settings).unwrap();
             assert_eq!(
-                serde_json::from_str::<Settings>(&text).unwrap(),
+                serde_json::from_str::<TrainSettings>(&text).unwrap(),
                 settings,
                 "{text}"
             );
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let bad: [fn(&mut Settings); 9] = [
+        let bad: [fn(&mut TrainSettings); 9] = [
             |s| s.steps = 0,
             |s| s.batch_lines = 0,
             |s| s.checkpoint_every = Some(0),
@@ -253,7 +253,7 @@ mod tests {
             |s| s.distribution = None,
         ];
         for change in bad {
-            let mut settings = Settings::default();
+            let mut settings = TrainSettings::default();
             change(&mut settings);
             assert!(settings.check().is_err(), "{settings:?}");
         }
