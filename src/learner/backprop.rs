@@ -24,7 +24,7 @@ const WAVE: usize = 16;
 pub struct Backprop {
     shape: Shape,
     rounded: bool,
-    groups: Vec<Group>,
+    groups: Vec<LineGroup>,
     parameters: Vec<Vector>,
     gradient: Vec<Vector>,
 }
@@ -55,7 +55,7 @@ pub struct Prediction {
 }
 
 /// Sixteen lines of a batch.
-struct Group {
+struct LineGroup {
     engine: Engine,
     /// Slots of the next symbols, which nobody needs here.
     rows: Vec<[u32; 8]>,
@@ -89,7 +89,7 @@ impl Backprop {
             return Err(Error::invalid(format!("this processor does not have {isa}")));
         }
         let shape = Shape::of(config)?;
-        let group = |_| Group {
+        let group = |_| LineGroup {
             engine: Engine::new(shape, isa).rounding(rounded),
             rows: vec![[0; 8]; LANES * shape.vocab.div_ceil(8)],
             targets: Vec::new(),
@@ -202,7 +202,7 @@ impl Backprop {
     }
 }
 
-impl Group {
+impl LineGroup {
     /// Takes its lines forward as far as anything counts.
     fn forward(&mut self, parameters: &[f32], block: usize, inputs: &[Token], targets: &[Option<Token>]) {
         let lines = inputs.len() / block;

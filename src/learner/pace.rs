@@ -88,9 +88,10 @@ impl Pace {
             let is_settled = self
                 .before
                 .is_some_and(|before| (now - before).abs() < CHANGE * before);
-            self.stride = match is_settled && self.agreement.cosine() < NOISE {
-                true => (2 * self.stride).min(longest.into()),
-                false => 1,
+            self.stride = if is_settled && self.agreement.cosine() < NOISE {
+                (2 * self.stride).min(longest.into())
+            } else {
+                1
             };
             *self = Self {
                 stride: self.stride,

@@ -19,15 +19,15 @@ pub(super) struct LogMark {
 }
 
 /// The open log. It is locked: the folder is no other run's as long as it is open.
-pub(super) struct Log {
+pub(super) struct LogFile {
     file: File,
     path: PathBuf,
     bytes: u64,
     hasher: blake3::Hasher,
 }
 
-impl Log {
-    /// Opens a folder's log, which begins anew with [`Log::clear`] or goes on with [`Log::rewind`].
+impl LogFile {
+    /// Opens a folder's log, which begins anew with [`LogFile::clear`] or goes on with [`LogFile::rewind`].
     ///
     /// # Errors
     /// [`Error::ModelFile`] if it cannot be opened, [`Error::Training`] if another run writes it.

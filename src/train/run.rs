@@ -9,7 +9,7 @@ use super::log::LogMark;
 use super::state::{State, Tally};
 use crate::gpt::initial_weights;
 use crate::learner::optim::Moments;
-use crate::model::training_log::{Event, Record, TrainSettings};
+use crate::model::training_log::{Evaluation, Event, TrainSettings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
 
@@ -99,7 +99,7 @@ impl Run {
     }
 
     /// Measures the network, and says what that makes known. A reached target finishes the run.
-    pub(super) fn evaluate(&mut self) -> Result<(Record, Vec<Event>)> {
+    pub(super) fn evaluate(&mut self) -> Result<(Evaluation, Vec<Event>)> {
         let found = self.data.validation.evaluate(&mut self.trainer)?;
         let seconds = self.seconds();
         let tally = &mut self.tally;
@@ -107,7 +107,7 @@ impl Run {
             std::mem::take(&mut tally.recent_loss),
             std::mem::take(&mut tally.recent_steps),
         );
-        let record = Record {
+        let record = Evaluation {
             step: tally.step,
             lines: tally.lines,
             train_loss: sum / count as f64,

@@ -9,11 +9,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::STATE_FILE;
-use super::log::Log;
+use super::log::LogFile;
 use super::run::Run;
 use super::state::State;
 use crate::atomic_file::unfinished;
-use crate::model::training_log::{Event, Record, TrainSettings};
+use crate::model::training_log::{Evaluation, Event, TrainSettings};
 use crate::{Error, Result};
 
 /// What a run tells while it goes on.
@@ -40,7 +40,7 @@ pub enum Progress<'a> {
         loss: f64,
     },
     /// The network was evaluated.
-    Record(&'a Record),
+    Evaluation(&'a Evaluation),
     /// Something happened.
     Event(Event),
 }
@@ -78,7 +78,7 @@ pub fn train(
         source,
     };
     std::fs::create_dir_all(folder).map_err(named)?;
-    let mut log = Log::open(folder)?;
+    let mut log = LogFile::open(folder)?;
     remove_unfinished(folder).map_err(named)?;
     // A state without its log would be of no use, and must not be taken for that of this run.
     match std::fs::remove_file(folder.join(STATE_FILE)) {
@@ -103,7 +103,7 @@ pub fn train(
 /// program is at it; and as [`train`].
 pub fn resume(folder: &Path, watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<End> {
     State::require(folder)?;
-    let mut log = Log::open(folder)?;
+    let mut log = LogFile::open(folder)?;
     remove_unfinished(folder).map_err(|source| Error::ModelFile {
         path: folder.to_owned(),
         source,
@@ -128,7 +128,7 @@ fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
 struct Session<'a> {
     folder: &'a Path,
     run: Run,
-    log: Log,
+    log: LogFile,
 }
 
 impl Session<'_> {
@@ -163,7 +163,7 @@ impl Session<'_> {
     fn evaluate(&mut self, watch: &mut impl FnMut(Progress) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
         let (record, events) = self.run.evaluate()?;
         self.log.append(&record)?;
-        let mut flow = watch(Progress::Record(&record));
+        let mut flow = watch(Progress::Evaluation(&record));
         for event in events {
             self.log.append(&event)?;
             if watch(Progress::Event(event)).is_break() {

@@ -106,13 +106,13 @@ impl State {
     /// # Errors
     /// [`Error::Training`] if a folder has no state file.
     pub(super) fn require(folder: &Path) -> Result<()> {
-        match folder.join(STATE_FILE).exists() {
-            true => Ok(()),
-            false => Err(Error::Training(format!(
-                "{} has no {STATE_FILE}: there is no run to resume",
-                folder.display()
-            ))),
+        if folder.join(STATE_FILE).exists() {
+            return Ok(());
         }
+        Err(Error::Training(format!(
+            "{} has no {STATE_FILE}: there is no run to resume",
+            folder.display()
+        )))
     }
 
     /// Reads a folder's state file.
@@ -207,7 +207,7 @@ fn checksum(json: &str, tensors: &BTreeMap<String, Tensor>) -> String {
 mod tests {
     use super::*;
     use crate::model::Preset;
-    use crate::train::log::Log;
+    use crate::train::log::LogFile;
 
     fn config() -> GptConfig {
         GptConfig::addition(Preset::Pico, 3)
@@ -227,7 +227,7 @@ mod tests {
             lines_position: (1 << 67) + 5,
             dropout_position: 0,
             optimiser_steps: 3,
-            log: Log::open(folder).unwrap().mark(),
+            log: LogFile::open(folder).unwrap().mark(),
             parameters: values(1.0),
             first_moments: values(2.0),
             second_moments: values(3.0),

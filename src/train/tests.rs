@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use super::*;
 use crate::gpt::{Dropout, Gpt, initial_weights};
-use crate::model::training_log::{Event, Record, TrainSettings, TrainingLog};
+use crate::model::training_log::{Evaluation, Event, TrainSettings, TrainingLog};
 use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
 use crate::text::{Distribution, Operands};
 
@@ -27,10 +27,10 @@ fn settings(steps: u64) -> TrainSettings {
 }
 
 /// Trains and gives the records.
-fn records(settings: &TrainSettings, folder: &Path) -> Vec<Record> {
+fn records(settings: &TrainSettings, folder: &Path) -> Vec<Evaluation> {
     let mut records = Vec::new();
     let report = |progress: Progress| {
-        if let Progress::Record(record) = progress {
+        if let Progress::Evaluation(record) = progress {
             records.push(record.clone());
         }
         ControlFlow::Continue(())

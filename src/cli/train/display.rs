@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use surprisal::model::training_log::Record;
+use surprisal::model::training_log::Evaluation;
 use surprisal::train::Progress;
 
 use super::super::text::grouped;
@@ -75,7 +75,7 @@ impl Display {
                 }
             }
             Progress::Step { step, lines, loss } => self.advance(step, lines, loss),
-            Progress::Record(record) => {
+            Progress::Evaluation(record) => {
                 let row = row(record, self.last_row, self.steps);
                 self.last_row = (record.lines, record.seconds);
                 self.print(&row);
@@ -115,8 +115,8 @@ impl Display {
 }
 
 /// A record as a row; `last` has the lines and seconds of the one before.
-fn row(record: &Record, last: (u64, f64), steps: u64) -> String {
-    let Record {
+fn row(record: &Evaluation, last: (u64, f64), steps: u64) -> String {
+    let Evaluation {
         step,
         lines,
         train_loss,
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn rows_stand_under_their_heads() {
-        let record = Record {
+        let record = Evaluation {
             step: 250,
             lines: 128_000,
             train_loss: 2.0,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Record};
+use super::{Evaluation, Event};
 
 /// Share of right sums above which emergence has begun.
 const BEGUN: f64 = 0.01;
@@ -28,7 +28,7 @@ pub struct EmergenceDetector {
 
 impl EmergenceDetector {
     /// The events that the next record makes known, at most two.
-    pub fn observe(&mut self, record: &Record) -> Vec<Event> {
+    pub fn observe(&mut self, record: &Evaluation) -> Vec<Event> {
         let (step, lines) = (record.step, record.lines);
         let mut events = Vec::new();
         let Some(accuracy) = record.sum_accuracy else {
@@ -65,7 +65,7 @@ mod tests {
         let mut detector = EmergenceDetector::default();
         let observe = |(i, &sum_accuracy): (usize, &f64)| {
             let step = 10 * (i as u64 + 1);
-            let record = Record {
+            let record = Evaluation {
                 step,
                 lines: 2 * step,
                 train_loss: 1.0,

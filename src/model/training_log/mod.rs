@@ -1,6 +1,6 @@
 //! The story of a training as plain data: `training.jsonl` of a model folder.
 //!
-//! One JSON object a line: the [`TrainSettings`] first, then a [`Record`] at every evaluation and,
+//! One JSON object a line: the [`TrainSettings`] first, then an [`Evaluation`] now and then and,
 //! between them, [`Event`]s. `surprisal train` writes it (feature `train`); whoever wants to know
 //! how a model came to be reads it here, with or without the training itself.
 //!
@@ -22,7 +22,7 @@ use crate::{Error, Result};
 
 /// One evaluation. Losses are in nats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Evaluation {
     /// Steps taken.
     pub step: u64,
     /// Lines seen, in later epochs of a text file again.
@@ -98,7 +98,7 @@ pub struct TrainingLog {
     /// What was asked for in the last run, which made the weights.
     pub settings: TrainSettings,
     /// The evaluations in their order.
-    pub records: Vec<Record>,
+    pub records: Vec<Evaluation>,
     /// The events in the order in which they became known.
     pub events: Vec<Event>,
     /// The number of records that earlier runs made.
@@ -110,11 +110,11 @@ pub struct TrainingLog {
 #[serde(untagged)]
 enum Line {
     Event(Event),
-    Record(Record),
+    Evaluation(Evaluation),
     TrainSettings(Box<TrainSettings>),
 }
 
-impl Record {
+impl Evaluation {
     /// The record as one of a run that goes on where `before` was made.
     fn after(self, before: Option<&Self>) -> Self {
         let Some(before) = before else { return self };
@@ -130,7 +130,7 @@ impl Record {
 
 impl Event {
     /// The event as one of a run that goes on where `before` was made.
-    fn after(mut self, before: Option<&Record>) -> Self {
+    fn after(mut self, before: Option<&Evaluation>) -> Self {
         if let Some(before) = before {
             let (Self::EmergenceBegins { step, lines }
             | Self::EmergenceEnds { step, lines }
@@ -172,7 +172,7 @@ impl TrainingLog {
             let before = log.earlier_records.checked_sub(1).map(|last| &log.records[last]);
             match serde_json::from_str(line) {
                 Ok(Line::Event(event)) => log.events.push(event.after(before)),
-                Ok(Line::Record(record)) => log.records.push(record.after(before)),
+                Ok(Line::Evaluation(record)) => log.records.push(record.after(before)),
                 Ok(Line::TrainSettings(settings)) => {
                     log.settings = *settings;
                     log.earlier_records = log.records.len();

@@ -1,6 +1,6 @@
 //! How the loss fell while the model was trained, and when it began to add.
 
-use crate::model::training_log::{EmergenceDetector, Event, Record, TrainingLog};
+use crate::model::training_log::{EmergenceDetector, Event, Evaluation, TrainingLog};
 use crate::report::canvas::{Canvas, Scale, groups};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{decimal, grouped};
@@ -34,7 +34,7 @@ pub fn section(run: &ModelRun) -> Option<Section> {
     })
 }
 
-fn figure(log: &TrainingLog, last: &Record) -> Figure {
+fn figure(log: &TrainingLog, last: &Evaluation) -> Figure {
     let floor = log.settings.distribution.map(|d| d.floor_nats_per_token());
     let x = Scale::linear((0.0, last.lines as f64), (LEFT, RIGHT));
     let mut canvas = Canvas::new();
@@ -97,12 +97,17 @@ fn marks(log: &TrainingLog) -> Vec<(&'static str, u64)> {
     found.iter().filter_map(mark).chain(pruned).collect()
 }
 
-fn points(records: &[Record], x: &Scale, y: &Scale, of: impl Fn(&Record) -> Option<f64>) -> Vec<(f64, f64)> {
-    let point = |record: &Record| Some((x.at(record.lines as f64), y.at(of(record)?)));
+fn points(
+    records: &[Evaluation],
+    x: &Scale,
+    y: &Scale,
+    of: impl Fn(&Evaluation) -> Option<f64>,
+) -> Vec<(f64, f64)> {
+    let point = |record: &Evaluation| Some((x.at(record.lines as f64), y.at(of(record)?)));
     records.iter().filter_map(point).collect()
 }
 
-fn loss(canvas: &mut Canvas, x: &Scale, records: &[Record], floor: Option<f64>) {
+fn loss(canvas: &mut Canvas, x: &Scale, records: &[Evaluation], floor: Option<f64>) {
     let all = records
         .iter()
         .flat_map(|r| [r.train_loss, r.validation_loss])
@@ -137,7 +142,7 @@ fn loss(canvas: &mut Canvas, x: &Scale, records: &[Record], floor: Option<f64>) 
 }
 
 /// On a logarithmic scale, so that the long approach shows; what is within the noise is at the edge.
-fn excess(canvas: &mut Canvas, x: &Scale, records: &[Record]) {
+fn excess(canvas: &mut Canvas, x: &Scale, records: &[Evaluation]) {
     let values = records.iter().filter_map(|r| r.excess).filter(|&e| e > 0.0);
     let most = values.clone().fold(1e-5, f64::max);
     let least = values.fold(most, f64::min).clamp(1e-6, most / 10.0);
@@ -164,7 +169,7 @@ fn decimal_power(power: i32) -> String {
     }
 }
 
-fn accuracy(canvas: &mut Canvas, x: &Scale, records: &[Record]) {
+fn accuracy(canvas: &mut Canvas, x: &Scale, records: &[Evaluation]) {
     if records.last().is_none_or(|r| r.sum_accuracy.is_none()) {
         return;
     }
