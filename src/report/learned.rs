@@ -24,7 +24,7 @@ use crate::archive::{
     self, BlockKind, BlockParts, BlockWatch, CompressOptions, Compressor, Decompressor, LearnOptions,
     LearningCompressor,
 };
-use crate::learner::{BatchRecord, Observer, LearnerSettings};
+use crate::learner::{BatchRecord, LearnerSettings, Observer};
 use crate::model::Preset;
 use crate::text::Survey;
 use crate::{Error, Model, Result};

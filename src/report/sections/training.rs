@@ -1,6 +1,6 @@
 //! How the loss fell while the model was trained, and when it began to add.
 
-use crate::model::training_log::{EmergenceDetector, Event, Evaluation, TrainingLog};
+use crate::model::training_log::{EmergenceDetector, Evaluation, Event, TrainingLog};
 use crate::report::canvas::{Canvas, Scale, groups};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{decimal, grouped};
