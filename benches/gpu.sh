@@ -40,7 +40,7 @@ echo "$(nproc) cores: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
 
 # Bits: the kernels against the definition, the program on the device, and whole archives below.
 cargo test --release --lib network::cuda
-cargo test --release --test device -- --nocapture
+cargo test --release --test tests device -- --nocapture
 
 # The kernels alone.
 cargo test --release --lib network::cuda::speed -- --ignored --nocapture | sed -n '/^kernels alone/p; /^|/p; /^NOT/p'

@@ -11,4 +11,5 @@ mod archive;
 mod account;
 
 /// The program, a module a verb.
+#[cfg(feature = "cli")]
 mod cli;

@@ -1,7 +1,6 @@
 //! `explain`: what each token of a line costs and what else was expected.
 
-use crate::common::number;
-use crate::common::place::Place;
+use crate::common::place::{Place, number};
 
 #[test]
 fn a_line_is_explained() {

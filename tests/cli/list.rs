@@ -1,7 +1,6 @@
 //! `list`: archives, their blocks and totals.
 
-use crate::common::json;
-use crate::common::place::Place;
+use crate::common::place::{Place, json};
 
 #[test]
 fn listings() {

@@ -3,6 +3,8 @@
 mod compress;
 mod corpus;
 mod decompress;
+#[cfg(feature = "gpu")]
+mod device;
 mod explain;
 mod files;
 mod learning;

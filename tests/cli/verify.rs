@@ -1,7 +1,6 @@
 //! `verify`: against a file, and as JSON.
 
-use crate::common::json;
-use crate::common::place::Place;
+use crate::common::place::{Place, json};
 
 #[test]
 fn verify_compares_with_a_file() {

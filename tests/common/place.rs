@@ -7,8 +7,6 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::json;
-
 /// Arguments of the program: a list, or a text that is split at white space.
 pub trait Args {
     fn list(&self) -> Vec<&str>;
@@ -188,6 +186,18 @@ impl Place {
 fn succeeded(args: &[&str], output: Output) -> Vec<u8> {
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     output.stdout
+}
+
+/// The JSON object that this text is.
+#[track_caller]
+pub fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap()
+}
+
+/// A number of a JSON object.
+#[track_caller]
+pub fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value}"))
 }
 
 /// What a run complained of.

@@ -9,8 +9,7 @@ use surprisal::model::Preset;
 use surprisal::report::LearningReporter;
 use surprisal::text::Survey;
 
-use crate::common::place::Place;
-use crate::common::{json, number};
+use crate::common::place::{Place, json, number};
 
 /// The sizes are those of what `compress` writes with the same options, and the losses add up to them.
 #[test]

@@ -5,8 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::common::corpora::noise_bytes;
-use crate::common::place::Place;
-use crate::common::{json, number};
+use crate::common::place::{Place, json, number};
 
 /// The first entry of a link.
 fn link(report: &Value, number: u64) -> &Value {

@@ -2,144 +2,111 @@
 //! compiles.
 
 use std::io::Cursor;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use assert_cmd::cargo::cargo_bin;
 use surprisal::archive::Index;
+use surprisal::text::Operands;
 
-#[path = "../crates/surprisal-cuda/tests/stand_in/mod.rs"]
+use crate::common::corpora::{noise_bytes, sums, uniform_sums};
+use crate::common::place::{Args, Place, json, stderr};
+
+#[path = "../../crates/surprisal-cuda/tests/stand_in/mod.rs"]
 mod stand_in;
 
 /// What runs the network: a GPU, or a driver in the folder whose device is the CPU.
 struct Machine {
-    folder: tempfile::TempDir,
+    place: Place,
     has_gpu: bool,
 }
 
 impl Machine {
     /// The GPU of this machine, or what stands in for it; none without a C++ compiler. It says which.
     fn new() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let has_gpu = has_gpu();
+        let place = Place::new();
+        let has_gpu = has_gpu(&place);
         if !has_gpu {
             println!("NOT TESTED on a CUDA device: there is none; the CPU stands in");
-            stand_in::compile(folder.path())?;
+            stand_in::compile(place.folder())?;
         }
-        Some(Self { folder, has_gpu })
+        Some(Self { place, has_gpu })
     }
 
-    /// The folder of the driver that stands in for a GPU's.
-    fn driver(&self) -> Option<&Path> {
-        (!self.has_gpu).then(|| self.folder.path())
+    fn command(&self, args: impl Args) -> assert_cmd::Command {
+        let mut command = self.place.command(args);
+        if !self.has_gpu {
+            command.env("LD_LIBRARY_PATH", self.place.folder());
+        }
+        command
     }
 
     /// Runs the program; `libcuda.cpp` says `how` the stand-in goes wrong.
-    fn run(&self, args: &[&str], how: &str) -> Output {
-        surprisal(args, self.driver(), how)
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> String {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
+    fn run(&self, args: impl Args, how: &str) -> Output {
+        self.command(args)
+            .env("SURPRISAL_TEST_GPU", how)
+            .output()
+            .unwrap()
     }
 }
 
-fn surprisal(args: &[&str], driver: Option<&Path>, how: &str) -> Output {
-    let mut command = Command::new(cargo_bin("surprisal"));
-    if let Some(folder) = driver {
-        command.env("LD_LIBRARY_PATH", folder);
-    }
-    command
-        .args(args)
-        .env("SURPRISAL_TEST_GPU", how)
-        .output()
-        .unwrap()
-}
-
-fn has_gpu() -> bool {
-    surprisal(&["compress", "--device", "cuda", "-c"], None, "")
-        .status
-        .success()
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+fn has_gpu(place: &Place) -> bool {
+    place.run("compress --device cuda -c").status.success()
 }
 
 /// Some lines that a model knows, some that it does not, and lines of other lengths. More than a group, and the
 /// last group is short.
 fn corpus() -> Vec<u8> {
-    let mut text = sums(70);
+    let mut text = uniform_sums(70);
     text.extend_from_slice(b"1+1=2\n\nnot a sum\n123+");
     text
 }
 
-fn sums(lines: usize) -> Vec<u8> {
-    std::fs::read("corpora/uniform-8-10k.txt").unwrap()[..28 * lines].to_vec()
-}
-
 /// Inputs of all kinds, and the model that codes each.
 fn inputs() -> Vec<(&'static str, Vec<u8>)> {
-    let exceptions = [b"not a sum\n", &sums(3)[..], b"nor this"].concat();
-    let crlf = sums(2)
-        .split(|&b| b == b'\n')
-        .collect::<Vec<_>>()
-        .join(&b"\r\n"[..]);
-    let args = ["corpus", "--operands", "natural", "--lines", "17", "-q"];
-    let natural = surprisal(&args, None, "").stdout;
-    let noise = (0u32..900).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
+    let exceptions = [b"not a sum\n", &uniform_sums(3)[..], b"nor this"].concat();
+    let two = uniform_sums(2);
+    let crlf = two.split(|&b| b == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
     vec![
         ("tiny-uniform", Vec::new()),
         ("tiny-uniform", corpus()),
-        ("tiny-uniform", sums(64)),
-        ("tiny-uniform", sums(1)[..27].to_vec()),
+        ("tiny-uniform", uniform_sums(64)),
+        ("tiny-uniform", uniform_sums(1)[..27].to_vec()),
         ("tiny-uniform", b"\n\n\n".to_vec()),
         ("tiny-uniform", exceptions),
         ("tiny-uniform", crlf),
-        ("tiny-uniform", noise.collect()),
-        ("tiny-natural", natural),
-        ("tiny-uniform", sums(16)),
+        ("tiny-uniform", noise_bytes(900)),
+        ("tiny-natural", sums(Operands::Natural, 17)),
+        ("tiny-uniform", uniform_sums(16)),
     ]
 }
 
 /// An archive on the CPU.
 fn compressed(machine: &Machine, model: &str, text: &[u8]) -> Vec<u8> {
-    let text = machine.file("text", text);
-    let output = machine.run(
-        &["compress", "-q", "-m", model, "--device", "cpu", "-c", &text],
-        "",
-    );
-    assert!(output.status.success());
-    output.stdout
+    machine.place.write("text", text);
+    machine
+        .place
+        .ok(format!("compress -q -m {model} --device cpu -c text"))
 }
 
 #[test]
 fn no_device_is_a_clear_error() {
-    if has_gpu() {
+    let place = Place::with_archive();
+    if has_gpu(&place) {
         println!("NOT TESTED: this machine has a CUDA device");
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let archive = folder.path().join("sums.sur");
-    let (text, archive) = ("corpora/uniform-8-10k.txt", archive.to_str().unwrap());
-    let output = surprisal(&["compress", "-o", archive, text], None, "");
-    assert!(output.status.success());
     for args in [
-        &["compress", "-c", text][..],
-        &["decompress", "-c", archive],
-        &["verify", archive],
-        &["report", text],
+        "compress -c a.txt",
+        "decompress -c a.txt.sur",
+        "verify a.txt.sur",
+        "report a.txt",
     ] {
-        let output = surprisal(&[args, &["--device", "cuda:1"]].concat(), None, "");
-        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let output = place.run(format!("{args} --device cuda:1"));
+        assert_eq!(output.status.code(), Some(1), "{args}");
         assert!(output.stdout.is_empty());
-        let error = told(&output);
+        let error = stderr(&output);
         let is_clear = error.lines().count() == 1 && error.contains("no CUDA driver");
-        assert!(is_clear && error.contains("--device cpu"), "{args:?}: {error}");
-        let output = surprisal(&[args, &["--device", "gpu"]].concat(), None, "");
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(is_clear && error.contains("--device cpu"), "{args}: {error}");
+        place.fails(2, format!("{args} --device gpu"));
     }
 }
 
@@ -149,25 +116,21 @@ fn auto_is_the_cpu() {
     let Some(machine) = Machine::new() else {
         return;
     };
-    let text = machine.file("sums.txt", &corpus());
-    for device in [&["--device", "auto"][..], &[]] {
-        let args = [&["compress", "-v", "-c", &text], device].concat();
-        let output = machine.run(&args, "");
-        let said = told(&output);
+    machine.place.write("sums.txt", corpus());
+    for device in ["--device auto", ""] {
+        let output = machine.run(format!("compress -v -c sums.txt {device}"), "");
+        let said = stderr(&output);
         assert!(
             output.status.success() && said.contains("device CPU") && !said.contains("CUDA"),
             "{said}"
         );
-        let archive = machine.file("sums.sur", &output.stdout);
-        for args in [
-            &["decompress", "-v", "-c", &archive][..],
-            &["verify", "-v", &archive],
-        ] {
-            let output = machine.run(&[args, device].concat(), "");
-            let said = told(&output);
+        machine.place.write("sums.sur", &output.stdout);
+        for args in ["decompress -v -c sums.sur", "verify -v sums.sur"] {
+            let output = machine.run(format!("{args} {device}"), "");
+            let said = stderr(&output);
             assert!(
                 output.status.success() && said.contains("device CPU"),
-                "{args:?}: {said}"
+                "{args}: {said}"
             );
         }
     }
@@ -177,16 +140,10 @@ fn auto_is_the_cpu() {
 #[cfg(all(feature = "train", not(feature = "cuda")))]
 #[test]
 fn training_on_a_device_needs_a_build_of_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = folder.path().join("run");
+    let place = Place::new();
     for device in ["cuda", "cuda:3"] {
-        let output = surprisal(
-            &["train", "--device", device, "-o", run.to_str().unwrap()],
-            None,
-            "",
-        );
-        assert_eq!(output.status.code(), Some(1));
-        assert!(told(&output).contains("--features cuda"), "{}", told(&output));
+        let error = place.fails(1, &["train", "--device", device, "-o", "run"]);
+        assert!(error.contains("--features cuda"), "{error}");
     }
 }
 
@@ -197,23 +154,19 @@ fn the_archive_is_the_same_from_both() {
     let Some(machine) = Machine::new() else {
         return;
     };
-    let text = machine.file("sums.txt", &corpus());
+    machine.place.write("sums.txt", corpus());
     let expected = compressed(&machine, "tiny-uniform", &corpus());
-    let model = ["-m", "tiny-uniform", "--device"];
-    let compress = |device, how| {
-        let args = [&["compress", "-v"][..], &model, &[device, "-c", &text]].concat();
-        machine.run(&args, how)
-    };
-    let gpu = compress("cuda", "");
-    let said = told(&gpu);
+    let compress = |how| machine.run("compress -v -m tiny-uniform --device cuda -c sums.txt", how);
+    let gpu = compress("");
+    let said = stderr(&gpu);
     assert!(
         gpu.status.success() && said.contains("device CUDA (") && !said.contains("went on"),
         "{said}"
     );
     assert_eq!(gpu.stdout, expected);
     let links = |device| {
-        let args = [&["report", "--json"][..], &model, &[device, &text]].concat();
-        let object: serde_json::Value = serde_json::from_slice(&machine.run(&args, "").stdout).unwrap();
+        let args = format!("report --json -m tiny-uniform --device {device} sums.txt");
+        let object = json(&machine.run(args, "").stdout);
         (object["links"].clone(), object["worst_lines"].clone())
     };
     assert_eq!(links("cuda"), links("cpu"));
@@ -225,8 +178,8 @@ fn the_archive_is_the_same_from_both() {
         ("fails 2", "the GPU failed"),
         ("memory", "of the GPU's memory"),
     ] {
-        let gpu = compress("cuda", how);
-        let said = told(&gpu);
+        let gpu = compress(how);
+        let said = stderr(&gpu);
         assert!(
             gpu.status.success() && said.contains("went on with the CPU") && said.contains(why),
             "{how}: {said}"
@@ -247,38 +200,33 @@ fn each_decodes_the_others_archives() {
         archive.extend(compressed(&machine, model, &text));
         content.extend(text);
     }
-    let all = machine.file("all.sur", &archive);
+    machine.place.write("all.sur", &archive);
     for threads in ["-T1", "-T2"] {
-        let gpu = machine.run(&["decompress", "-v", threads, "--device", "cuda", "-c", &all], "");
-        let said = told(&gpu);
+        let gpu = machine.run(
+            &["decompress", "-v", threads, "--device", "cuda", "-c", "all.sur"],
+            "",
+        );
+        let said = stderr(&gpu);
         assert!(gpu.status.success() && said.contains("device CUDA ("), "{said}");
         assert!(!said.contains("went on"), "{said}");
         assert!(gpu.stdout == content, "{threads}");
     }
-    let text = machine.file("all.txt", &content);
-    let verified = machine.run(&["verify", "--device", "cuda", "--against", &text, &all], "");
-    assert!(verified.status.success(), "{}", told(&verified));
+    machine.place.write("all.txt", &content);
+    let verified = machine.run("verify --device cuda --against all.txt all.sur", "");
+    assert!(verified.status.success(), "{}", stderr(&verified));
 
     // A range of lines from a pipe is decoded there, too.
     let lines = |device| {
-        let input = std::fs::File::open(&all).unwrap();
-        let mut command = Command::new(cargo_bin("surprisal"));
-        if let Some(folder) = machine.driver() {
-            command.env("LD_LIBRARY_PATH", folder);
-        }
-        let args = ["decompress", "--lines", "60..150", "--device", device];
-        command.args(args).stdin(input).output().unwrap().stdout
+        let mut command = machine.command(&["decompress", "--lines", "60..150", "--device", device]);
+        command.write_stdin(archive.clone()).output().unwrap().stdout
     };
     assert!(lines("cuda") == lines("cpu") && !lines("cpu").is_empty());
 
-    for (model, text) in [("tiny-uniform", corpus()), ("tiny-uniform", Vec::new())] {
-        let file = machine.file("text", &text);
-        let gpu = machine.run(
-            &["compress", "-q", "-m", model, "--device", "cuda", "-c", &file],
-            "",
-        );
-        let archive = machine.file("gpu.sur", &gpu.stdout);
-        let cpu = machine.run(&["decompress", "-q", "--device", "cpu", "-c", &archive], "");
+    for text in [corpus(), Vec::new()] {
+        machine.place.write("text", &text);
+        let gpu = machine.run("compress -q -m tiny-uniform --device cuda -c text", "");
+        machine.place.write("gpu.sur", &gpu.stdout);
+        let cpu = machine.run("decompress -q --device cpu -c gpu.sur", "");
         assert!(cpu.status.success() && cpu.stdout == text);
     }
 }
@@ -297,7 +245,7 @@ fn a_bad_device_decodes_nothing_wrong() {
     let blocks = 3;
     let content = corpus().repeat(blocks);
     let archive = compressed(&machine, "tiny-uniform", &corpus()).repeat(blocks);
-    let archive = machine.file("sums.sur", &archive);
+    machine.place.write("sums.sur", archive);
     // A thread's check of the device takes 56 launches: all positions in both halves.
     for (how, why) in [
         ("wrong 1", "does not compute"),
@@ -310,8 +258,8 @@ fn a_bad_device_decodes_nothing_wrong() {
         ("fails 121", "the GPU failed"),
         ("memory", "of the GPU's memory"),
     ] {
-        let gpu = machine.run(&["decompress", "-T1", "--device", "cuda", "-c", &archive], how);
-        let said = told(&gpu);
+        let gpu = machine.run("decompress -T1 --device cuda -c sums.sur", how);
+        let said = stderr(&gpu);
         assert!(gpu.status.success(), "{how}: {said}");
         assert!(
             said.contains("went on with the CPU") && said.contains(why),
@@ -347,11 +295,11 @@ fn damage_is_the_same_from_both() {
         ([forged, good.clone()].concat(), "cannot be decoded"),
         (cut, "cut short"),
     ] {
-        let archive = machine.file("bad.sur", &[&good[..], &bad].concat());
+        machine.place.write("bad.sur", [&good[..], &bad].concat());
         let decode = |device| {
-            let output = machine.run(&["decompress", "--device", device, "-c", &archive], "");
+            let output = machine.run(format!("decompress --device {device} -c bad.sur"), "");
             assert_eq!(output.status.code(), Some(1));
-            (told(&output), output.stdout)
+            (stderr(&output), output.stdout)
         };
         let (gpu, cpu) = (decode("cuda"), decode("cpu"));
         assert!(gpu.0.contains(what), "{}", gpu.0);
