@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::Identity;
+use crate::simd::Isa;
 
 /// What can go wrong in the library. The command line prints it, with its causes, on one line.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,23 @@ pub enum Error {
         /// Where: a block number, a byte offset.
         place: String,
     },
+
+    /// A kernel was asked for that this processor lacks.
+    #[error("this processor does not have {0}")]
+    Unavailable(Isa),
+
+    /// There is no such range of lines.
+    #[error("lines {from}..{to} are no range: lines count from 1, and the first comes first")]
+    Lines {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+
+    /// There is no such level.
+    #[error("there are levels 1 to 9, not {0}")]
+    Level(u8),
 
     /// A request that makes no sense (an argument out of range).
     #[error("{0}")]

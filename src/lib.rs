@@ -6,18 +6,19 @@
 //! compresses corpora with them and gives them back bit for bit, on every machine the same.
 //!
 //! ```text
-//! corpus text ──► tokens ──► exact network ──► integer probabilities ──► range coder ──► archive
-//!                                 ▲
-//!                                 │ quantised once, deterministically
-//!                  GPT in floating point ──► training ──► model folder
+//! lines ──► tokens ──► predictor ──► integer probabilities ──► range coder ──► blocks ──► archive
+//!                          ▲
+//!                          ├── the exact network: integers, quantised once from a trained GPT
+//!                          └── the learner: a GPT that learns from every batch behind it
 //! ```
 //!
-//! The modules stand in the order in which data flows: [`text`] makes lines and knows their
-//! entropy; [`model`] is a trained model as files; [`network`] is the network in integers, which
-//! decides bytes; [`coding`] turns lines into bits with it; [`archive`] frames them. [`gpt`] and
-//! [`train`] (feature `train`) are the world of floating point, where models come from; nothing of
-//! the exact world imports them. [`model::training_log`] reads what a training told of itself, and [`report`]
-//! accounts for every bit between a loss and a file.
+//! [`Compressor`] and [`Decompressor`] are the two directions, [`Index`] finds lines in a file; [`Models`] are the
+//! models of the binary, and others may be loaded. `examples/` has a program for each use.
+//!
+//! The modules stand in the order in which data flows: [`text`] makes lines and knows their entropy; [`model`] is a
+//! trained model as files; `network` is the network in integers, and [`learner`] the one that learns, which decide
+//! bytes; `coding` turns lines into bits with either; [`archive`] frames them. `train` (feature `train`) makes models;
+//! [`report`] accounts for every bit between a loss and a file.
 //!
 //! ```
 //! use surprisal::Models;
@@ -32,12 +33,15 @@
 pub mod archive;
 #[doc(hidden)]
 pub mod atomic_file;
+#[doc(hidden)]
 pub mod coding;
 mod error;
 #[cfg(feature = "train")]
+#[doc(hidden)]
 pub mod gpt;
 pub mod learner;
 pub mod model;
+#[doc(hidden)]
 pub mod network;
 mod random;
 pub mod report;
@@ -48,8 +52,11 @@ pub mod text;
 pub mod train;
 
 pub use archive::{
-    CompressOptions, Compressor, DecompressOptions, Decompressor, LearnOptions, LearningCompressor, compress,
-    decompress,
+    ArchiveEntry, ArchiveStats, BlockKind, BlockStats, Coder, CompressOptions, Compressor, DecompressOptions,
+    Decompressor, Event, Finished, Index, LearnOptions, LineRange, Observer, compress, decompress,
 };
 pub use error::{Error, Result};
-pub use model::{Level, Model, Models};
+pub use learner::{BatchRecord, Learner, StepRecord};
+pub use model::{Checkpoint, GptConfig, Identity, Level, Model, Models, Preset};
+pub use network::{Device, DeviceChoice, ExactModel, Isa};
+pub use text::Survey;

@@ -8,8 +8,10 @@ use super::format::{Header, MAX_MODEL, check_crc, take};
 use crate::model::{Model, Models};
 use crate::{Error, Result};
 
-/// Bytes that stand around the packed files.
-pub(super) const FRAMING: u64 = 8 + 4;
+/// Bytes that packed files take in an archive.
+pub(super) fn framed_len(packed: &[u8]) -> u64 {
+    8 + packed.len() as u64 + 4
+}
 
 /// A model's bytes, as an archive carries them.
 pub(crate) fn model_to_bytes(model: &Model) -> std::io::Result<Vec<u8>> {

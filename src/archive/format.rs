@@ -13,10 +13,6 @@ pub const LEARNED_VERSION: u16 = 2;
 
 /// The first four bytes of an archive: not text in any encoding.
 pub const MAGIC: [u8; 4] = *b"\xb5SUR";
-/// The last four bytes of an archive.
-pub(super) const END_MAGIC: [u8; 4] = *b"RUS\xb5";
-/// Bytes of the trailer: length of the index, length of the archive, checksum, magic.
-pub(super) const TRAILER_LEN: usize = 4 + 8 + 4 + 4;
 /// The largest payload of a block, and of what it may hold in bytes.
 pub(super) const MAX_PAYLOAD: u32 = 8 << 20;
 /// The largest embedded model, compressed or not.
@@ -38,7 +34,7 @@ pub enum BlockKind {
 }
 
 impl BlockKind {
-    fn from_byte(byte: u8) -> Option<Self> {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::Modelled),
             2 => Some(Self::Zstd),
@@ -49,7 +45,7 @@ impl BlockKind {
         }
     }
 
-    fn byte(self) -> u8 {
+    pub(super) fn byte(self) -> u8 {
         match self {
             Self::Modelled => 1,
             Self::Zstd => 2,
@@ -57,6 +53,11 @@ impl BlockKind {
             Self::Learned => 4,
             Self::ZstdLearned => 5,
         }
+    }
+
+    /// Whether a model or a learner coded it.
+    pub fn is_modelled(self) -> bool {
+        matches!(self, Self::Modelled | Self::Learned)
     }
 
     /// The name in listings.
@@ -68,6 +69,13 @@ impl BlockKind {
             Self::Learned => "learned",
             Self::ZstdLearned => "zstd, learned",
         }
+    }
+}
+
+/// Its name.
+impl serde::Serialize for BlockKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -170,23 +178,6 @@ pub(super) struct BlockHeader {
 pub(super) const BLOCK_HEADER_LEN: usize = 1 + 4 + 4 + 4 + 4 + 8 + 4;
 
 impl BlockHeader {
-    /// The sizes, for the index.
-    pub fn sizes(&self) -> BlockSizes {
-        let Self {
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-            ..
-        } = *self;
-        BlockSizes {
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-        }
-    }
-
     /// The header's bytes. Its checksum covers the block's number, so that blocks cannot be
     /// exchanged unnoticed.
     pub fn to_bytes(self, number: u64) -> Vec<u8> {
@@ -236,55 +227,6 @@ fn crc_with_number(bytes: &[u8], number: u64) -> u32 {
     hasher.update(&number.to_le_bytes());
     hasher.update(bytes);
     hasher.finalize()
-}
-
-/// Sizes of a block, as the index has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BlockSizes {
-    pub kind: BlockKind,
-    pub content_len: u32,
-    pub newlines: u32,
-    pub payload_len: u32,
-}
-
-/// The end of an archive: a zero byte, the index, the trailer. `before` is the length of what
-/// stands before it.
-pub(super) fn end_to_bytes(blocks: &[BlockSizes], before: u64) -> Vec<u8> {
-    let mut index = Vec::new();
-    put_varint(&mut index, blocks.len() as u64);
-    for block in blocks {
-        index.push(block.kind.byte());
-        for size in [block.content_len, block.newlines, block.payload_len] {
-            put_varint(&mut index, u64::from(size));
-        }
-    }
-    let mut out = vec![END];
-    out.extend(&index);
-    let total = before + (out.len() + TRAILER_LEN) as u64;
-    out.extend((index.len() as u32).to_le_bytes());
-    out.extend(total.to_le_bytes());
-    out.extend(crc32fast::hash(&out).to_le_bytes());
-    out.extend(END_MAGIC);
-    out
-}
-
-/// Reads an index, without the zero byte before and the trailer behind it.
-pub(super) fn index_from_bytes(mut bytes: &[u8]) -> Option<Vec<BlockSizes>> {
-    let count = get_varint(&mut bytes)?;
-    let mut blocks = Vec::new();
-    for _ in 0..count {
-        let (&kind, rest) = bytes.split_first()?;
-        bytes = rest;
-        let mut size = || get_varint(&mut bytes).and_then(|n| u32::try_from(n).ok());
-        let (content_len, newlines, payload_len) = (size()?, size()?, size()?);
-        blocks.push(BlockSizes {
-            kind: BlockKind::from_byte(kind)?,
-            content_len,
-            newlines,
-            payload_len,
-        });
-    }
-    bytes.is_empty().then_some(blocks)
 }
 
 /// Appends a number in groups of seven bits, lowest first, the high bit set on all but the last.
@@ -350,12 +292,17 @@ mod tests {
     }
 
     prop_compose! {
-        fn sizes()(
+        fn block_header()(
             kind in (1u8..=5).prop_map(|byte| BlockKind::from_byte(byte).unwrap()),
             content_len in 0..=super::super::MAX_BLOCK_BYTES as u32,
             payload_len in 0..=MAX_PAYLOAD,
-        )(newlines in 0..=content_len, kind in Just(kind), content_len in Just(content_len), payload_len in Just(payload_len)) -> BlockSizes {
-            BlockSizes { kind, content_len, newlines, payload_len }
+            payload_crc in any::<u32>(),
+            content_hash in any::<u64>(),
+        )(
+            newlines in 0..=content_len,
+            header in Just(BlockHeader { kind, content_len, newlines: 0, payload_len, payload_crc, content_hash }),
+        ) -> BlockHeader {
+            BlockHeader { newlines, ..header }
         }
     }
 
@@ -380,22 +327,11 @@ mod tests {
 
         /// A block's header knows its number, so that blocks cannot change places.
         #[test]
-        fn block_headers_round_trip(sizes in sizes(), payload_crc: u32, content_hash: u64, number: u64) {
-            let BlockSizes { kind, content_len, newlines, payload_len } = sizes;
-            let header = BlockHeader { kind, content_len, newlines, payload_len, payload_crc, content_hash };
-            prop_assert_eq!(header.sizes(), sizes);
+        fn block_headers_round_trip(header in block_header(), number: u64) {
             let bytes = header.to_bytes(number);
             prop_assert_eq!(bytes.len(), BLOCK_HEADER_LEN);
             prop_assert_eq!(BlockHeader::from_bytes(&bytes, number).unwrap(), header);
             prop_assert!(BlockHeader::from_bytes(&bytes, number ^ 1).is_err());
-        }
-
-        #[test]
-        fn indices_round_trip(blocks in prop::collection::vec(sizes(), 0..20), before in 0..1u64 << 40) {
-            let end = end_to_bytes(&blocks, before);
-            let index = &end[1..end.len() - TRAILER_LEN];
-            prop_assert_eq!(index_from_bytes(index), Some(blocks));
-            prop_assert_eq!(index_from_bytes(&[index, &[0]].concat()), None);
         }
     }
 }

@@ -1,30 +1,58 @@
 //! The frames of archives, read one behind the other.
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 
-use super::block;
+use super::block::BlockCoder;
 use super::embedded;
-use super::format::{BLOCK_HEADER_LEN, BlockHeader, BlockSizes, END, Header, MAGIC, end_to_bytes, take};
-use crate::coding::Predictor;
+use super::format::{BLOCK_HEADER_LEN, BlockHeader, END, Header, MAGIC, take};
+use super::stats::BlockStats;
+use super::trailer::end_to_bytes;
 use crate::{Error, Result};
 
 /// A piece of an archive.
 pub(super) enum Frame {
-    /// An archive begins; the bytes of its model, compressed, if it carries one.
+    /// An archive begins; the files of its model, packed, if it carries one.
     Header(Box<Header>, Option<Vec<u8>>),
-    Block(BlockHeader),
+    Block(Block),
     /// An archive ends.
     End,
 }
 
-/// Reads the frames of one archive after another. After a [`Frame::Block`] the caller reads the
-/// payload by [`Frames::payload`] or passes over it.
+/// A block as it stands in an archive.
+pub(super) struct Block {
+    /// Its number, from 0 in each archive.
+    pub number: u64,
+    pub header: BlockHeader,
+    pub payload: Vec<u8>,
+    pub stats: BlockStats,
+}
+
+impl Block {
+    /// Its content.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it does not decode.
+    pub fn decode(&self, coder: &mut BlockCoder) -> Result<Vec<u8>> {
+        let decoded = coder.decode(&self.header, &self.payload);
+        decoded.map_err(|what| self.undecodable(what))
+    }
+
+    /// The error of a block whose checksums were right but which does not decode.
+    pub fn undecodable(&self, what: &str) -> Error {
+        Error::damaged(
+            format!("a block cannot be decoded: {what}"),
+            format!("block {}", self.number),
+        )
+    }
+}
+
+/// Reads the frames of one archive after another.
 pub(super) struct Frames<R> {
     input: R,
     /// Bytes read so far.
     offset: u64,
     /// Where the present archive began, its blocks so far; none between archives.
-    archive: Option<(u64, Vec<BlockSizes>)>,
+    archive: Option<(u64, Vec<BlockStats>)>,
     archives: u64,
 }
 
@@ -38,16 +66,9 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// Bytes read so far, a payload that is still to be read or passed over among them.
+    /// Bytes read so far.
     pub fn offset(&self) -> u64 {
         self.offset
-    }
-
-    /// Number of the block that the last header belongs to, from 0 in each archive.
-    pub fn block_number(&self) -> u64 {
-        self.archive
-            .as_ref()
-            .map_or(0, |(_, blocks)| blocks.len() as u64 - 1)
     }
 
     /// The next frame; none behind the last archive.
@@ -83,7 +104,7 @@ impl<R: Read> Frames<R> {
         let mut model = None;
         if header.has_model {
             let packed = embedded::read(&mut self.input)?;
-            self.offset += packed.len() as u64 + embedded::FRAMING;
+            self.offset += embedded::framed_len(&packed);
             model = Some(packed);
         }
         self.archive = Some((start, Vec::new()));
@@ -91,7 +112,7 @@ impl<R: Read> Frames<R> {
         Ok(Some(Frame::Header(Box::new(header), model)))
     }
 
-    fn proceed(&mut self, start: u64, mut blocks: Vec<BlockSizes>) -> Result<Frame> {
+    fn proceed(&mut self, start: u64, mut blocks: Vec<BlockStats>) -> Result<Frame> {
         let number = blocks.len() as u64;
         let what = format!("the header of block {number}");
         let mut bytes = Vec::new();
@@ -102,20 +123,21 @@ impl<R: Read> Frames<R> {
         }
         take(&mut self.input, &mut bytes, BLOCK_HEADER_LEN - 1, &what)?;
         let header = BlockHeader::from_bytes(&bytes, number)?;
-        blocks.push(header.sizes());
-        self.offset += BLOCK_HEADER_LEN as u64 + u64::from(header.payload_len);
+        let payload = read_payload(&mut self.input, &header, number)?;
+        let stats = BlockStats::new(self.offset, &header, &payload);
+        self.offset += stats.framed_len();
+        blocks.push(stats);
         self.archive = Some((start, blocks));
-        Ok(Frame::Block(header))
-    }
-
-    /// The payload of the block whose header came last.
-    pub fn payload(&mut self, header: &BlockHeader) -> Result<Vec<u8>> {
-        let number = self.block_number();
-        read_payload(&mut self.input, header, number)
+        Ok(Frame::Block(Block {
+            number,
+            header,
+            payload,
+            stats,
+        }))
     }
 
     /// The end must be, bit for bit, what this archive's blocks make it.
-    fn end(&mut self, start: u64, blocks: &[BlockSizes]) -> Result<()> {
+    fn end(&mut self, start: u64, blocks: &[BlockStats]) -> Result<()> {
         let expected = end_to_bytes(blocks, self.offset - start);
         let mut found = vec![END];
         take(&mut self.input, &mut found, expected.len() - 1, "the index")?;
@@ -130,30 +152,17 @@ impl<R: Read> Frames<R> {
     }
 }
 
-/// Reads and decodes one block from its header on.
-pub(super) fn read_block(
-    input: &mut impl Read,
-    number: u64,
-    predictor: &mut dyn Predictor,
-) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    take(
-        input,
-        &mut bytes,
-        BLOCK_HEADER_LEN,
-        &format!("the header of block {number}"),
-    )?;
-    let header = BlockHeader::from_bytes(&bytes, number)?;
-    let payload = read_payload(input, &header, number)?;
-    block::decode(&header, &payload, predictor).map_err(|what| undecodable(number, what))
-}
-
-/// The error of a block whose checksums were right but which does not decode.
-pub(super) fn undecodable(number: u64, what: &str) -> Error {
-    Error::damaged(
-        format!("a block cannot be decoded: {what}"),
-        format!("block {number}"),
-    )
+impl<R: Read + Seek> Frames<R> {
+    /// Passes over the first blocks of an archive whose header was read.
+    pub fn skip(&mut self, blocks: &[BlockStats]) -> Result<()> {
+        let len: u64 = blocks.iter().map(BlockStats::framed_len).sum();
+        self.input.seek(SeekFrom::Current(len as i64))?;
+        self.offset += len;
+        if let Some((_, read)) = &mut self.archive {
+            read.extend_from_slice(blocks);
+        }
+        Ok(())
+    }
 }
 
 fn read_payload(input: &mut impl Read, header: &BlockHeader, number: u64) -> Result<Vec<u8>> {

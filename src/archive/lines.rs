@@ -20,12 +20,10 @@ impl LineRange {
     /// Lines `from` to `to`, both included and counted from 1.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is no such range.
+    /// [`Error::Lines`] if there is no such range.
     pub fn new(from: u64, to: u64) -> Result<Self> {
         if from == 0 || from > to {
-            return Err(Error::invalid(format!(
-                "lines {from}..{to} are no range: lines count from 1, and the first comes first"
-            )));
+            return Err(Error::Lines { from, to });
         }
         Ok(Self { from, to })
     }

@@ -4,59 +4,62 @@
 //! header [model] block block … end index        cat a.sur b.sur is an archive, too
 //! ```
 //!
-//! Input is cut into blocks of whole lines (`block`); each is coded by itself on some thread
-//! (`pipeline`) and framed with checksums (`format`). [`Compressor`] writes, [`Decompressor`]
-//! reads a stream from front to back, [`Index`] finds blocks in a file.
+//! [`Compressor`] (`writer`) cuts content into blocks of whole lines. A block (`block`) is coded by a model, on some
+//! thread of a `pipeline`, or by a learner; its `payload` holds the coded lines and beside them those that nothing
+//! codes. It is framed with checksums (`format`, `trailer`). [`Decompressor`] (`reader`) reads `frames` from front to
+//! back, [`Index`] finds blocks in a file.
 
 mod block;
-mod decoding;
 mod embedded;
 mod format;
 mod frames;
+mod gpu;
 mod index;
-mod learned;
 mod lines;
 mod observe;
+mod options;
+mod payload;
 mod pipeline;
 mod reader;
-mod sink;
+mod stats;
+mod trailer;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
 pub(crate) use embedded::model_to_bytes;
 pub use format::{BlockKind, LEARNED_VERSION, MAGIC, VERSION};
-pub use index::{ArchiveEntry, BlockEntry, Index};
-pub use learned::{LearnOptions, LearningCompressor};
+pub use index::{ArchiveEntry, Index};
 pub use lines::LineRange;
-pub use observe::{BlockObserver, BlockParts, BlockWatch, Observer};
-pub use reader::{DecompressOptions, Decompressor, Verified};
-pub use writer::{CompressOptions, Compressor, Summary};
+pub(crate) use observe::{BlockNotes, Recorder};
+pub use observe::{Event, Observer};
+pub use options::{Coder, CompressOptions, DecompressOptions, LearnOptions};
+pub use reader::Decompressor;
+pub use stats::{ArchiveStats, BlockStats};
+pub use writer::{Compressor, Finished};
 
-use bytes::Bytes;
+use std::io::{Read, Write};
+use std::sync::Arc;
 
 use crate::model::{Model, Models};
 use crate::{Error, Result};
-use std::io::{Read, Write};
-use std::sync::Arc;
 
 /// Compresses bytes in one call.
 ///
 /// # Errors
 /// [`Error::Io`] only if memory fails.
-pub fn compress(data: &[u8], model: &Arc<Model>) -> Result<Bytes> {
-    let mut compressor = Compressor::new(Vec::new(), model, CompressOptions::default())?;
+pub fn compress(data: &[u8], model: &Arc<Model>) -> Result<Vec<u8>> {
+    let mut compressor = Compressor::new(Vec::new(), model)?;
     compressor.write_all(data).map_err(Error::from_io)?;
-    Ok(compressor.finish()?.0.into())
+    Ok(compressor.finish()?.output)
 }
 
 /// Restores bytes in one call; `models` are those that the archive may have been made with.
 ///
 /// # Errors
 /// [`Error::NotAnArchive`], [`Error::Version`], [`Error::WrongModel`] or [`Error::Damaged`].
-pub fn decompress(archive: &[u8], models: &Models) -> Result<Bytes> {
+pub fn decompress(archive: &[u8], models: &Models) -> Result<Vec<u8>> {
     let mut data = Vec::new();
-    Decompressor::new(archive, models.clone(), 1)?
-        .read_to_end(&mut data)
-        .map_err(Error::from_io)?;
-    Ok(data.into())
+    let mut reader = Decompressor::new(archive, models)?;
+    reader.read_to_end(&mut data).map_err(Error::from_io)?;
+    Ok(data)
 }

@@ -1,78 +1,83 @@
-//! Looking on while an archive is written: how the report learns what each bit went to, in the same
-//! pass that codes. Nothing of the bytes depends on it.
+//! Looking on while an archive is coded or decoded. No byte depends on it.
 
-use super::block::{self, Modelled};
-use super::format::{BlockHeader, BlockKind};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::format::BlockKind;
+use super::stats::BlockStats;
 use crate::coding::TokenObserver;
+use crate::learner::BatchRecord;
 
-/// Looks on while the blocks of an archive are made. `()` does not look.
-pub trait Observer {
-    /// Looks at one block, on the thread that codes it.
-    type Block: BlockObserver;
-
-    /// A block was written: they come in order.
-    fn block(&mut self, block: Self::Block, parts: BlockParts);
+/// What happens while an archive is coded or decoded.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A learner coded a batch and learned from it. Whether it stands in the archive as it was coded, its block tells.
+    Batch(&'a BatchRecord),
+    /// A block was written or decoded, the archive's blocks in order.
+    Block(&'a BlockStats),
 }
 
-/// Looks at one block; as a [`TokenObserver`] at what the model codes of it. The tokens count only
-/// if the block turns out to be [`BlockKind::Modelled`].
-pub trait BlockObserver: TokenObserver + Default + Send + 'static {
-    /// Before anything is coded: the content, and those of its lines that the model may code (slices
-    /// of the content, without what ends them).
+/// A function that is told of events. Clones are the same one.
+#[derive(Clone)]
+pub struct Observer(Arc<Mutex<Observe>>);
+
+type Observe = dyn FnMut(Event<'_>) + Send;
+
+impl Observer {
+    /// Has a function told of every event.
+    pub fn new(observe: impl FnMut(Event<'_>) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(observe)))
+    }
+
+    /// Has a function told of every batch, and of nothing else.
+    pub fn of_batches(mut observe: impl FnMut(&BatchRecord) + Send + 'static) -> Self {
+        Self::new(move |event| {
+            if let Event::Batch(record) = event {
+                observe(record);
+            }
+        })
+    }
+
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        // What panicked once is told no less.
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// Takes down what each token cost, for the account of bits. `()` takes down nothing.
+pub trait Recorder {
+    /// The notes of one block, taken on the thread that codes it.
+    type Block: BlockNotes;
+
+    /// A block was written: they come in order.
+    fn block(&mut self, notes: Self::Block, stats: &BlockStats);
+}
+
+/// Notes of one block. Those of its tokens count only if the block turns out to be modelled.
+pub trait BlockNotes: TokenObserver + Default + Send + 'static {
+    /// Before anything is coded: the content, and those of its lines that the model may code (slices of the content,
+    /// without what ends them).
     fn begin(&mut self, content: &[u8], lines: &[&[u8]]);
 
     /// It is coded, in this way.
     fn end(&mut self, content: &[u8], lines: &[&[u8]], kind: BlockKind);
 }
 
-impl Observer for () {
+impl Recorder for () {
     type Block = ();
 
-    fn block(&mut self, _block: (), _parts: BlockParts) {}
+    fn block(&mut self, _notes: (), _stats: &BlockStats) {}
 }
 
-impl BlockObserver for () {
+impl BlockNotes for () {
     fn begin(&mut self, _content: &[u8], _lines: &[&[u8]]) {}
 
     fn end(&mut self, _content: &[u8], _lines: &[&[u8]], _kind: BlockKind) {}
-}
-
-/// Is told of every block of an archive that is coded while learning, behind its batches.
-pub type BlockWatch = Box<dyn FnMut(&BlockParts) + Send>;
-
-/// What a block's payload is made of, in bytes. The rest of it is framing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockParts {
-    /// How it is stored.
-    pub kind: BlockKind,
-    /// Newlines in it.
-    pub newlines: u64,
-    /// Bytes of its content.
-    pub content_len: u64,
-    /// Bytes of its payload.
-    pub payload_len: u64,
-    /// Bytes of the range coder's words; of a block that is not modelled, of all its payload.
-    pub coded_len: u64,
-    /// Bytes of the exceptions' section.
-    pub beside_len: u64,
-    /// Lines and tokens that the model coded.
-    pub modelled_lines: u64,
-    /// Tokens of those lines: their characters and their ends.
-    pub tokens: u64,
-}
-
-impl BlockParts {
-    pub(super) fn new(header: &BlockHeader, payload: &[u8], modelled: Modelled) -> Self {
-        let (coded, beside) = block::payload_parts(header.kind, header.payload_len, payload);
-        Self {
-            kind: header.kind,
-            newlines: u64::from(header.newlines),
-            content_len: u64::from(header.content_len),
-            payload_len: u64::from(header.payload_len),
-            coded_len: u64::from(coded),
-            beside_len: u64::from(beside),
-            modelled_lines: modelled.lines,
-            tokens: modelled.tokens,
-        }
-    }
 }

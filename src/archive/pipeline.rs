@@ -16,39 +16,38 @@ pub(super) struct Pipeline<In, Out> {
     workers: Vec<JoinHandle<()>>,
 }
 
-/// A worker's function. What it keeps between two pieces of work lives on its own thread.
-pub(super) trait Work<In, Out>: Send + Sync + 'static {
-    /// Handles pieces of work until the queue gives no more.
-    fn run(&self, queue: &Queue<In, Out>);
-}
-
-/// The pieces of work that nobody has taken yet.
-pub(super) struct Queue<In, Out> {
+struct Queue<In, Out> {
     jobs: Mutex<Receiver<(In, Reply<Out>)>>,
-    abandoned: AtomicBool,
+    is_abandoned: AtomicBool,
 }
 
-impl<In, Out> Queue<In, Out> {
-    /// Waits for the next piece; none if no more will come.
-    pub fn next(&self) -> Option<(In, Reply<Out>)> {
-        let jobs = self.jobs.lock().ok()?;
+/// The jobs that no worker has taken yet: an iterator that waits for the next.
+pub(super) struct Jobs<In, Out>(Arc<Queue<In, Out>>);
+
+impl<In, Out> Iterator for Jobs<In, Out> {
+    type Item = (In, Reply<Out>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let jobs = self.0.jobs.lock().ok()?;
         jobs.recv().ok().filter(|_| !self.is_abandoned())
     }
+}
 
-    /// The next piece, if one is there that no idle worker waits for.
+impl<In, Out> Jobs<In, Out> {
+    /// The next job, if one is there that no idle worker waits for.
     pub fn try_next(&self) -> Option<(In, Reply<Out>)> {
-        // Who waits for a piece holds the lock.
-        let jobs = self.jobs.try_lock().ok()?;
+        // Who waits for a job holds the lock.
+        let jobs = self.0.jobs.try_lock().ok()?;
         jobs.try_recv().ok().filter(|_| !self.is_abandoned())
     }
 
     /// Whether nobody waits for results any more.
     pub fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Relaxed)
+        self.0.is_abandoned.load(Ordering::Relaxed)
     }
 }
 
-/// Where the result of a piece of work goes.
+/// Where the result of a job goes.
 pub(super) struct Reply<Out>(SyncSender<Out>);
 
 impl<Out> Reply<Out> {
@@ -60,19 +59,19 @@ impl<Out> Reply<Out> {
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
-    /// Starts `threads` threads (at least one), each of which holds so many pieces of work at a time; one
-    /// more for each thread may wait.
-    pub fn new(threads: usize, held: usize, work: impl Work<In, Out>) -> Self {
+    /// Starts `threads` threads (at least one), each of which holds so many jobs at a time; one more for each may wait.
+    /// `work` runs once on each thread and does the jobs: what it keeps from one to the next are its local variables.
+    pub fn new(threads: usize, held: usize, work: impl Fn(Jobs<In, Out>) + Send + Sync + 'static) -> Self {
         let threads = threads.max(1);
         let (jobs, queue) = channel();
         let queue = Arc::new(Queue {
             jobs: Mutex::new(queue),
-            abandoned: AtomicBool::new(false),
+            is_abandoned: AtomicBool::new(false),
         });
         let work = Arc::new(work);
         let worker = |_| {
-            let (queue, work) = (Arc::clone(&queue), Arc::clone(&work));
-            std::thread::spawn(move || work.run(&queue))
+            let (jobs, work) = (Jobs(Arc::clone(&queue)), Arc::clone(&work));
+            std::thread::spawn(move || work(jobs))
         };
         Self {
             workers: (0..threads).map(worker).collect(),
@@ -93,7 +92,7 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
         !self.pending.is_empty()
     }
 
-    /// Hands out a piece of work. Call [`Pipeline::take`] first if the pipeline is full.
+    /// Hands out a job. Call [`Pipeline::take`] first if the pipeline is full.
     pub fn give(&mut self, job: In) {
         let (reply, result) = sync_channel(1);
         let jobs = self.jobs.as_ref().expect("open until dropped");
@@ -121,7 +120,7 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
 
 impl<In, Out> Drop for Pipeline<In, Out> {
     fn drop(&mut self) {
-        self.queue.abandoned.store(true, Ordering::Relaxed);
+        self.queue.is_abandoned.store(true, Ordering::Relaxed);
         self.jobs = None;
         for worker in self.workers.drain(..) {
             // A panic was reported when its result was taken.

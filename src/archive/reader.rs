@@ -1,19 +1,22 @@
 //! Reads archives from front to back and gives back their content.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::decoding::{Content, Decoding, Job};
+use super::block::BlockCoder;
 use super::embedded;
-use super::format::BlockHeader;
-use super::frames::{self, Frame, Frames};
-use super::learned;
+use super::format::Header;
+use super::frames::{Block, Frame, Frames};
+use super::gpu;
 use super::lines::LineRange;
-use super::observe::BlockWatch;
-use super::pipeline::Pipeline;
-use crate::learner::{self, Learner, LearnerSettings};
+use super::observe::{Event, Observer};
+use super::options::DecompressOptions;
+use super::pipeline::{Jobs, Pipeline, Reply};
+use super::stats::{ArchiveStats, BlockStats};
+use crate::coding::GROUP;
+use crate::learner::{Learner, LearnerSettings};
 use crate::model::{Model, Models};
-use crate::network::Device;
 use crate::{Error, Result};
 
 /// Restores the content of an archive, or of several one after another, as it is read from.
@@ -29,36 +32,47 @@ use crate::{Error, Result};
 /// let models = Models::bundled();
 /// let archive = surprisal::compress(b"1+1=2\n", models.default_model())?;
 /// let mut text = String::new();
-/// Decompressor::new(&archive[..], models, 1)?.read_to_string(&mut text)?;
+/// Decompressor::new(&archive[..], &models)?.read_to_string(&mut text)?;
 /// assert_eq!(text, "1+1=2\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Decompressor<R: Read> {
     frames: Frames<R>,
     models: Models,
-    pipeline: Pipeline<Job, Result<Content>>,
-    /// What codes the present archive.
-    coding: Coding,
     threads: usize,
-    /// Is told of every block that a learner decodes.
-    watch: Option<BlockWatch>,
+    /// Blocks that a model decodes.
+    pipeline: Pipeline<Job, Result<Content>>,
+    /// What coded the present archive; none before the first header.
+    decoder: Option<ArchiveDecoder>,
+    observer: Option<Observer>,
     /// The content of a block, and what of it is still to be read.
     content: Content,
     /// Lines that are wanted, and newlines before the next block.
     wanted: LineRange,
     newlines: u64,
-    verified: Verified,
+    stats: ArchiveStats,
     state: State,
 }
 
-/// What codes an archive.
-enum Coding {
-    /// Nothing, before the first header.
-    Unknown,
-    /// A model: blocks are independent and go to the threads.
+/// What decodes the blocks of an archive.
+pub(super) enum ArchiveDecoder {
+    /// A model: blocks are independent.
     Model(Arc<Model>),
     /// A learner: each block needs those before it.
     Learner(Box<Learner>),
+}
+
+impl ArchiveDecoder {
+    /// What an archive asks for by its header and the model that it carries.
+    ///
+    /// # Errors
+    /// As [`Decompressor::new`].
+    pub fn new(header: &Header, packed: Option<&[u8]>, models: &Models, threads: usize) -> Result<Self> {
+        Ok(match &header.learner {
+            Some(settings) => Self::Learner(Box::new(Learner::new(settings, threads)?)),
+            None => Self::Model(embedded::model_of(header, packed, models)?),
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,77 +83,94 @@ enum State {
     Failed,
 }
 
-/// How much of an archive was read and found right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// Archives, one after another.
-    pub archives: u64,
-    /// Blocks.
-    pub blocks: u64,
-    /// Bytes of their content.
-    pub bytes: u64,
-    /// Newlines in it.
-    pub newlines: u64,
+/// A block that a model is to decode.
+pub(super) struct Job {
+    pub model: Arc<Model>,
+    pub block: Block,
+    wanted: LineRange,
+    /// Newlines before the block.
+    before: u64,
 }
 
-/// How to decompress. What comes out does not depend on threads and device.
-#[derive(Clone, Debug)]
-pub struct DecompressOptions {
-    /// Threads that decode blocks; at least one.
-    pub threads: usize,
-    /// Lines that are wanted: blocks without any of them are read past and not decoded.
-    pub lines: LineRange,
-    /// Where the network runs.
-    pub device: Device,
+/// A decoded block: all of it is checked, a part may be wanted.
+#[derive(Default)]
+pub(super) struct Content {
+    stats: Option<BlockStats>,
+    whole: Vec<u8>,
+    wanted: Range<usize>,
 }
 
-impl Default for DecompressOptions {
-    fn default() -> Self {
-        Self {
-            threads: 1,
-            lines: LineRange::ALL,
-            device: Device::CPU,
+impl Job {
+    /// What to hand on of the block's content.
+    pub fn content(&self, whole: Vec<u8>) -> Content {
+        Content {
+            stats: Some(self.block.stats),
+            wanted: self.wanted.cut(&whole, self.before),
+            whole,
+        }
+    }
+
+    /// Decodes it.
+    pub fn decode(&self, coder: &mut BlockCoder) -> Result<Content> {
+        Ok(self.content(self.block.decode(coder)?))
+    }
+}
+
+/// A job, and where its result goes.
+pub(super) type Piece = (Job, Reply<Result<Content>>);
+
+/// What a thread does without a GPU.
+pub(super) fn decode_blocks(jobs: impl Iterator<Item = Piece>) {
+    let mut jobs = jobs.peekable();
+    // A coder lives as long as the model stays the same.
+    while let Some((first, _)) = jobs.peek() {
+        let model = Arc::clone(&first.model);
+        let mut coder = BlockCoder::Model(Box::new(model.exact().group(GROUP)));
+        while let Some((job, reply)) = jobs.next_if(|(job, _)| Arc::ptr_eq(&job.model, &model)) {
+            reply.give(job.decode(&mut coder));
         }
     }
 }
 
 impl<R: Read> Decompressor<R> {
-    /// Begins to read: the first archive's header is read at once. `models` are those that archives
-    /// may have been made with; models that they carry are used too. `threads` decode blocks.
+    /// Begins to read: the first archive's header is read at once. `models` are those that archives may have been made
+    /// with; models that they carry are used, too. One thread decodes.
     ///
     /// # Errors
     /// [`Error::NotAnArchive`], [`Error::Version`], [`Error::WrongModel`], [`Error::Damaged`] or
     /// [`Error::Io`].
-    pub fn new(input: R, models: Models, threads: usize) -> Result<Self> {
-        let options = DecompressOptions {
-            threads,
-            ..DecompressOptions::default()
-        };
-        Self::with_options(input, models, options)
+    pub fn new(input: R, models: &Models) -> Result<Self> {
+        Self::with_options(input, DecompressOptions::default().with_models(models.clone()))
     }
 
-    /// As [`Decompressor::new`], with options.
+    /// Begins to read.
     ///
     /// # Errors
-    /// As there.
-    pub fn with_options(input: R, models: Models, options: DecompressOptions) -> Result<Self> {
+    /// As [`Decompressor::new`].
+    pub fn with_options(input: R, options: DecompressOptions) -> Result<Self> {
         let DecompressOptions {
+            models,
             threads,
             lines,
             device,
+            observer,
         } = options;
-        let decoding = Decoding::new(device, threads);
+        let pipeline = if device.is_cpu() {
+            Pipeline::new(threads, 1, |jobs: Jobs<_, _>| decode_blocks(jobs))
+        } else {
+            gpu::pipeline(device, threads)
+        };
         let mut reader = Self {
             frames: Frames::new(input),
             models,
-            pipeline: Pipeline::new(threads, decoding.held(), decoding),
-            coding: Coding::Unknown,
             threads,
-            watch: None,
+            pipeline,
+            decoder: None,
+            observer,
             content: Content::default(),
             wanted: lines,
             newlines: 0,
-            verified: Verified::default(),
+            stats: ArchiveStats::default(),
             state: State::Reading,
         };
         reader.read_frame()?;
@@ -148,26 +179,31 @@ impl<R: Read> Decompressor<R> {
 
     /// The model of the archive that is being read; none if it was coded while learning.
     pub fn model(&self) -> Option<&Arc<Model>> {
-        match &self.coding {
-            Coding::Model(model) => Some(model),
+        match &self.decoder {
+            Some(ArchiveDecoder::Model(model)) => Some(model),
             _ => None,
         }
     }
 
     /// How the learner of the archive that is being read learns; none if a model coded it.
     pub fn learner(&self) -> Option<&LearnerSettings> {
-        match &self.coding {
-            Coding::Learner(coder) => Some(coder.settings()),
+        match &self.decoder {
+            Some(ArchiveDecoder::Learner(learner)) => Some(learner.settings()),
             _ => None,
         }
     }
 
-    /// Has every batch of the archive that is being read told to `batches`, and every block to
-    /// `blocks`, if it was coded while learning: as [`crate::LearnOptions`] has when it is written.
-    pub fn watch(&mut self, batches: learner::Observer, blocks: BlockWatch) {
-        if let Coding::Learner(coder) = &mut self.coding {
-            coder.observe(batches);
-            self.watch = Some(blocks);
+    /// Has every batch and block told to `observer` from now on, as with an observer of the options.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+        self.observe_learner();
+    }
+
+    fn observe_learner(&mut self) {
+        if let (Some(ArchiveDecoder::Learner(learner)), Some(observer)) = (&mut self.decoder, &self.observer)
+        {
+            let observer = observer.clone();
+            learner.observe(Box::new(move |record| observer.tell(Event::Batch(record))));
         }
     }
 
@@ -176,9 +212,9 @@ impl<R: Read> Decompressor<R> {
         self.frames.offset()
     }
 
-    /// How much was read and found right so far.
-    pub fn verified(&self) -> Verified {
-        self.verified
+    /// What was read and found right so far. `modelled_lines` and `tokens` are not counted.
+    pub fn stats(&self) -> ArchiveStats {
+        self.stats
     }
 
     /// Reads one frame and hands a block to the threads.
@@ -186,20 +222,19 @@ impl<R: Read> Decompressor<R> {
         match self.frames.next()? {
             None => self.state = State::Draining,
             Some(Frame::Header(header, packed)) => {
-                self.coding = match &header.learner {
-                    Some(settings) => Coding::Learner(Box::new(Learner::new(settings, self.threads)?)),
-                    None => {
-                        let packed = packed.as_deref();
-                        Coding::Model(embedded::model_of(&header, packed, &self.models)?)
-                    }
-                };
+                let packed = packed.as_deref();
+                self.decoder = Some(ArchiveDecoder::new(&header, packed, &self.models, self.threads)?);
+                self.stats.model_len += packed.map_or(0, embedded::framed_len);
+                self.observe_learner();
             }
-            Some(Frame::End) => self.verified.archives += 1,
-            Some(Frame::Block(header)) => {
-                let payload = self.frames.payload(&header)?;
+            Some(Frame::End) => {
+                self.stats.archives += 1;
+                self.stats.bytes_out = self.frames.offset();
+            }
+            Some(Frame::Block(block)) => {
                 let before = self.newlines;
-                self.newlines += u64::from(header.newlines);
-                self.take_block(header, payload, before)?;
+                self.newlines += u64::from(block.header.newlines);
+                self.take_block(block, before)?;
                 if self.wanted.ends_by(self.newlines) {
                     self.state = State::Draining;
                 }
@@ -209,30 +244,26 @@ impl<R: Read> Decompressor<R> {
     }
 
     /// Hands a block to the threads, or to the learner at once.
-    fn take_block(&mut self, header: BlockHeader, payload: Vec<u8>, before: u64) -> Result<()> {
-        let (wanted, number) = (self.wanted, self.frames.block_number());
-        let touches = wanted.touches(before, header.newlines);
-        match &mut self.coding {
-            Coding::Unknown => unreachable!("a header came first"),
-            Coding::Model(_) if !touches => {}
-            Coding::Model(model) => self.pipeline.give(Job {
-                model: Arc::clone(model),
-                number,
-                header,
-                payload,
-                wanted,
-                before,
-            }),
-            Coding::Learner(coder) => {
-                let whole = learned::decode(&header, &payload, coder)
-                    .map_err(|what| frames::undecodable(number, what))?;
-                if let Some(watch) = &mut self.watch {
-                    watch(&learned::parts(&header, &payload, &whole, coder));
+    fn take_block(&mut self, block: Block, before: u64) -> Result<()> {
+        let wanted = self.wanted;
+        match self.decoder.as_mut().expect("a header came first") {
+            ArchiveDecoder::Model(model) => {
+                if wanted.touches(before, block.header.newlines) {
+                    self.pipeline.give(Job {
+                        model: Arc::clone(model),
+                        block,
+                        wanted,
+                        before,
+                    });
                 }
-                if touches {
-                    let wanted = wanted.cut(&whole, before);
-                    self.pipeline.give_done(Ok(Content { whole, wanted }));
-                }
+            }
+            ArchiveDecoder::Learner(learner) => {
+                let whole = decode_learned(&block, learner)?;
+                self.pipeline.give_done(Ok(Content {
+                    stats: Some(block.stats),
+                    wanted: wanted.cut(&whole, before),
+                    whole,
+                }));
             }
         }
         Ok(())
@@ -241,7 +272,7 @@ impl<R: Read> Decompressor<R> {
     /// Whether more should be read before something is handed out. A learner takes its time for a
     /// block, so what it decoded comes out first.
     fn reads_ahead(&self) -> bool {
-        let is_learning = matches!(self.coding, Coding::Learner(_));
+        let is_learning = matches!(self.decoder, Some(ArchiveDecoder::Learner(_)));
         self.state == State::Reading && !self.pipeline.is_full() && !(is_learning && self.pipeline.is_busy())
     }
 
@@ -261,9 +292,12 @@ impl<R: Read> Decompressor<R> {
                 Err(error)
             }
             Some(Ok(content)) => {
-                self.verified.blocks += 1;
-                self.verified.bytes += content.whole.len() as u64;
-                self.verified.newlines += memchr::memchr_iter(b'\n', &content.whole).count() as u64;
+                if let Some(block) = &content.stats {
+                    self.stats += block;
+                    if let Some(observer) = &self.observer {
+                        observer.tell(Event::Block(block));
+                    }
+                }
                 self.content = content;
                 Ok(true)
             }
@@ -271,10 +305,16 @@ impl<R: Read> Decompressor<R> {
     }
 }
 
+/// The content of a block of an archive that was coded while learning.
+pub(super) fn decode_learned(block: &Block, learner: &mut Learner) -> Result<Vec<u8>> {
+    let threads = learner.threads();
+    threads.install(|| block.decode(&mut BlockCoder::Learner(learner)))
+}
+
 impl<R: Read> Read for Decompressor<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let Content { whole, wanted } = &mut self.content;
+            let Content { whole, wanted, .. } = &mut self.content;
             if wanted.start < wanted.end || buffer.is_empty() {
                 let len = buffer.len().min(wanted.end - wanted.start);
                 buffer[..len].copy_from_slice(&whole[wanted.start..wanted.start + len]);

@@ -7,10 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use surprisal::archive::Summary;
 use surprisal::model::Preset;
 use surprisal::network::Device;
-use surprisal::{CompressOptions, Compressor, Decompressor, LearningCompressor, Models};
+use surprisal::{ArchiveStats, CompressOptions, Compressor, Decompressor, Models};
 
 use super::files::{FileOptions, needs_file};
 use super::hash::{Digest, Digester};
@@ -39,7 +38,7 @@ struct CoderName {
 struct Compressed {
     coder: CoderName,
     output: Output,
-    summary: Summary,
+    summary: ArchiveStats,
     digest: Digest,
 }
 
@@ -171,14 +170,14 @@ impl Args {
         let (model, source) = self.model.choose_and_read(models, self.level.level(), source)?;
         self.running.announce(file, &model_on_device(&model, device))?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
-        let options = CompressOptions {
-            threads: self.running.threads(),
-            embed_model: self.embed_model,
-            device: device.clone(),
-        };
-        let mut compressor = Compressor::new(output, &model, options).context(WRITING)?;
+        let options = CompressOptions::default()
+            .with_coder(&model)
+            .with_threads(self.running.threads())
+            .with_embed_model(self.embed_model)
+            .with_device(device.clone());
+        let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
         let digest = self.copy_hashing(source, &mut compressor, |_, len| progress.advance(len as u64))?;
-        let (output, summary) = compressor.finish().context(WRITING)?;
+        let finished = compressor.finish().context(WRITING)?;
         super::tell_failure(device);
         let coder = CoderName {
             name: model.name().to_owned(),
@@ -186,8 +185,8 @@ impl Args {
         };
         Ok(Compressed {
             coder,
-            output,
-            summary,
+            output: finished.output,
+            summary: finished.stats,
             digest,
         })
     }
@@ -207,19 +206,21 @@ impl Args {
         let options = self
             .learning
             .options(preset, &mut source, threads, &progress, log.clone())?;
-        let mut compressor = LearningCompressor::new(output, options);
+        let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
         let digest = self.copy_hashing(source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
         })?;
-        let (output, summary, learner) = compressor.finish().context(WRITING)?;
+        let finished = compressor.finish().context(WRITING)?;
         if let Some(log) = log {
             log.lock().expect("nobody panicked with it").finish()?;
         }
-        self.learning.save(&learner)?;
+        if let Some(learner) = &finished.learner {
+            self.learning.save(learner)?;
+        }
         Ok(Compressed {
             coder: CoderName { name, identity: None },
-            output,
-            summary,
+            output: finished.output,
+            summary: finished.stats,
             digest,
         })
     }
@@ -253,8 +254,8 @@ impl Args {
         let progress = Progress::new("verifying", length, self.running.progress());
         let input = progress.watch(std::io::BufReader::with_capacity(input::BUFFER, written));
         let failed = "verification failed, nothing was kept";
-        let options = self.running.decompress_options(device);
-        let decoder = Decompressor::with_options(input, models.clone(), options).context(failed)?;
+        let options = self.running.decompress_options(models, device);
+        let decoder = Decompressor::with_options(input, options).context(failed)?;
         let mut digester = Digester::new();
         for_each_chunk(decoder, failed, |data| {
             digester.update(data);
@@ -278,7 +279,7 @@ fn archive_of(file: &Path) -> Result<PathBuf> {
 struct CompressSummary<'a> {
     file: &'a Path,
     target: &'a Target,
-    summary: Summary,
+    summary: ArchiveStats,
     seconds: f64,
 }
 
@@ -289,7 +290,7 @@ impl CompressSummary<'_> {
 
     /// Only where the model coded everything does the archive's size say what a token takes.
     fn bits_per_token(&self) -> Option<f64> {
-        let Summary {
+        let ArchiveStats {
             bytes_out, tokens, ..
         } = self.summary;
         ratio(8 * bytes_out, tokens).filter(|_| self.lines_outside() == 0)
@@ -304,7 +305,7 @@ impl CompressSummary<'_> {
     }
 
     fn to_text(&self) -> String {
-        let Summary {
+        let ArchiveStats {
             bytes_in,
             bytes_out,
             lines,
@@ -331,14 +332,13 @@ impl CompressSummary<'_> {
     }
 
     fn to_json(&self, coder: &CoderName, verified: bool) -> serde_json::Value {
-        let Summary {
+        let ArchiveStats {
             bytes_in,
             bytes_out,
             lines,
             modelled_lines,
             tokens,
-            blocks,
-            fallback_blocks,
+            ..
         } = self.summary;
         let output = match self.target {
             Target::Stdout => "-".into(),
@@ -357,8 +357,8 @@ impl CompressSummary<'_> {
             "tokens": tokens,
             "bits_per_line": self.bits_per_line(),
             "bits_per_token": self.bits_per_token(),
-            "blocks": blocks,
-            "fallback_blocks": fallback_blocks,
+            "blocks": self.summary.blocks(),
+            "fallback_blocks": self.summary.fallback_blocks(),
             "seconds": self.seconds,
             "megabytes_per_second": self.megabytes_per_second(),
             "verified": verified,

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use surprisal::archive::{Index, LineRange};
 use surprisal::network::Device;
-use surprisal::{DecompressOptions, Decompressor, Error, Models};
+use surprisal::{DecompressOptions, Decompressor, Error, Index, LineRange, Models};
 
 use super::compress::SUFFIX;
 use super::files::FileOptions;
@@ -89,15 +88,14 @@ impl Args {
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let written = match (self.lines, source) {
             (Some(lines), Source::File(file, _)) => {
-                write_lines(file, models, lines, self.running.threads(), &mut output)
+                let options = self.running.decompress_options(models, device);
+                write_lines(file, &options.with_lines(lines), &mut output)
             }
             (lines, source) => {
                 let input = progress.watch(BufReader::with_capacity(BUFFER, source));
-                let options = DecompressOptions {
-                    lines: lines.unwrap_or(LineRange::ALL),
-                    ..self.running.decompress_options(device)
-                };
-                Decompressor::with_options(input, models.clone(), options).and_then(|mut decoder| {
+                let options = self.running.decompress_options(models, device);
+                let options = options.with_lines(lines.unwrap_or(LineRange::ALL));
+                Decompressor::with_options(input, options).and_then(|mut decoder| {
                     self.running.announce(file, &coder_text(&decoder, device))?;
                     io::copy(&mut decoder, &mut output).map_err(Error::from_io)?;
                     Ok(())
@@ -122,14 +120,8 @@ fn content_of(file: &Path) -> Result<PathBuf> {
 }
 
 /// Writes some lines, reading only what is needed for them.
-fn write_lines(
-    mut file: File,
-    models: &Models,
-    lines: LineRange,
-    threads: usize,
-    output: &mut Output,
-) -> surprisal::Result<()> {
-    Index::read(&mut file)?.write_lines(&mut file, models, lines, threads, output)
+fn write_lines(mut file: File, options: &DecompressOptions, output: &mut Output) -> surprisal::Result<()> {
+    Index::read(&mut file)?.write_lines(&mut file, options, output)
 }
 
 /// Says of damage what became of the output.

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
-use surprisal::LearnOptions;
-use surprisal::learner::{BatchRecord, Learner, LearnerSettings, Observer, StepRecord};
+use surprisal::learner::{BatchRecord, Learner, LearnerSettings, StepRecord};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::report::{LearningWindow, WINDOW};
 use surprisal::text::Survey;
+use surprisal::{CompressOptions, LearnOptions, Observer};
 
 use super::input::{Source, for_each_chunk};
 use super::progress::Progress;
@@ -48,19 +48,19 @@ impl LearnerOptions {
         survey: Option<Survey>,
         threads: usize,
         observer: Observer,
-    ) -> LearnOptions {
-        LearnOptions {
-            preset,
-            batch_lines: self.batch_lines.map(usize::from),
-            rate: self.lr,
-            seed: self.seed,
-            replay: self.replay,
-            stride: self.stride,
-            threads,
-            survey,
-            observer: Some(observer),
-            blocks: None,
-        }
+    ) -> CompressOptions {
+        let learning = LearnOptions::default()
+            .with_preset(preset)
+            .with_batch_lines(self.batch_lines.map(usize::from))
+            .with_rate(self.lr)
+            .with_seed(self.seed)
+            .with_replay(self.replay)
+            .with_stride(self.stride)
+            .with_survey(survey);
+        CompressOptions::default()
+            .with_coder(learning)
+            .with_threads(threads)
+            .with_observer(observer)
     }
 }
 
@@ -109,19 +109,19 @@ impl LearnArgs {
         threads: usize,
         progress: &Progress,
         log: Option<SharedLog>,
-    ) -> Result<LearnOptions> {
+    ) -> Result<CompressOptions> {
         let survey = match source {
             Source::File(file, _) => Some(survey(file)?),
             Source::Stdin | Source::Stream(_) => None,
         };
         let watched = progress.learning();
-        let observer = move |record: &BatchRecord| {
+        let observer = Observer::of_batches(move |record| {
             watched.batch(record);
             if let Some(log) = &log {
                 log.lock().expect("nobody panicked with it").batch(record);
             }
-        };
-        Ok(self.learner.options(preset, survey, threads, Box::new(observer)))
+        });
+        Ok(self.learner.options(preset, survey, threads, observer))
     }
 
     /// Keeps what was learned, where that was asked for.

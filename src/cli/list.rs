@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use surprisal::archive::{ArchiveEntry, BlockEntry, BlockKind, Index};
+use surprisal::{ArchiveEntry, ArchiveStats, Index};
 
 use super::for_each;
 use super::input::{self, Source};
@@ -82,7 +82,7 @@ fn read(file: &Path) -> Result<Index> {
 }
 
 /// Sums over the blocks of some archives.
-#[derive(Clone, Copy, Default, serde::Serialize)]
+#[derive(serde::Serialize)]
 struct Totals {
     blocks: u64,
     modelled_blocks: u64,
@@ -101,32 +101,23 @@ struct Totals {
 
 impl Totals {
     fn of<'a>(archives: impl IntoIterator<Item = &'a ArchiveEntry>) -> Self {
-        let mut totals = Self::default();
-        for archive in archives {
-            let of_kind = |kinds: &[BlockKind]| {
-                let is_one = |block: &&BlockEntry| kinds.iter().any(|kind| kind.name() == block.kind);
-                archive.blocks.iter().filter(is_one).count() as u64
-            };
-            totals.blocks += archive.blocks.len() as u64;
-            totals.modelled_blocks += of_kind(&[BlockKind::Modelled, BlockKind::Learned]);
-            totals.zstd_blocks += of_kind(&[BlockKind::Zstd, BlockKind::ZstdLearned]);
-            totals.raw_blocks += of_kind(&[BlockKind::Raw]);
-            totals.lines += archive.newlines();
-            totals.bytes_in += archive.content_len();
-            totals.bytes_out += archive.len;
-            for block in &archive.blocks {
-                let coded = match block.is_modelled() {
-                    true => &mut totals.modelled_len,
-                    false => &mut totals.fallback_len,
-                };
-                *coded += u64::from(block.coded_len);
-                totals.beside_len += u64::from(block.beside_len);
-            }
-            totals.framing += archive.framing();
-            totals.model_len += archive.model_len;
+        let mut sum = ArchiveStats::default();
+        archives.into_iter().for_each(|archive| sum += archive);
+        Self {
+            blocks: sum.blocks(),
+            modelled_blocks: sum.modelled_blocks,
+            zstd_blocks: sum.zstd_blocks,
+            raw_blocks: sum.raw_blocks,
+            lines: sum.lines,
+            bytes_in: sum.bytes_in,
+            bytes_out: sum.bytes_out,
+            ratio: ratio(sum.bytes_in, sum.bytes_out),
+            modelled_len: sum.coded_len,
+            beside_len: sum.beside_len,
+            fallback_len: sum.fallback_len,
+            framing: sum.framing(),
+            model_len: sum.model_len,
         }
-        totals.ratio = ratio(totals.bytes_in, totals.bytes_out);
-        totals
     }
 }
 
@@ -191,7 +182,11 @@ fn block_tables(file: &Path, index: &Index) -> String {
             text += &format!("learner: {}\n", learner_text(settings));
         }
         let rows = archive.blocks.iter().enumerate().map(|(number, block)| {
-            let mut row = vec![number.to_string(), block.kind.to_owned(), grouped(block.offset)];
+            let mut row = vec![
+                number.to_string(),
+                block.kind.name().to_owned(),
+                grouped(block.offset),
+            ];
             let (content, payload) = (u64::from(block.content_len), u64::from(block.payload_len));
             row.extend([u64::from(block.newlines), content, payload].map(grouped));
             row.push(decimal(ratio(content, payload), 3));

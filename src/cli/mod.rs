@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use surprisal::network::{Device, DeviceChoice, Isa};
-use surprisal::{DecompressOptions, Decompressor, Model};
+use surprisal::{DecompressOptions, Decompressor, Model, Models};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -96,7 +96,7 @@ impl Cli {
     /// What failed, with its causes. A failure of one file among many is printed at once and shows
     /// in the exit code only.
     pub fn run(self) -> Result<ExitCode> {
-        // Models panic where they meet a kernel that does not exist.
+        // A kernel that does not exist is refused; the library would take the best instead.
         Isa::chosen()?;
         interrupt::watch()?;
         let done = |()| ExitCode::SUCCESS;
@@ -172,12 +172,11 @@ impl Running {
     }
 
     /// How to decompress all lines.
-    fn decompress_options(&self, device: &Device) -> DecompressOptions {
-        DecompressOptions {
-            threads: self.threads(),
-            device: device.clone(),
-            ..DecompressOptions::default()
-        }
+    fn decompress_options(&self, models: &Models, device: &Device) -> DecompressOptions {
+        DecompressOptions::default()
+            .with_models(models.clone())
+            .with_threads(self.threads())
+            .with_device(device.clone())
     }
 
     /// Whether a progress bar may show, if stderr is a terminal.

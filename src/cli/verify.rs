@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use surprisal::network::Device;
-use surprisal::{Decompressor, Models};
+use surprisal::{ArchiveStats, Decompressor, Models};
 
 use super::hash::{Digest, Digester};
 use super::input::{self, BUFFER, Source, for_each_chunk};
@@ -85,17 +85,12 @@ impl Args {
         code
     }
 
-    fn verify_file(
-        &self,
-        file: &Path,
-        models: &Models,
-        device: &Device,
-    ) -> Result<(surprisal::archive::Verified, Digest)> {
+    fn verify_file(&self, file: &Path, models: &Models, device: &Device) -> Result<(ArchiveStats, Digest)> {
         let source = Source::open(file)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let input = progress.watch(BufReader::with_capacity(BUFFER, source));
-        let options = self.running.decompress_options(device);
-        let mut decoder = Decompressor::with_options(input, models.clone(), options)?;
+        let options = self.running.decompress_options(models, device);
+        let mut decoder = Decompressor::with_options(input, options)?;
         self.running.announce(file, &coder_text(&decoder, device))?;
         let mut other = match &self.against {
             Some(path) => Some(Comparison::open(path, file)?),
@@ -112,7 +107,7 @@ impl Args {
         if let Some(other) = &mut other {
             other.compare(&[], &digester)?;
         }
-        Ok((decoder.verified(), digester.digest()))
+        Ok((decoder.stats(), digester.digest()))
     }
 }
 
@@ -163,15 +158,15 @@ impl Comparison {
     }
 }
 
-fn to_json(file: &Path, result: Result<&(surprisal::archive::Verified, Digest), &anyhow::Error>) -> Value {
+fn to_json(file: &Path, result: Result<&(ArchiveStats, Digest), &anyhow::Error>) -> Value {
     let name = file.to_string_lossy();
     match result {
-        Ok((verified, digest)) => json!({
+        Ok((stats, digest)) => json!({
             "file": name,
             "ok": true,
             "error": null,
-            "archives": verified.archives,
-            "blocks": verified.blocks,
+            "archives": stats.archives,
+            "blocks": stats.blocks(),
             "lines": digest.lines,
             "bytes": digest.bytes,
         }),

@@ -10,11 +10,11 @@ use super::engine::{Engine, add_in_pairs};
 use super::kernel::{floats, floats_mut};
 use super::rounding;
 use super::shape::Shape;
+use crate::Result;
 use crate::model::{Checkpoint, GptConfig};
 use crate::network::Isa;
 use crate::simd::{LANES, Vector};
 use crate::text::{LineBatch, Token};
-use crate::{Error, Result};
 
 /// Groups of sixteen lines that are on their way at once. Larger batches go in waves, one behind the
 /// other, so that memory does not grow with them.
@@ -74,10 +74,9 @@ impl Backprop {
     /// rounding, at the rounded values (straight-through estimator, Bengio et al., 2013).
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the kernel does not support the config, or SURPRISAL_ISA names what the
-    /// processor lacks.
+    /// [`crate::Error::Invalid`] if the kernel does not support the config.
     pub fn new(config: &GptConfig, rounded: bool) -> Result<Self> {
-        Self::with_isa(config, rounded, Isa::chosen()?)
+        Self::with_isa(config, rounded, Isa::default())
     }
 
     /// As [`Backprop::new`] with a kernel of the caller's choice.
@@ -85,9 +84,7 @@ impl Backprop {
     /// # Errors
     /// As there.
     pub fn with_isa(config: &GptConfig, rounded: bool, isa: Isa) -> Result<Self> {
-        if !isa.is_available() {
-            return Err(Error::invalid(format!("this processor does not have {isa}")));
-        }
+        let isa = isa.available()?;
         let shape = Shape::of(config)?;
         let group = |_| LineGroup {
             engine: Engine::new(shape, isa).rounding(rounded),

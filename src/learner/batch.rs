@@ -9,15 +9,14 @@ use super::init;
 use super::kernel::{floats, floats_mut};
 use super::optim::{Moments, Optimiser};
 use super::pace::{Agreement, Cost, Pace};
-use super::predictor::Observer;
 use super::replay::Reservoir;
 use super::settings::LearnerSettings;
 use super::shape::Shape;
+use crate::Result;
 use crate::model::Checkpoint;
 use crate::network::{Cdfs, Isa, Slots};
 use crate::simd::{LANES, Vector};
 use crate::text::{Token, Vocabulary};
-use crate::{Error, Result};
 
 /// A network that learns.
 pub struct Learner {
@@ -29,11 +28,14 @@ pub struct Learner {
     groups: Vec<Group>,
     /// Cumulative probabilities of the next symbol of each line.
     rows: Vec<[u32; 8]>,
-    pub(super) observer: Option<Observer>,
+    pub(super) observer: Option<BatchObserver>,
     /// Lines of the present batch.
     lines: usize,
     threads: Arc<rayon::ThreadPool>,
 }
+
+/// Is told of every batch as it was coded.
+pub(crate) type BatchObserver = Box<dyn FnMut(&BatchRecord) + Send>;
 
 /// What learning changes.
 #[derive(Clone)]
@@ -104,9 +106,9 @@ impl Learner {
     /// processor has, or what SURPRISAL_ISA names.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the settings make no sense.
+    /// [`crate::Error::Invalid`] if the settings make no sense.
     pub fn new(settings: &LearnerSettings, threads: usize) -> Result<Self> {
-        Self::with_isa(settings, threads, Isa::chosen()?)
+        Self::with_isa(settings, threads, Isa::default())
     }
 
     /// As [`Learner::new`] with a kernel of the caller's choice.
@@ -115,9 +117,7 @@ impl Learner {
     /// As there; also if the processor lacks it.
     pub fn with_isa(settings: &LearnerSettings, threads: usize, isa: Isa) -> Result<Self> {
         settings.check()?;
-        if !isa.is_available() {
-            return Err(Error::invalid(format!("this processor does not have {isa}")));
-        }
+        let isa = isa.available()?;
         let shape = settings.shape()?;
         let groups = settings.batch_lines.div_ceil(LANES);
         let group = |_| Group {
@@ -362,7 +362,7 @@ impl Learner {
     /// What was learned, as a trained model.
     ///
     /// # Errors
-    /// [`Error::Model`] if a parameter is not finite.
+    /// [`crate::Error::Model`] if a parameter is not finite.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let config = self.settings.config.clone();
         self.shape.checkpoint(config, floats(&self.state.parameters))

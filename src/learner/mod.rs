@@ -33,7 +33,6 @@ mod tests;
 
 pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchRecord, Learner, StepRecord};
-pub use predictor::Observer;
 pub use settings::LearnerSettings;
 #[cfg(feature = "train")]
 pub(crate) use shape::Shape;

@@ -1,13 +1,10 @@
 //! The learner as a predictor: it learns where a batch of lines ends.
 
-use super::batch::{BatchRecord, Learner, State};
+use super::batch::{BatchObserver, Learner, State};
 use super::settings::LearnerSettings;
 use crate::coding::Predictor;
 use crate::network::{Cdfs, Slots};
 use crate::text::{Token, Vocabulary};
-
-/// Is told of every batch as it was coded.
-pub type Observer = Box<dyn FnMut(&BatchRecord) + Send>;
 
 impl Predictor for Learner {
     fn vocabulary(&self) -> &Vocabulary {
@@ -73,7 +70,7 @@ impl Predictor for Learner {
 
 impl Learner {
     /// Has every batch told to `observer` from now on.
-    pub fn observe(&mut self, observer: Observer) {
+    pub(crate) fn observe(&mut self, observer: BatchObserver) {
         self.observer = Some(observer);
     }
 

@@ -114,7 +114,13 @@ impl Model {
     }
 }
 
-const WHOLE: &str = "a bundled model is whole, and SURPRISAL_ISA was checked before";
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Model").field(&self.name).finish()
+    }
+}
+
+const WHOLE: &str = "a bundled model is whole";
 
 /// The files of a model in the binary.
 struct BundledFiles {
@@ -162,11 +168,12 @@ impl Level {
     /// A level from 1 to 9.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for any other number.
+    /// [`Error::Level`] for any other number.
     pub fn new(level: u8) -> Result<Self> {
-        match Self::ALL.contains(&level) {
-            true => Ok(Self(level)),
-            false => Err(Error::invalid(format!("there are levels 1 to 9, not {level}"))),
+        if Self::ALL.contains(&level) {
+            Ok(Self(level))
+        } else {
+            Err(Error::Level(level))
         }
     }
 
@@ -205,7 +212,7 @@ fn bits(model: &Model, beginning: &[u8]) -> u64 {
 const MAX_NAME: usize = 255;
 
 /// The models that an archive may have been made with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Models(Vec<Arc<Model>>);
 
 impl Models {

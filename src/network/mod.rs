@@ -53,22 +53,17 @@ impl ExactModel {
     /// environment variable [`ISA_VARIABLE`] names.
     ///
     /// # Errors
-    /// [`crate::Error::Model`] if the weights are too large for exact arithmetic,
-    /// [`crate::Error::Invalid`] if the variable asks for what is not there.
+    /// [`crate::Error::Model`] if the weights are too large for exact arithmetic.
     pub fn from_checkpoint(checkpoint: &Checkpoint) -> Result<Self> {
-        Self::with_isa(checkpoint, Isa::chosen()?)
+        Self::with_isa(checkpoint, Isa::default())
     }
 
     /// As [`ExactModel::from_checkpoint`] with a kernel of the caller's choice.
     ///
     /// # Errors
-    /// As there; [`crate::Error::Invalid`] if the processor lacks the instruction set.
+    /// As there; [`crate::Error::Unavailable`] if the processor lacks the instruction set.
     pub fn with_isa(checkpoint: &Checkpoint, isa: Isa) -> Result<Self> {
-        if !isa.is_available() {
-            return Err(crate::Error::invalid(format!(
-                "this processor does not have {isa}"
-            )));
-        }
+        let isa = isa.available()?;
         let parameters = quantize::quantize(checkpoint)?;
         let (packed, identity) = (Packed::new(&parameters), Identity(parameters.identity()));
         let start = parameters.vocabulary.start();

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::explain::END;
 use super::numbers::grouped;
+use crate::archive::ArchiveStats;
 use crate::text::{Distribution, Recogniser, Survey};
 
 /// The corpus of an account.
@@ -42,6 +43,21 @@ pub struct ArchiveFacts {
     pub zstd_blocks: u64,
     /// Blocks stored as they are.
     pub raw_blocks: u64,
+}
+
+impl From<&ArchiveStats> for ArchiveFacts {
+    fn from(stats: &ArchiveStats) -> Self {
+        Self {
+            bytes: stats.bytes_out,
+            coded_bytes: stats.coded_len,
+            beside_bytes: stats.beside_len,
+            fallback_bytes: stats.fallback_len,
+            framing_bytes: stats.framing(),
+            modelled_blocks: stats.modelled_blocks,
+            zstd_blocks: stats.zstd_blocks,
+            raw_blocks: stats.raw_blocks,
+        }
+    }
 }
 
 /// The entropy of the lines.

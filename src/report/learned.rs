@@ -2,7 +2,7 @@
 //! archive has in the end.
 //!
 //! ```text
-//! corpus ──► LearningReporter, the LearningCompressor itself ──► LearningRun, one for each preset
+//! corpus ──► LearningReporter, the Compressor itself ──► LearningRun, one for each preset
 //! archive ─► Decompressor, LearningWatch beside it ──► LearningRun
 //! ```
 //!
@@ -17,14 +17,12 @@ use serde::Serialize;
 
 use super::code_length::{CodeLength, Curve};
 use super::facts::{ArchiveFacts, CorpusFacts, Floor, label};
-use super::ledger::Parts;
 use super::numbers::{grouped, signed_percent};
 use super::windows::{self, LearningWindow, Windows};
 use crate::archive::{
-    self, BlockKind, BlockParts, BlockWatch, CompressOptions, Compressor, Decompressor, LearnOptions,
-    LearningCompressor,
+    self, ArchiveStats, BlockKind, BlockStats, CompressOptions, Compressor, Decompressor, Event, Observer,
 };
-use crate::learner::{BatchRecord, LearnerSettings, Observer};
+use crate::learner::LearnerSettings;
 use crate::model::Preset;
 use crate::text::Survey;
 use crate::{Error, Model, Result};
@@ -124,13 +122,10 @@ impl BundledCode {
     /// [`Error::Io`] if reading fails.
     pub fn measure(model: &Arc<Model>, threads: usize, corpus: &mut impl Read) -> Result<Option<Self>> {
         let started = Instant::now();
-        let options = CompressOptions {
-            threads,
-            ..CompressOptions::default()
-        };
-        let mut compressor = Compressor::new(io::sink(), model, options)?;
+        let options = CompressOptions::default().with_coder(model).with_threads(threads);
+        let mut compressor = Compressor::with_options(io::sink(), options)?;
         io::copy(corpus, &mut compressor).map_err(Error::from_io)?;
-        let (_, summary) = compressor.finish()?;
+        let summary = compressor.finish()?.stats;
         let model_bytes = archive::model_to_bytes(model)?.len() as u64;
         let suits = 2 * summary.modelled_lines > summary.lines;
         Ok(suits.then(|| Self {
@@ -142,11 +137,11 @@ impl BundledCode {
     }
 }
 
-/// Codes what is written to it while learning, as [`LearningCompressor`] does, and notes how it goes.
+/// Codes what is written to it while learning, as a [`Compressor`] does, and notes how it goes.
 ///
 /// ```
 /// use std::io::Write;
-/// use surprisal::LearnOptions;
+/// use surprisal::{CompressOptions, LearnOptions};
 /// use surprisal::model::Preset;
 /// use surprisal::report::LearningReporter;
 /// use surprisal::text::Survey;
@@ -154,8 +149,8 @@ impl BundledCode {
 /// let text = &include_bytes!("../../corpora/uniform-8-10k.txt")[..28 * 500];
 /// let mut survey = Survey::recognising();
 /// survey.update(text);
-/// let options = LearnOptions { preset: Preset::Pico, ..LearnOptions::default() };
-/// let mut reporter = LearningReporter::new(Vec::new(), options);
+/// let options = CompressOptions::default().with_coder(LearnOptions::default().with_preset(Preset::Pico));
+/// let mut reporter = LearningReporter::new(Vec::new(), options)?;
 /// reporter.write_all(text)?;
 /// let (archive, run) = reporter.finish(&survey)?;
 /// assert_eq!(run.archive.bytes, archive.len() as u64);
@@ -163,23 +158,24 @@ impl BundledCode {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct LearningReporter<W: Write> {
-    compressor: LearningCompressor<W>,
+    compressor: Compressor<W>,
     record: Shared,
     started: Instant,
 }
 
 impl<W: Write> LearningReporter<W> {
-    /// Begins; the archive goes to `output`. An observer of the options is told of every batch.
-    pub fn new(output: W, mut options: LearnOptions) -> Self {
+    /// Begins; the archive goes to `output`. An observer of the options is told, too.
+    ///
+    /// # Errors
+    /// As [`Compressor::with_options`].
+    pub fn new(output: W, mut options: CompressOptions) -> Result<Self> {
         let record = Shared::default();
-        let (batches, blocks) = record.observers(options.observer.take());
-        options.observer = Some(batches);
-        options.blocks = Some(blocks);
-        Self {
-            compressor: LearningCompressor::new(output, options),
+        options.observer = Some(record.observer(options.observer.take()));
+        Ok(Self {
+            compressor: Compressor::with_options(output, options)?,
             record,
             started: Instant::now(),
-        }
+        })
     }
 
     /// Bytes of content in blocks that are coded.
@@ -191,15 +187,19 @@ impl<W: Write> LearningReporter<W> {
     /// what was written that looked for its distribution.
     ///
     /// # Errors
-    /// As [`LearningCompressor::finish`].
+    /// As [`Compressor::finish`].
+    ///
+    /// # Panics
+    /// If the options named no learner.
     pub fn finish(self, survey: &Survey) -> Result<(W, LearningRun)> {
-        let (output, summary, learner) = self.compressor.finish()?;
+        let finished = self.compressor.finish()?;
+        let learner = finished.learner.expect("the options named a learner");
         let watch = LearningWatch {
             settings: learner.settings().clone(),
             record: self.record,
             started: self.started,
         };
-        Ok((output, watch.finish(summary.bytes_out, survey)))
+        Ok((finished.output, watch.finish(finished.stats.bytes_out, survey)))
     }
 }
 
@@ -226,8 +226,7 @@ impl LearningWatch {
     pub fn on<R: Read>(archive: &mut Decompressor<R>) -> Option<Self> {
         let settings = archive.learner()?.clone();
         let record = Shared::default();
-        let (batches, blocks) = record.observers(None);
-        archive.watch(batches, blocks);
+        archive.observe(record.observer(None));
         Some(Self {
             settings,
             record,
@@ -239,8 +238,9 @@ impl LearningWatch {
     pub fn finish(self, archive_bytes: u64, survey: &Survey) -> LearningRun {
         let seconds = self.started.elapsed().as_secs_f64();
         let (corpus, floor) = CorpusFacts::of(survey);
-        let record = self.record.take();
-        let archive = record.parts.of_archive(archive_bytes);
+        let mut record = self.record.take();
+        record.stats.bytes_out = archive_bytes;
+        let archive = ArchiveFacts::from(&record.stats);
         let loss_bytes = record.loss_bits / 8.0;
         let (window_lines, windows) = record.windows.finish();
         let apart = archive.coded_bytes as f64 - loss_bytes;
@@ -265,7 +265,7 @@ impl LearningWatch {
             steps: windows.iter().map(|window| window.steps).sum(),
             positions: positions(&windows, &floor, corpus.digits),
             windows,
-            code_length: record.curve.until(corpus.lines, record.parts.payload),
+            code_length: record.curve.until(corpus.lines, record.stats.payload_len),
             preset,
             settings: self.settings,
         }
@@ -335,14 +335,13 @@ struct Record {
     tokens: u64,
     /// Lines that were learned from, whether their block is coded so or by zstd.
     learned_lines: u64,
-    parts: Parts,
+    stats: ArchiveStats,
     curve: Curve,
-    newlines: u64,
 }
 
 impl Record {
     /// A block is done, and says what became of its batches.
-    fn block(&mut self, block: &BlockParts) {
+    fn block(&mut self, block: &BlockStats) {
         let batches = std::mem::take(&mut self.batches);
         let is_coded = block.kind == BlockKind::Learned;
         if is_coded || block.kind == BlockKind::ZstdLearned {
@@ -354,20 +353,20 @@ impl Record {
         if is_coded {
             self.coded(&batches);
         }
-        self.newlines += block.newlines;
-        self.parts.add(block);
-        self.curve.add(self.newlines, 8.0 * self.parts.payload as f64);
+        self.stats += block;
+        self.curve
+            .add(self.stats.lines, 8.0 * self.stats.payload_len as f64);
     }
 
     /// Adds the batches of a block that stands in the archive as they were coded.
     fn coded(&mut self, batches: &[LearningWindow]) {
-        let payload = 8.0 * self.parts.payload as f64;
+        let payload = 8.0 * self.stats.payload_len as f64;
         let (mut lines, mut bits, mut last) = (0, 0.0, 0);
         for batch in batches {
             lines += batch.window_lines;
             bits += batch.slot_bits;
             if lines - last >= CURVE_STRIDE {
-                self.curve.add(self.newlines + lines, payload + bits);
+                self.curve.add(self.stats.lines + lines, payload + bits);
                 last = lines;
             }
             self.loss_bits += batch.bits;
@@ -378,24 +377,23 @@ impl Record {
     }
 }
 
-/// Notes that two observers share.
+/// Notes that an observer takes.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Record>>);
 
 impl Shared {
-    /// The two; `also` is told of every batch first.
-    fn observers(&self, mut also: Option<Observer>) -> (Observer, BlockWatch) {
-        let (batches, blocks) = (self.clone(), self.clone());
-        let on_batch = move |record: &BatchRecord| {
-            if let Some(also) = &mut also {
-                also(record);
+    /// The observer; `also` is told of every event first.
+    fn observer(&self, also: Option<Observer>) -> Observer {
+        let record = self.clone();
+        Observer::new(move |event| {
+            if let Some(also) = &also {
+                also.tell(event);
             }
-            batches.lock().batches.push(record.into());
-        };
-        (
-            Box::new(on_batch),
-            Box::new(move |parts: &BlockParts| blocks.lock().block(parts)),
-        )
+            match event {
+                Event::Batch(batch) => record.lock().batches.push(batch.into()),
+                Event::Block(block) => record.lock().block(block),
+            }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
@@ -411,17 +409,17 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learner::BatchRecord;
 
-    fn block(kind: BlockKind, lines: u64, len: u64) -> BlockParts {
-        BlockParts {
+    fn block(kind: BlockKind, lines: u32, len: u32) -> BlockStats {
+        BlockStats {
+            offset: 0,
             kind,
             newlines: lines,
             content_len: 10 * lines,
             payload_len: len + 6,
             coded_len: len,
             beside_len: 0,
-            modelled_lines: lines,
-            tokens: lines,
         }
     }
 
@@ -431,18 +429,18 @@ mod tests {
     fn only_what_stands_in_the_archive_is_coded() {
         let shared = Shared::default();
         let mut told = 0;
-        let (mut on_batch, mut on_block) = shared.observers(None);
+        let observer = shared.observer(None);
         let mut go = |kind, len| {
             for _ in 0..4 {
-                on_batch(&BatchRecord {
+                observer.tell(Event::Batch(&BatchRecord {
                     lines: 256,
                     by_position: vec![(256.0 * std::f64::consts::LN_2, 256)],
                     slot_bits: 257.0,
                     ..BatchRecord::default()
-                });
+                }));
                 told += 1;
             }
-            on_block(&block(kind, 1024, len));
+            observer.tell(Event::Block(&block(kind, 1024, len)));
         };
         go(BlockKind::Learned, 129);
         go(BlockKind::ZstdLearned, 50);
@@ -455,9 +453,9 @@ mod tests {
         );
         assert!((record.loss_bits - 1024.0).abs() < 1e-9);
         assert_eq!(record.slot_bits, 4.0 * 257.0);
-        assert_eq!((record.parts.coded, record.parts.fallback), (129, 10_290));
+        assert_eq!((record.stats.coded_len, record.stats.fallback_len), (129, 10_290));
         assert_eq!(record.windows.finish().1.len(), 2);
-        let points = record.curve.until(3072, record.parts.payload);
+        let points = record.curve.until(3072, record.stats.payload_len);
         assert_eq!((points[1].lines, points[1].bits), (256, 257.0));
         assert_eq!(points.last().unwrap().lines, 3072);
     }

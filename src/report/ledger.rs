@@ -2,8 +2,7 @@
 //! order. Memory is bounded: a block's notes, and what is kept of all blocks together.
 
 use super::code_length::Curve;
-use super::facts::ArchiveFacts;
-use crate::archive::{BlockKind, BlockObserver, BlockParts, Observer};
+use crate::archive::{ArchiveStats, BlockKind, BlockNotes, BlockStats, Recorder};
 use crate::coding::TokenObserver;
 use crate::network::Slots;
 use crate::text::Recogniser;
@@ -55,7 +54,7 @@ struct PositionSum {
 
 /// What one block showed.
 #[derive(Default)]
-pub(super) struct BlockNotes {
+pub(super) struct TokenNotes {
     /// Bits of each modelled line.
     line_bits: Vec<f64>,
     sums: Vec<PositionSum>,
@@ -69,7 +68,7 @@ pub(super) struct BlockNotes {
     recogniser: Recogniser,
 }
 
-impl TokenObserver for BlockNotes {
+impl TokenObserver for TokenNotes {
     #[inline]
     fn token(&mut self, line: usize, position: usize, slots: Slots) {
         let bits = slots.bits();
@@ -108,7 +107,7 @@ impl<'a> Numbers<'a> {
     }
 }
 
-impl BlockObserver for BlockNotes {
+impl BlockNotes for TokenNotes {
     fn begin(&mut self, content: &[u8], lines: &[&[u8]]) {
         self.recogniser.read(content);
         self.line_bits.resize(lines.len(), 0.0);
@@ -127,7 +126,7 @@ impl BlockObserver for BlockNotes {
     }
 }
 
-impl BlockNotes {
+impl TokenNotes {
     fn noted(&self, content: &[u8], lines: &[&[u8]], index: usize) -> Noted {
         Noted {
             line: Numbers::of(content).number(lines[index]),
@@ -190,72 +189,26 @@ pub(super) struct Ledger {
     stride: usize,
     pub curve: Curve,
     pub recogniser: Recogniser,
-    /// Newlines so far.
-    newlines: u64,
-    pub parts: Parts,
+    pub stats: ArchiveStats,
 }
 
-/// Sums over all blocks; sizes in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Parts {
-    /// What the range coder wrote.
-    pub coded: u64,
-    /// Lines that the model cannot code.
-    pub beside: u64,
-    /// Payloads of zstd and raw blocks.
-    pub fallback: u64,
-    pub payload: u64,
-    pub modelled_blocks: u64,
-    pub zstd_blocks: u64,
-    pub raw_blocks: u64,
-}
+impl Recorder for Ledger {
+    type Block = TokenNotes;
 
-impl Parts {
-    /// Adds a block.
-    pub fn add(&mut self, block: &BlockParts) {
-        self.payload += block.payload_len;
-        self.beside += block.beside_len;
-        let (sum, count) = match block.kind {
-            BlockKind::Modelled | BlockKind::Learned => (&mut self.coded, &mut self.modelled_blocks),
-            BlockKind::Zstd | BlockKind::ZstdLearned => (&mut self.fallback, &mut self.zstd_blocks),
-            BlockKind::Raw => (&mut self.fallback, &mut self.raw_blocks),
-        };
-        *sum += block.coded_len;
-        *count += 1;
-    }
-
-    /// What an archive of so many bytes is made of.
-    pub fn of_archive(&self, bytes: u64) -> ArchiveFacts {
-        ArchiveFacts {
-            bytes,
-            coded_bytes: self.coded,
-            beside_bytes: self.beside,
-            fallback_bytes: self.fallback,
-            framing_bytes: bytes - self.coded - self.beside - self.fallback,
-            modelled_blocks: self.modelled_blocks,
-            zstd_blocks: self.zstd_blocks,
-            raw_blocks: self.raw_blocks,
-        }
-    }
-}
-
-impl Observer for Ledger {
-    type Block = BlockNotes;
-
-    fn block(&mut self, block: BlockNotes, parts: BlockParts) {
-        let before = self.newlines;
+    fn block(&mut self, block: TokenNotes, stats: &BlockStats) {
+        let before = self.stats.lines;
         self.add_positions(block.positions, before);
         self.add_worst(block.worst.into_iter().map(|noted| noted.behind(before)));
         let sample = block.sample.into_iter().map(|noted| noted.behind(before));
         self.add_sample(sample.collect(), block.stride);
-        let payload = 8.0 * self.parts.payload as f64;
+        let payload = 8.0 * self.stats.payload_len as f64;
         for (lines, bits) in block.curve {
             self.curve.add(before + lines, payload + bits);
         }
         self.recogniser.append(&block.recogniser);
-        self.newlines += parts.newlines;
-        self.parts.add(&parts);
-        self.curve.add(self.newlines, 8.0 * self.parts.payload as f64);
+        self.stats += stats;
+        self.curve
+            .add(self.stats.lines, 8.0 * self.stats.payload_len as f64);
     }
 }
 

@@ -14,7 +14,7 @@ use super::ledger::{Ledger, Noted, PositionNotes};
 use super::peers::PeerResult;
 use super::sample::{self, Sample};
 use super::two_part::{self, TwoPart};
-use crate::archive::{self, Summary};
+use crate::archive::{self, ArchiveStats};
 use crate::model::training_log::TrainingLog;
 use crate::network::Device;
 use crate::{CompressOptions, Compressor, Model, Result};
@@ -129,13 +129,12 @@ impl Reporter {
     /// # Errors
     /// As there.
     pub fn on(device: Device, model: &Arc<Model>, threads: usize) -> Result<Self> {
-        let options = CompressOptions {
-            threads,
-            embed_model: false,
-            device,
-        };
+        let options = CompressOptions::default()
+            .with_coder(model)
+            .with_threads(threads)
+            .with_device(device);
         Ok(Self {
-            compressor: Compressor::observed(io::sink(), model, options, Ledger::default())?,
+            compressor: Compressor::recorded(io::sink(), options, Ledger::default())?,
             model: Arc::clone(model),
             threads,
             started: Instant::now(),
@@ -148,9 +147,9 @@ impl Reporter {
     /// # Errors
     /// [`crate::Error::Io`] only if memory fails.
     pub fn finish(self) -> Result<Coded> {
-        let (_, summary, ledger) = self.compressor.finish_observed()?;
+        let (finished, ledger) = self.compressor.finish_recorded()?;
         Ok(Coded {
-            summary,
+            summary: finished.stats,
             ledger,
             model: self.model,
             threads: self.threads,
@@ -162,7 +161,7 @@ impl Reporter {
 
 /// A corpus that was coded, and all that was noted of it.
 pub struct Coded {
-    summary: Summary,
+    summary: ArchiveStats,
     ledger: Ledger,
     model: Arc<Model>,
     threads: usize,
@@ -190,7 +189,7 @@ impl Coded {
             Ok(_) => "its log has no record".into(),
         };
         let training = training.ok();
-        let archive = ledger.parts.of_archive(summary.bytes_out);
+        let archive = ArchiveFacts::from(summary);
         let floor = Floor::new(&ledger.recogniser, corpus.lines);
         let sample = sample::measure(model, &ledger.sample, ledger.sample_stride(), self.threads)?;
         let model_bytes = archive::model_to_bytes(model)?.len() as u64;
@@ -218,7 +217,7 @@ impl Coded {
             positions: positions(ledger, &floor, digits),
             worst_lines: explained(model, &ledger.worst)?,
             sample_lines: explained(model, &spread(&ledger.sample))?,
-            code_length: ledger.curve.until(corpus.lines, ledger.parts.payload),
+            code_length: ledger.curve.until(corpus.lines, ledger.stats.payload_len),
             sample,
             archive,
             two_part,

@@ -1,6 +1,8 @@
 //! The instruction sets that kernels are compiled for, and which one is used: the best that the processor has, or a
 //! lesser one that was asked for.
 
+use std::sync::OnceLock;
+
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use crate::{Error, Result};
@@ -48,13 +50,23 @@ impl Isa {
         }
     }
 
+    /// # Errors
+    /// [`Error::Unavailable`] if this processor lacks it.
+    pub(crate) fn available(self) -> Result<Self> {
+        if self.is_available() {
+            Ok(self)
+        } else {
+            Err(Error::Unavailable(self))
+        }
+    }
+
     /// The fastest that this processor has.
     pub fn best() -> Self {
         let available = Self::ALL.into_iter().rev().find(|isa| isa.is_available());
         available.expect("the scalar definition runs everywhere")
     }
 
-    /// The choice: [`Isa::best`], or what [`ISA_VARIABLE`] names.
+    /// The choice: [`Isa::best`], or what [`ISA_VARIABLE`] names. A program asks at its start, to refuse a wrong name.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the variable names something unknown or that the processor lacks.
@@ -72,6 +84,14 @@ impl Isa {
                 "{ISA_VARIABLE}={name} is not known: use scalar, portable, avx2 or avx512"
             ))),
         }
+    }
+}
+
+/// What [`ISA_VARIABLE`] names when it is first asked for; the best if it names nothing that is there.
+impl Default for Isa {
+    fn default() -> Self {
+        static DEFAULT: OnceLock<Isa> = OnceLock::new();
+        *DEFAULT.get_or_init(|| Self::chosen().unwrap_or_else(|_| Self::best()))
     }
 }
 

@@ -26,6 +26,12 @@ pub struct Survey {
     recogniser: Option<Recogniser>,
 }
 
+impl std::fmt::Debug for Survey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Survey").finish_non_exhaustive()
+    }
+}
+
 impl Default for Survey {
     fn default() -> Self {
         Self {

@@ -2,31 +2,33 @@
 
 use std::io::{Cursor, Write};
 
-use surprisal::archive::{Index, Summary};
 use surprisal::model::Preset;
 use surprisal::text::Survey;
-use surprisal::{LearnOptions, LearningCompressor, Models};
+use surprisal::{ArchiveStats, CompressOptions, Compressor, Index, LearnOptions, Models, Observer};
 
 use super::{
     assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, golden, restore, write_in_pieces,
 };
 use crate::common::corpora::{dates, hexadecimal_sums, log_column, noise_bytes, uniform_sums};
 
-fn options(threads: usize) -> LearnOptions {
-    LearnOptions {
-        preset: Preset::Pico,
-        batch_lines: Some(8),
-        rate: Some(1e-2),
-        threads,
-        ..LearnOptions::default()
-    }
+fn learning() -> LearnOptions {
+    LearnOptions::default()
+        .with_preset(Preset::Pico)
+        .with_batch_lines(8)
+        .with_rate(1e-2)
 }
 
-fn compress_with(data: &[u8], options: LearnOptions) -> (Vec<u8>, Summary) {
-    let mut compressor = LearningCompressor::new(Vec::new(), options);
+fn options(threads: usize) -> CompressOptions {
+    CompressOptions::default()
+        .with_coder(learning())
+        .with_threads(threads)
+}
+
+fn compress_with(data: &[u8], options: CompressOptions) -> (Vec<u8>, ArchiveStats) {
+    let mut compressor = Compressor::with_options(Vec::new(), options).unwrap();
     write_in_pieces(&mut compressor, data);
-    let (archive, summary, _) = compressor.finish().unwrap();
-    (archive, summary)
+    let finished = compressor.finish().unwrap();
+    (finished.output, finished.stats)
 }
 
 fn compress(data: &[u8]) -> Vec<u8> {
@@ -34,7 +36,7 @@ fn compress(data: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn assert_round_trip(data: &[u8]) -> Summary {
+fn assert_round_trip(data: &[u8]) -> ArchiveStats {
     super::assert_round_trip(data, compress_with(data, options(2)))
 }
 
@@ -64,7 +66,7 @@ fn any_input_comes_back() {
 fn other_lines_are_learned_too() {
     for data in [hexadecimal_sums(3000), dates(3000), log_column(3000)] {
         let summary = assert_round_trip(&data);
-        assert_eq!((summary.modelled_lines, summary.fallback_blocks), (3000, 0));
+        assert_eq!((summary.modelled_lines, summary.fallback_blocks()), (3000, 0));
     }
     // Noise is better off without.
     assert_eq!(assert_round_trip(&noise_bytes(20_000)).modelled_lines, 0);
@@ -77,7 +79,8 @@ fn a_block_by_zstd_is_learned_from() {
     data.extend(hexadecimal_sums(6000));
     assert_round_trip(&data);
     let index = Index::read(&mut Cursor::new(compress(&data))).unwrap();
-    let kinds: Vec<&str> = index.archives[0].blocks.iter().map(|b| b.kind).collect();
+    let blocks = index.archives[0].blocks.iter();
+    let kinds: Vec<&str> = blocks.map(|block| block.kind.name()).collect();
     assert_eq!(kinds, ["zstd, learned", "learned"]);
 }
 
@@ -85,9 +88,8 @@ fn a_block_by_zstd_is_learned_from() {
 fn threads_change_nothing() {
     let data = hexadecimal_sums(5000);
     let with = |threads| {
-        let mut options = options(threads);
-        options.batch_lines = Some(64);
-        options.replay = 1;
+        let learning = learning().with_batch_lines(64).with_replay(1);
+        let options = options(threads).with_coder(learning);
         compress_with(&data, options).0
     };
     let one = with(1);
@@ -103,14 +105,9 @@ fn steps_become_fewer() {
     let data = dates(80_000);
     let with = |stride| {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let options = LearnOptions {
-            batch_lines: Some(32),
-            stride: Some(stride),
-            observer: Some(Box::new(move |record| {
-                sender.send(record.step.is_some()).unwrap()
-            })),
-            ..options(2)
-        };
+        let learning = learning().with_batch_lines(32).with_stride(stride);
+        let observer = Observer::of_batches(move |record| sender.send(record.step.is_some()).unwrap());
+        let options = options(2).with_coder(learning).with_observer(observer);
         let (archive, _) = compress_with(&data, options);
         assert!(restore(&archive, 1).unwrap() == data, "stride {stride}");
         let steps: Vec<bool> = receiver.iter().collect();
@@ -139,18 +136,15 @@ fn settings_travel() {
         |o| o.stride = Some(1),
     ];
     for change in changes {
-        let mut options = options(1);
-        change(&mut options);
-        let archive = compress_with(&data, options).0;
+        let mut learning = learning();
+        change(&mut learning);
+        let archive = compress_with(&data, options(1).with_coder(learning)).0;
         assert!(archive != plain);
         assert!(restore(&archive, 1).unwrap() == data);
     }
     let mut survey = Survey::default();
     survey.update(&data);
-    let options = LearnOptions {
-        survey: Some(survey),
-        ..options(1)
-    };
+    let options = options(1).with_coder(learning().with_survey(survey));
     assert!(
         compress_with(&data, options).0 == plain,
         "a small input is looked at as a whole"
@@ -186,7 +180,10 @@ fn small_archive() -> (Vec<u8>, Vec<u8>) {
     let data = [dates(900), b"odd\r\n".to_vec()].concat();
     let archive = compress(&data);
     let index = Index::read(&mut Cursor::new(&archive)).unwrap();
-    assert!(index.archives[0].blocks[0].is_modelled(), "the block is learned");
+    assert!(
+        index.archives[0].blocks[0].kind.is_modelled(),
+        "the block is learned"
+    );
     (data, archive)
 }
 
@@ -256,12 +253,10 @@ fn golden_archive() {
 #[test]
 fn logged_losses_are_the_archive() {
     let (sender, receiver) = std::sync::mpsc::channel();
-    let options = LearnOptions {
-        observer: Some(Box::new(move |record| sender.send(record.clone()).unwrap())),
-        ..options(2)
-    };
+    let observer = Observer::of_batches(move |record| sender.send(record.clone()).unwrap());
+    let options = options(2).with_observer(observer);
     let (archive, summary) = compress_with(&hexadecimal_sums(9000), options);
-    assert_eq!(summary.fallback_blocks, 0);
+    assert_eq!(summary.fallback_blocks(), 0);
     let records: Vec<_> = receiver.iter().collect();
     assert_eq!(records.iter().map(|r| r.lines).sum::<usize>(), 9000);
     assert_eq!(records.iter().map(|r| r.tokens()).sum::<u64>(), summary.tokens);
@@ -285,9 +280,10 @@ fn logged_losses_are_the_archive() {
 #[test]
 fn what_was_learned_is_a_model() {
     let data = hexadecimal_sums(6000);
-    let mut compressor = LearningCompressor::new(Vec::new(), options(2));
+    let mut compressor = Compressor::with_options(Vec::new(), options(2)).unwrap();
     compressor.write_all(&data).unwrap();
-    let (archive, _, learner) = compressor.finish().unwrap();
+    let finished = compressor.finish().unwrap();
+    let (archive, learner) = (finished.output, finished.learner.unwrap());
     let checkpoint = learner.checkpoint().unwrap();
     let config = checkpoint.config().to_json().into_bytes();
     let model = surprisal::Model::from_files("learned", config, checkpoint.weights_to_bytes()).unwrap();

@@ -6,8 +6,7 @@ mod modelled;
 
 use std::io::{Cursor, Read, Write};
 
-use surprisal::archive::{Index, LineRange, Summary};
-use surprisal::{DecompressOptions, Decompressor, Error, Models};
+use surprisal::{ArchiveStats, DecompressOptions, Decompressor, Error, Index, LineRange};
 
 /// Writes in pieces that fit no buffer and no block.
 fn write_in_pieces(mut out: impl Write, data: &[u8]) {
@@ -18,7 +17,8 @@ fn write_in_pieces(mut out: impl Write, data: &[u8]) {
 
 fn restore(archive: &[u8], threads: usize) -> Result<Vec<u8>, Error> {
     let mut data = Vec::new();
-    let mut reader = Decompressor::new(archive, Models::bundled(), threads)?;
+    let options = DecompressOptions::default().with_threads(threads);
+    let mut reader = Decompressor::with_options(archive, options)?;
     reader.read_to_end(&mut data).map_err(Error::from_io)?;
     Ok(data)
 }
@@ -26,7 +26,7 @@ fn restore(archive: &[u8], threads: usize) -> Result<Vec<u8>, Error> {
 /// The data comes back, the summary and both ways to the index are right, and the archive is never much larger than
 /// the data.
 #[track_caller]
-fn assert_round_trip(data: &[u8], (archive, summary): (Vec<u8>, Summary)) -> Summary {
+fn assert_round_trip(data: &[u8], (archive, summary): (Vec<u8>, ArchiveStats)) -> ArchiveStats {
     assert!(restore(&archive, 1).unwrap() == data);
     let (bytes_in, bytes_out) = (data.len() as u64, archive.len() as u64);
     assert_eq!((summary.bytes_in, summary.bytes_out), (bytes_in, bytes_out));
@@ -44,23 +44,17 @@ fn assert_round_trip(data: &[u8], (archive, summary): (Vec<u8>, Summary)) -> Sum
 fn assert_ranges(archive: &[u8], ranges: &[(u64, u64)]) {
     let all = restore(archive, 1).unwrap();
     let lines: Vec<&[u8]> = all.split_inclusive(|&b| b == b'\n').collect();
-    let models = Models::bundled();
     let index = Index::read(&mut Cursor::new(archive)).unwrap();
     for &(from, to) in ranges {
-        let range = LineRange::new(from, to).unwrap();
+        let options = DecompressOptions::default().with_lines(LineRange::new(from, to).unwrap());
         let clamp = |line: u64| lines.len().min(line as usize);
         let expected = lines[clamp(from - 1)..clamp(to)].concat();
         let mut found = Vec::new();
         let file = &mut Cursor::new(archive);
-        index.write_lines(file, &models, range, 1, &mut found).unwrap();
+        index.write_lines(file, &options, &mut found).unwrap();
         assert!(found == expected, "lines {from}..{to} by the index");
         let mut found = Vec::new();
-        let options = DecompressOptions {
-            threads: 2,
-            lines: range,
-            ..DecompressOptions::default()
-        };
-        let mut reader = Decompressor::with_options(archive, models.clone(), options).unwrap();
+        let mut reader = Decompressor::with_options(archive, options.with_threads(2usize)).unwrap();
         reader.read_to_end(&mut found).unwrap();
         assert!(found == expected, "lines {from}..{to} from a stream");
     }

@@ -1,22 +1,26 @@
 //! Archives by a bundled model.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use surprisal::archive::{BLOCK_LINES, Index, LineRange, MAX_BLOCK_BYTES, Summary};
+use surprisal::archive::{BLOCK_LINES, MAX_BLOCK_BYTES};
 use surprisal::text::{Distribution, Operands};
-use surprisal::{CompressOptions, Compressor, Decompressor, Error, Model, Models};
+use surprisal::{
+    ArchiveStats, CompressOptions, Compressor, DecompressOptions, Decompressor, Error, Index, LineRange,
+    Model, Models,
+};
 
 use super::{
     assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, golden, restore, write_in_pieces,
 };
 use crate::common::corpora::{noise, noise_bytes, sums, uniform_sums};
 
-fn compress_with(data: &[u8], options: CompressOptions) -> (Vec<u8>, Summary) {
-    let mut compressor = Compressor::new(Vec::new(), Models::bundled().default_model(), options).unwrap();
+fn compress_with(data: &[u8], options: CompressOptions) -> (Vec<u8>, ArchiveStats) {
+    let mut compressor = Compressor::with_options(Vec::new(), options).unwrap();
     write_in_pieces(&mut compressor, data);
-    compressor.finish().unwrap()
+    let finished = compressor.finish().unwrap();
+    (finished.output, finished.stats)
 }
 
 fn compress(data: &[u8]) -> Vec<u8> {
@@ -24,7 +28,7 @@ fn compress(data: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn assert_round_trip(data: &[u8]) -> Summary {
+fn assert_round_trip(data: &[u8]) -> ArchiveStats {
     super::assert_round_trip(data, compress_with(data, CompressOptions::default()))
 }
 
@@ -108,16 +112,7 @@ fn the_size_is_near_the_entropy() {
 #[test]
 fn threads_and_pieces_change_nothing() {
     let data = uniform_sums(2 * BLOCK_LINES + 100);
-    let with = |threads| {
-        compress_with(
-            &data,
-            CompressOptions {
-                threads,
-                ..CompressOptions::default()
-            },
-        )
-        .0
-    };
+    let with = |threads: usize| compress_with(&data, CompressOptions::default().with_threads(threads)).0;
     let archive = with(1);
     for threads in [2, 8] {
         assert!(with(threads) == archive, "{threads} threads");
@@ -134,7 +129,7 @@ fn archives_one_after_another_are_an_archive() {
     let index = Index::read(&mut Cursor::new(&both)).unwrap();
     assert_eq!(index, Index::scan(&both[..]).unwrap());
     assert_eq!(index.archives.len(), 4);
-    let contents = index.archives.iter().map(|a| a.content_len()).sum::<u64>();
+    let contents = index.archives.iter().map(|a| a.stats().bytes_in).sum::<u64>();
     assert_eq!(contents as usize, 2 * a.len() + b.len());
 }
 
@@ -193,7 +188,8 @@ fn damage_stays_in_its_block() {
     let blocks = index.archives[0].blocks.clone();
     assert_eq!(blocks.len(), 3);
     archive[blocks[1].offset as usize + 5000] ^= 4;
-    let mut reader = Decompressor::new(&archive[..], Models::bundled(), 4).unwrap();
+    let options = DecompressOptions::default().with_threads(4usize);
+    let mut reader = Decompressor::with_options(&archive[..], options).unwrap();
     let mut found = Vec::new();
     let error = Error::from_io(reader.read_to_end(&mut found).unwrap_err());
     assert!(
@@ -208,9 +204,7 @@ fn damage_stays_in_its_block() {
     index
         .write_lines(
             &mut Cursor::new(&archive),
-            &Models::bundled(),
-            range,
-            1,
+            &DecompressOptions::default().with_lines(range),
             &mut third,
         )
         .unwrap();
@@ -253,14 +247,11 @@ fn other_model() -> Arc<Model> {
 fn a_missing_model_is_named_and_an_embedded_one_is_used() {
     let data = uniform_sums(50);
     let other = other_model();
-    let with = |embed_model| {
-        let options = CompressOptions {
-            embed_model,
-            ..CompressOptions::default()
-        };
-        let mut compressor = Compressor::new(Vec::new(), &other, options).unwrap();
-        compressor.write_all(&data).unwrap();
-        compressor.finish().unwrap().0
+    let with = |embed_model: bool| {
+        let options = CompressOptions::default()
+            .with_coder(&other)
+            .with_embed_model(embed_model);
+        compress_with(&data, options).0
     };
     let error = restore(&with(false), 1).unwrap_err();
     let text = error.to_string();

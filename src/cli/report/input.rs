@@ -82,7 +82,7 @@ impl Corpus {
         let mut watch = None;
         let (chosen, content) = if is_archive {
             let input: Box<dyn Read> = Box::new(io::BufReader::with_capacity(input::BUFFER, input));
-            let mut decoder = Decompressor::with_options(input, models.clone(), decoding)?;
+            let mut decoder = Decompressor::with_options(input, decoding)?;
             if !model.is_given() {
                 watch = LearningWatch::on(&mut decoder);
             }
@@ -137,7 +137,7 @@ impl Corpus {
     pub fn into_learned(self) -> Result<(Rereadable, Option<Learned>)> {
         let learned = match (self.watch, &self.content) {
             (Some(watch), Content::Archive(decoder)) => {
-                let archives = decoder.verified().archives;
+                let archives = decoder.stats().archives;
                 if archives != 1 {
                     bail!(
                         "it is {archives} archives one behind the other, and the first was coded while learning: decompress \

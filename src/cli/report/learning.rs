@@ -5,11 +5,10 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::Result;
-use surprisal::learner::BatchRecord;
 use surprisal::model::Preset;
 use surprisal::report::{BundledCode, Learners, LearningReporter, LearningRun};
 use surprisal::text::Survey;
-use surprisal::{Level, Models};
+use surprisal::{Level, Models, Observer};
 
 use super::input::{Corpus, Rereadable};
 use crate::cli::Running;
@@ -98,11 +97,11 @@ impl Learner<'_> {
         let label = format!("{}, {name}", input::name(self.file));
         let progress = Progress::new(&label, Some(corpus.len), self.running.progress());
         let watched = progress.learning();
-        let observer = Box::new(move |record: &BatchRecord| watched.batch(record));
+        let observer = Observer::of_batches(move |record| watched.batch(record));
         let survey = self.is_whole.then(|| self.survey.clone());
         let threads = self.running.threads();
         let options = self.options.options(preset, survey, threads, observer);
-        let mut reporter = LearningReporter::new(io::sink(), options);
+        let mut reporter = LearningReporter::new(io::sink(), options)?;
         for_each_chunk(corpus.open()?, "cannot read it again", |chunk| {
             reporter.write_all(chunk).map_err(surprisal::Error::from_io)?;
             progress.at_least(reporter.bytes_coded());

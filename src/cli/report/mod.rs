@@ -118,7 +118,7 @@ impl Args {
     fn make(&self, file: &Path) -> Result<Account> {
         let is_read_again = self.measures_peers() || self.learn.is_some();
         let device = self.device.open()?;
-        let decoding = self.running.decompress_options(&device);
+        let decoding = self.running.decompress_options(&self.model.models()?, &device);
         let corpus = Corpus::open(
             file,
             &self.model,

@@ -3,11 +3,10 @@
 use std::io::Write;
 
 use serde_json::Value;
-use surprisal::LearnOptions;
-use surprisal::LearningCompressor;
 use surprisal::model::Preset;
 use surprisal::report::LearningReporter;
 use surprisal::text::Survey;
+use surprisal::{CompressOptions, Compressor, LearnOptions};
 
 use crate::common::place::{Place, json, number};
 
@@ -119,16 +118,13 @@ fn a_pipe_has_its_own_archive() {
 #[test]
 fn the_librarys_reporter_writes_the_same_bytes() {
     let text = &include_bytes!("../../../corpora/uniform-8-10k.txt")[..28 * 5000];
-    let options = || LearnOptions {
-        preset: Preset::Pico,
-        ..LearnOptions::default()
-    };
-    let mut compressor = LearningCompressor::new(Vec::new(), options());
+    let options = || CompressOptions::default().with_coder(LearnOptions::default().with_preset(Preset::Pico));
+    let mut compressor = Compressor::with_options(Vec::new(), options()).unwrap();
     compressor.write_all(text).unwrap();
-    let (expected, _, _) = compressor.finish().unwrap();
+    let expected = compressor.finish().unwrap().output;
     let mut survey = Survey::recognising();
     survey.update(text);
-    let mut reporter = LearningReporter::new(Vec::new(), options());
+    let mut reporter = LearningReporter::new(Vec::new(), options()).unwrap();
     reporter.write_all(text).unwrap();
     let (archive, run) = reporter.finish(&survey).unwrap();
     assert!(archive == expected);

@@ -1,0 +1,207 @@
+//! How to compress and decompress. What comes out depends on none of threads, device and observer.
+
+use std::sync::Arc;
+
+use super::lines::LineRange;
+use super::observe::Observer;
+use crate::Result;
+use crate::learner::LearnerSettings;
+use crate::model::{GptConfig, Model, Models, Preset};
+use crate::network::Device;
+use crate::text::Survey;
+
+/// Methods that give options with another value for a field.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $field:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $field: impl Into<$type>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    )*};
+}
+
+/// What codes an archive.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Coder {
+    /// A trained model, which the reader must have, too.
+    Model(Arc<Model>),
+    /// A network that begins with nothing and learns from every batch of lines behind it: no model is needed.
+    Learner(LearnOptions),
+}
+
+impl From<&Arc<Model>> for Coder {
+    fn from(model: &Arc<Model>) -> Self {
+        Self::Model(Arc::clone(model))
+    }
+}
+
+impl From<LearnOptions> for Coder {
+    fn from(options: LearnOptions) -> Self {
+        Self::Learner(options)
+    }
+}
+
+/// How to compress: by the bundled default model, on one thread, unless set otherwise.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CompressOptions {
+    /// What codes.
+    pub coder: Coder,
+    /// Threads; at least one.
+    pub threads: usize,
+    /// Whether the archive carries its model.
+    pub embed_model: bool,
+    /// Where a model runs.
+    pub device: Device,
+    /// Is told of every batch and block.
+    pub observer: Option<Observer>,
+}
+
+impl Default for CompressOptions {
+    fn default() -> Self {
+        Self {
+            coder: Models::bundled().default_model().into(),
+            threads: 1,
+            embed_model: false,
+            device: Device::CPU,
+            observer: None,
+        }
+    }
+}
+
+impl CompressOptions {
+    setters! {
+        /// Codes with a model or while learning.
+        with_coder: coder: Coder;
+        /// Works on so many threads.
+        with_threads: threads: usize;
+        /// Puts the model into the archive, or not.
+        with_embed_model: embed_model: bool;
+        /// Runs a model there.
+        with_device: device: Device;
+        /// Tells this observer of every batch and block.
+        with_observer: observer: Option<Observer>;
+    }
+}
+
+/// How to learn while coding.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LearnOptions {
+    /// The size of the network.
+    pub preset: Preset,
+    /// Lines of a batch; the preset's own if none.
+    pub batch_lines: Option<usize>,
+    /// The highest learning rate; the preset's own if none.
+    pub rate: Option<f32>,
+    /// What the first weights are drawn from.
+    pub seed: u64,
+    /// Further steps for each batch, on lines that came before.
+    pub replay: u8,
+    /// With no progress, learn from every second batch only, then from every fourth, at most from every `stride`-th (a
+    /// power of two up to 64); the preset's own if none.
+    pub stride: Option<u8>,
+    /// A look at the whole content. Without it the first 4 MiB tell what symbols there are, and the
+    /// learning rate falls without knowing how much is to come.
+    pub survey: Option<Arc<Survey>>,
+}
+
+impl Default for LearnOptions {
+    fn default() -> Self {
+        Self {
+            preset: Preset::Nano,
+            batch_lines: None,
+            rate: None,
+            seed: 1,
+            replay: 0,
+            stride: None,
+            survey: None,
+        }
+    }
+}
+
+impl LearnOptions {
+    setters! {
+        /// Sets the size of the network.
+        with_preset: preset: Preset;
+        /// Sets the lines of a batch.
+        with_batch_lines: batch_lines: Option<usize>;
+        /// Sets the highest learning rate.
+        with_rate: rate: Option<f32>;
+        /// Draws the first weights from this.
+        with_seed: seed: u64;
+        /// Takes further steps for each batch.
+        with_replay: replay: u8;
+        /// Sets the widest stride.
+        with_stride: stride: Option<u8>;
+    }
+
+    /// Tells what the whole content looks like.
+    #[must_use]
+    pub fn with_survey(mut self, survey: impl Into<Option<Survey>>) -> Self {
+        self.survey = survey.into().map(Arc::new);
+        self
+    }
+
+    /// What the archive is to say of its learner, by a look at its content, or at its beginning.
+    pub(super) fn settings(&self, survey: &Survey, is_whole: bool) -> Result<LearnerSettings> {
+        let (block_size, vocabulary) = (survey.common_len() + 1, survey.learner_vocabulary());
+        let mut settings =
+            LearnerSettings::new(GptConfig::with_vocabulary(self.preset, block_size, &vocabulary));
+        if let Some(rate) = self.rate {
+            settings.rate = rate;
+        }
+        if let Some(stride) = self.stride {
+            settings.stride = stride;
+        }
+        settings.seed = self.seed;
+        settings.replay = self.replay;
+        settings.fit(is_whole.then_some(survey.lines()), self.batch_lines)
+    }
+}
+
+/// How to decompress: with the bundled models, all lines, on one thread, unless set otherwise.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DecompressOptions {
+    /// The models that archives may have been made with; those that they carry are used, too.
+    pub models: Models,
+    /// Threads; at least one.
+    pub threads: usize,
+    /// Lines that are wanted: blocks without any of them are read past and not decoded.
+    pub lines: LineRange,
+    /// Where a model runs.
+    pub device: Device,
+    /// Is told of every batch and block.
+    pub observer: Option<Observer>,
+}
+
+impl Default for DecompressOptions {
+    fn default() -> Self {
+        Self {
+            models: Models::bundled(),
+            threads: 1,
+            lines: LineRange::ALL,
+            device: Device::CPU,
+            observer: None,
+        }
+    }
+}
+
+impl DecompressOptions {
+    setters! {
+        /// Decodes with these models.
+        with_models: models: Models;
+        /// Works on so many threads.
+        with_threads: threads: usize;
+        /// Restores only these lines.
+        with_lines: lines: LineRange;
+        /// Runs a model there.
+        with_device: device: Device;
+        /// Tells this observer of every batch and block.
+        with_observer: observer: Option<Observer>;
+    }
+}
