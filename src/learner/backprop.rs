@@ -7,13 +7,12 @@
 use rayon::prelude::*;
 
 use super::engine::{Engine, add_in_pairs};
-use super::kernel::{floats, floats_mut};
 use super::rounding;
 use super::shape::Shape;
 use crate::Result;
 use crate::model::{Checkpoint, GptConfig};
 use crate::network::Isa;
-use crate::simd::{LANES, Vector};
+use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::{LineBatch, Token};
 
 /// Groups of sixteen lines that are on their way at once. Larger batches go in waves, one behind the

@@ -6,7 +6,6 @@ use rayon::prelude::*;
 
 use super::engine::{Engine, add_in_pairs};
 use super::init;
-use super::kernel::{floats, floats_mut};
 use super::optim::{Moments, Optimiser};
 use super::pace::{Agreement, Cost, Pace};
 use super::replay::Reservoir;
@@ -15,7 +14,7 @@ use super::shape::Shape;
 use crate::Result;
 use crate::model::Checkpoint;
 use crate::network::{Cdfs, Isa, Slots};
-use crate::simd::{LANES, Vector};
+use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::{Token, Vocabulary};
 
 /// A network that learns.

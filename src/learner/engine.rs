@@ -1,10 +1,10 @@
 //! Sixteen lines, by the scalar definition or by the kernel.
 
-use super::kernel::{self, Sixteen, Targets, floats, floats_mut};
+use super::kernel::{self, Sixteen, Targets};
 use super::scalar::Lines;
 use super::shape::Shape;
 use crate::network::Isa;
-use crate::simd::{LANES, Vector};
+use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::Token;
 
 /// Sixteen lines in lockstep and their gradient.

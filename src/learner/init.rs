@@ -5,9 +5,8 @@ use rand_chacha::rand_core::Rng;
 
 use super::settings::LearnerSettings;
 use super::shape::{Kind, Shape};
-use crate::learner::kernel::floats_mut;
 use crate::random::{Stream, generator};
-use crate::simd::{LANES, Vector};
+use crate::simd::{LANES, Vector, floats_mut};
 
 /// Initial parameters: matrices and embeddings with the settings' deviations, residual projections
 /// divided by √(2·layers), gains 1, biases 0.

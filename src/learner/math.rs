@@ -1,8 +1,7 @@
 //! The learner's functions of one number: made of +, −, ×, ÷ and comparisons alone, for one value.
 //! The kernel does the same on sixteen lines at once.
 
-use crate::network::math::EXP2_FINE;
-use crate::simd::LANES;
+use crate::simd::math::EXP2_FINE;
 
 /// log₂ e.
 pub(super) const LOG2_E: f32 = std::f32::consts::LOG2_E;
@@ -11,8 +10,6 @@ pub(super) const EPSILON: f32 = 1e-5;
 /// The least exponent of a power of two. Below it the powers stay where they are: small enough for
 /// softmax, and far from numbers that are not normal, which are slow on some processors.
 pub(super) const EXP2_MIN: f32 = -64.0;
-/// Coefficients of 2^f.
-pub(super) const EXP2: [f32; 6] = EXP2_FINE;
 
 /// GELU in its tanh form is x·σ(2u), u = √(2/π)·(x + 0.044715x³), and σ(2u) = 1/(1 + 2^z) with
 /// z = x·(Z1 + Z3·x²). Behind ±[`gelu::CLAMP`] σ stays.
@@ -43,7 +40,7 @@ pub(super) fn max(a: f32, b: f32) -> f32 {
 
 /// 2^x for |x| ≤ 126, but not below 2^[`EXP2_MIN`].
 pub(super) fn exp2(x: f32) -> f32 {
-    crate::network::math::exp2(max(x, EXP2_MIN), &EXP2)
+    crate::simd::math::exp2(x, &EXP2_FINE, EXP2_MIN)
 }
 
 /// GELU of x, and its slope there.
@@ -55,14 +52,4 @@ pub(super) fn gelu(x: f32) -> (f32, f32) {
     let s = 1.0 / (1.0 + e);
     let slope = s + ((clamped * s) * (e * s)) * (gelu::D1 + gelu::D3 * square);
     (x * s, slope)
-}
-
-/// The sum of sixteen parts: i and i + 8 are added, then i + 4, i + 2, i + 1.
-pub(super) fn in_halves(mut parts: [f32; LANES]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            parts[i] += parts[i + half];
-        }
-    }
-    parts[0]
 }

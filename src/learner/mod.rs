@@ -10,8 +10,6 @@
 //! [`LearnerSettings`] are all that both sides must know; [`Learner`] is the network, its gradient and its
 //! optimiser (Muon for the layers' matrices, AdamW for all else), a [`crate::coding::Predictor`]. [`Backprop`] is the same network and gradient for a training that moves the weights itself.
 
-#![allow(unsafe_code, reason = "the kernel calls the processor's vector instructions")]
-
 mod backprop;
 mod batch;
 mod engine;

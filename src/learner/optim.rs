@@ -13,12 +13,12 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{self, OrthogonalRoom, floats_mut};
-use super::math::in_halves;
+use super::kernel::{self, OrthogonalRoom};
 use super::scalar;
 use super::shape::{Kind, LayerMatrix, Shape, TensorPlace};
 use crate::network::Isa;
-use crate::simd::{LANES, Vector};
+use crate::simd::math::tree_sum;
+use crate::simd::{LANES, Vector, floats_mut};
 
 /// ε of AdamW.
 const ADAM_EPSILON: f32 = 1e-8;
@@ -388,5 +388,5 @@ fn striped_norm(gradient: &[f32]) -> f32 {
             *part += g * g;
         }
     }
-    in_halves(parts).sqrt()
+    tree_sum(parts).sqrt()
 }

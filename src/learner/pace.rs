@@ -6,9 +6,9 @@
 //! the larger the noise; McCandlish et al., 2018). On a plateau before something is learned, lines also
 //! cost what they cost before, but the halves agree.
 
-use super::math::in_halves;
 use crate::network::PRECISION;
 use crate::simd::LANES;
+use crate::simd::math::tree_sum;
 
 /// Batches of a window, after each of which the stride is set again.
 const WINDOW: u64 = 256;
@@ -130,7 +130,7 @@ impl Agreement {
                 parts[2][i] += b[i] * b[i];
             }
         }
-        let [product, a, b] = parts.map(|parts| f64::from(in_halves(parts)));
+        let [product, a, b] = parts.map(|parts| f64::from(tree_sum(parts)));
         Self {
             product,
             squares: [a, b],

@@ -9,6 +9,25 @@ use super::shape::Places;
 use crate::network::math::gelu::OFFSET;
 use crate::network::{ACTIVATION_MAX, HIDDEN_MAX, QUERY_MAX, SCALE_FLOOR, VALUE_MAX, weight_step};
 
+/// Which parts of a layer are rounded.
+#[derive(Clone, Copy)]
+pub(super) struct Rounding {
+    /// The norm before queries, keys and values: not in the first layer, where they are a table in the exact network.
+    pub first_norm: bool,
+    /// All else.
+    pub rest: bool,
+}
+
+impl Rounding {
+    /// Of a layer of a network that is rounded, or not.
+    pub fn of_layer(rounded: bool, layer: usize) -> Self {
+        Self {
+            first_norm: rounded && layer > 0,
+            rest: rounded,
+        }
+    }
+}
+
 /// What a row's largest magnitude is rounded to, by what the row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Row {
@@ -49,7 +68,7 @@ impl Row {
         let most = row.iter().fold(SCALE_FLOOR, |m, &x| max(size(x), m)) + self.offset();
         let (factor, unit) = (self.levels() / most, most / self.levels());
         for x in row {
-            *x = crate::network::math::round(*x * factor) as f32 * unit;
+            *x = crate::simd::math::round(*x * factor) as f32 * unit;
         }
     }
 }

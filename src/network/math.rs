@@ -6,46 +6,14 @@
 //! These are the definitions for one value. The vector kernels do the same operations in the same
 //! order on sixteen lines at once (see [`crate::simd`]).
 
-/// Adding and subtracting 1.5·2²³ rounds a float below 2²² in magnitude to an integer, ties to even.
-pub(crate) const ROUND: f32 = 12_582_912.0;
-
-/// Coefficients, lowest first, of the minimax polynomials of 2^f on [−½, ½] by relative error:
-/// 1.8e-3, enough for attention weights, which are rounded to 8 bits.
-pub(crate) const EXP2_COARSE: [f32; 3] = [1.000_443_1, 0.703_448, 0.238_428_94];
-/// As above with relative error 2.4e-7, for the probabilities that are coded.
-pub(crate) const EXP2_FINE: [f32; 6] = [
-    1.000_000_1,
-    0.693_146_94,
-    0.240_221_2,
-    0.055_507_13,
-    0.009_675_541,
-    0.001_327_647_2,
-];
+use crate::simd::math::mul_q15;
 
 /// The least argument of [`exp2`]; below it stays at 2^−126, the smallest normal number.
 pub(crate) const EXP2_MIN: f32 = -126.0;
 
-/// 2^x for x ≤ 0 by a polynomial of the fractional part: x = n + f with |f| ≤ ½, and n is added to
-/// the exponent's bits.
+/// 2^x for x ≤ 0, by the polynomial of these coefficients.
 pub(crate) fn exp2<const N: usize>(x: f32, coefficients: &[f32; N]) -> f32 {
-    let x = if x > EXP2_MIN { x } else { EXP2_MIN };
-    let shifted = x + ROUND;
-    let f = x - (shifted - ROUND);
-    let mut p = coefficients[N - 1];
-    for &c in coefficients[..N - 1].iter().rev() {
-        p = p * f + c;
-    }
-    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
-}
-
-/// x to the nearest integer, ties to even; for |x| < 2³¹.
-pub(crate) fn round(x: f32) -> i32 {
-    x.round_ties_even() as i32
-}
-
-/// (a·b + 2¹⁴) >> 15: the rounded high product of two Q15 numbers (`pmulhrsw`).
-pub(crate) fn mul_q15(a: i16, b: i16) -> i16 {
-    ((i32::from(a) * i32::from(b) + (1 << 14)) >> 15) as i16
+    crate::simd::math::exp2(x, coefficients, EXP2_MIN)
 }
 
 /// GELU in 16-bit fixed point, and what is added to it so that it is never negative.
@@ -87,6 +55,7 @@ pub(crate) fn gelu_shifted(x: i16, places: u32) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::math::{EXP2_COARSE, EXP2_FINE};
 
     /// Every float from −126 to 0 is too many for a quick test; every 97th is not.
     #[test]

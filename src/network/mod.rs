@@ -9,8 +9,6 @@
 //! the `scalar` module, which is the definition. How fast: the `lockstep` module, one kernel written
 //! over the operations of `simd` and compiled for each instruction set.
 
-#![allow(unsafe_code, reason = "the kernels call the processor's vector instructions")]
-
 mod cdf;
 mod device;
 mod lockstep;

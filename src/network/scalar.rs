@@ -3,12 +3,13 @@
 //! Slow and obvious on purpose. Whatever else computes this network must give the same integers
 //! as this file, bit for bit; `docs/exactness.md` says the same in words.
 
-use super::math::{EXP2_COARSE, EXP2_FINE, exp2, gelu_shifted, mul_q15, round};
+use super::math::{exp2, gelu_shifted};
 use super::parameters::{
     ACTIVATION_MAX, ACTIVATION_ZERO, Attended, EPSILON, HEAD_MAX, HIDDEN_MAX, Head, Layer, Linear, PRECISION,
     Parameters, QUERY_MAX, SCALE_FLOOR, Shape, VALUE_MAX,
 };
 use super::quantize::softmax_factor;
+use crate::simd::math::{EXP2_COARSE, EXP2_FINE, mul_q15, round};
 use crate::text::Token;
 
 /// One line on its way through the network.

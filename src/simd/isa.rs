@@ -42,9 +42,9 @@ impl Isa {
         match self {
             Self::Scalar | Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Avx2::is_available(),
+            Self::Avx2 => Avx2::new().is_some(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Avx512::is_available(),
+            Self::Avx512 => Avx512::new().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => false,
         }
@@ -76,10 +76,7 @@ impl Isa {
         };
         let known = Self::ALL.into_iter().find(|isa| isa.name() == name);
         match known {
-            Some(isa) if isa.is_available() => Ok(isa),
-            Some(_) => Err(Error::invalid(format!(
-                "{ISA_VARIABLE}={name}: this processor does not have it"
-            ))),
+            Some(isa) => isa.available(),
             None => Err(Error::invalid(format!(
                 "{ISA_VARIABLE}={name} is not known: use scalar, portable, avx2 or avx512"
             ))),

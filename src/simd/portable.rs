@@ -1,8 +1,7 @@
 //! The lanes as plain arrays: for processors without a kernel of their own, and to test the kernel
 //! apart from any instruction set.
 
-use super::{LANES, Lanes, PairVector, Vector};
-use crate::network::math;
+use super::{LANES, Lanes, Vector, math};
 
 /// Arrays of sixteen.
 #[derive(Clone, Copy)]
@@ -27,7 +26,6 @@ fn products_of_bytes(u: i32, s: i32) -> i32 {
     pairs.map(|(u, s)| i32::from(u) * i32::from(s as i8)).sum()
 }
 
-// No function of this implementation needs anything of the processor.
 impl Lanes for Portable {
     type F = [f32; LANES];
     type I = [i32; LANES];
@@ -35,132 +33,132 @@ impl Lanes for Portable {
     type H = [i16; 2 * LANES];
     type Mix = [i32; LANES];
 
-    unsafe fn splat(x: f32) -> Self::F {
+    fn splat(self, x: f32) -> Self::F {
         [x; LANES]
     }
-    unsafe fn load(from: &Vector) -> Self::F {
+    fn load(self, from: &Vector) -> Self::F {
         map(from.0, f32::from_bits)
     }
-    unsafe fn store(to: &mut Vector, x: Self::F) {
+    fn store(self, to: &mut Vector, x: Self::F) {
         to.0 = map(x, f32::to_bits);
     }
-    unsafe fn add(a: Self::F, b: Self::F) -> Self::F {
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| a + b)
     }
-    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F {
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| a - b)
     }
-    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F {
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| a * b)
     }
-    unsafe fn div(a: Self::F, b: Self::F) -> Self::F {
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| a / b)
     }
-    unsafe fn sqrt(a: Self::F) -> Self::F {
+    fn sqrt(self, a: Self::F) -> Self::F {
         map(a, f32::sqrt)
     }
-    unsafe fn max(a: Self::F, b: Self::F) -> Self::F {
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| if a > b { a } else { b })
     }
-    unsafe fn abs(a: Self::F) -> Self::F {
+    fn abs(self, a: Self::F) -> Self::F {
         map(a, f32::abs)
     }
-    unsafe fn round(a: Self::F) -> Self::I {
+    fn round(self, a: Self::F) -> Self::I {
         map(a, math::round)
     }
-    unsafe fn truncate(a: Self::F) -> Self::I {
+    fn truncate(self, a: Self::F) -> Self::I {
         map(a, |a| a as i32)
     }
-    unsafe fn float(a: Self::I) -> Self::F {
+    fn float(self, a: Self::I) -> Self::F {
         map(a, |a| a as f32)
     }
-    unsafe fn scale_by_power(a: Self::F, n: Self::F) -> Self::F {
+    fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F {
         zip(a, n, |a, n| {
             f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23))
         })
     }
-    unsafe fn splat_i(x: i32) -> Self::I {
+    fn splat_i(self, x: i32) -> Self::I {
         [x; LANES]
     }
-    unsafe fn load_i(from: &Vector) -> Self::I {
+    fn load_i(self, from: &Vector) -> Self::I {
         map(from.0, |x| x as i32)
     }
-    unsafe fn store_i(to: &mut Vector, x: Self::I) {
+    fn store_i(self, to: &mut Vector, x: Self::I) {
         to.0 = map(x, |x| x as u32);
     }
-    unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I {
+    fn add_i(self, a: Self::I, b: Self::I) -> Self::I {
         zip(a, b, i32::wrapping_add)
     }
-    unsafe fn sub_i(a: Self::I, b: Self::I) -> Self::I {
+    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I {
         zip(a, b, i32::wrapping_sub)
     }
-    unsafe fn or_i(a: Self::I, b: Self::I) -> Self::I {
+    fn or_i(self, a: Self::I, b: Self::I) -> Self::I {
         zip(a, b, |a, b| a | b)
     }
-    unsafe fn move_byte(a: Self::I, from: u32, to: u32) -> Self::I {
+    fn move_byte(self, a: Self::I, from: u32, to: u32) -> Self::I {
         map(a, |a| ((a >> from) & 0xff) << to)
     }
-    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
+    fn add_bytes(self, a: Self::I, b: Self::I) -> Self::I {
         let add = |a: i32, b: i32| zip(a.to_le_bytes(), b.to_le_bytes(), u8::wrapping_add);
         zip(a, b, |a, b| i32::from_le_bytes(add(a, b)))
     }
-    unsafe fn pack(a: Self::I, b: Self::I) -> Self::H {
+    fn pack(self, a: Self::I, b: Self::I) -> Self::H {
         let saturated = |x: i32| x.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         std::array::from_fn(|i| saturated(if i < LANES { a[i] } else { b[i - LANES] }))
     }
-    unsafe fn widen(a: Self::H) -> [Self::I; 2] {
+    fn widen(self, a: Self::H) -> [Self::I; 2] {
         [0, LANES].map(|first| std::array::from_fn(|lane| i32::from(a[first + lane])))
     }
-    unsafe fn splat_h(x: i16) -> Self::H {
+    fn splat_h(self, x: i16) -> Self::H {
         [x; 2 * LANES]
     }
-    unsafe fn load_h(from: &PairVector) -> Self::H {
-        from.0
+    fn load_h(self, from: &Vector) -> Self::H {
+        std::array::from_fn(|i| (from.0[i / 2] >> (i % 2 * 16)) as i16)
     }
-    unsafe fn store_h(to: &mut PairVector, x: Self::H) {
-        to.0 = x;
+    fn store_h(self, to: &mut Vector, x: Self::H) {
+        let word = |i: usize| u32::from(x[2 * i] as u16) | u32::from(x[2 * i + 1] as u16) << 16;
+        to.0 = std::array::from_fn(word);
     }
-    unsafe fn add_h(a: Self::H, b: Self::H) -> Self::H {
+    fn add_h(self, a: Self::H, b: Self::H) -> Self::H {
         zip(a, b, i16::wrapping_add)
     }
-    unsafe fn add_saturating_h(a: Self::H, b: Self::H) -> Self::H {
+    fn add_saturating_h(self, a: Self::H, b: Self::H) -> Self::H {
         zip(a, b, i16::saturating_add)
     }
-    unsafe fn max_h(a: Self::H, b: Self::H) -> Self::H {
+    fn max_h(self, a: Self::H, b: Self::H) -> Self::H {
         zip(a, b, i16::max)
     }
-    unsafe fn abs_min_h(a: Self::H, b: Self::H) -> Self::H {
+    fn abs_min_h(self, a: Self::H, b: Self::H) -> Self::H {
         zip(a, b, |a, b| a.unsigned_abs().min(b as u16) as i16)
     }
-    unsafe fn shift_left_h(a: Self::H, by: u32) -> Self::H {
+    fn shift_left_h(self, a: Self::H, by: u32) -> Self::H {
         map(a, |a| a << by)
     }
-    unsafe fn mul_q15(a: Self::H, b: Self::H) -> Self::H {
+    fn mul_q15(self, a: Self::H, b: Self::H) -> Self::H {
         zip(a, b, math::mul_q15)
     }
-    unsafe fn quads(a: Self::H, b: Self::H) -> Self::I {
+    fn quads(self, a: Self::H, b: Self::H) -> Self::I {
         let saturated = |x: i16| x.clamp(-128, 127) as u8;
         std::array::from_fn(|lane| i32::from_le_bytes(four(a, b, lane).map(saturated)))
     }
-    unsafe fn quads_unsigned(a: Self::H, b: Self::H) -> Self::I {
+    fn quads_unsigned(self, a: Self::H, b: Self::H) -> Self::I {
         let saturated = |x: i16| x.clamp(0, 255) as u8;
         std::array::from_fn(|lane| i32::from_le_bytes(four(a, b, lane).map(saturated)))
     }
-    unsafe fn pairs(a: Self::H) -> Self::I {
+    fn pairs(self, a: Self::H) -> Self::I {
         std::array::from_fn(|lane| i32::from(a[lane] as u16) | i32::from(a[LANES + lane]) << 16)
     }
-    unsafe fn dot(sum: Self::I, u: Self::I, s: Self::I) -> Self::I {
+    fn dot(self, sum: Self::I, u: Self::I, s: Self::I) -> Self::I {
         std::array::from_fn(|i| sum[i] + products_of_bytes(u[i], s[i]))
     }
-    unsafe fn dot_two(sum: Self::I, u: [Self::I; 2], s: [Self::I; 2]) -> Self::I {
-        // SAFETY: nothing is asked of the processor.
-        unsafe { Self::dot(Self::dot(sum, u[0], s[0]), u[1], s[1]) }
+    fn dot_two(self, sum: Self::I, u: [Self::I; 2], s: [Self::I; 2]) -> Self::I {
+        self.dot(self.dot(sum, u[0], s[0]), u[1], s[1])
     }
-    unsafe fn dot_pairs(sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+    fn dot_pairs(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
         let low = |x: i32| i32::from(x as i16);
         std::array::from_fn(|i| sum[i] + low(a[i]) * low(b[i]) + (a[i] >> 16) * (b[i] >> 16))
     }
-    unsafe fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
+    fn products(self, start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
         let mut sums = start.map(|start| [start; LANES]);
         for (input, weights) in inputs.iter().zip(weights) {
             for (sum, &w) in sums.iter_mut().zip(weights) {
@@ -171,19 +169,19 @@ impl Lanes for Portable {
         }
         sums
     }
-    unsafe fn mix_zero() -> Self::Mix {
+    fn mix_zero(self) -> Self::Mix {
         [0; LANES]
     }
-    unsafe fn mix(sum: Self::Mix, u: Self::I, s: &Vector) -> Self::Mix {
+    fn mix(self, sum: Self::Mix, u: Self::I, s: &Vector) -> Self::Mix {
         std::array::from_fn(|i| sum[i] + products_of_bytes(u[i], s.0[i] as i32))
     }
-    unsafe fn mixed(sum: Self::Mix) -> Self::I {
+    fn mixed(self, sum: Self::Mix) -> Self::I {
         sum
     }
-    unsafe fn gather(lines: [&[u32; 8]; LANES]) -> [Self::I; 8] {
+    fn gather(self, lines: [&[u32; 8]; LANES]) -> [Self::I; 8] {
         std::array::from_fn(|word| std::array::from_fn(|lane| lines[lane][word] as i32))
     }
-    unsafe fn scatter(words: [Self::I; 8], lines: [&mut [u32; 8]; LANES]) {
+    fn scatter(self, words: [Self::I; 8], lines: [&mut [u32; 8]; LANES]) {
         for (lane, line) in lines.into_iter().enumerate() {
             *line = map(words, |word| word[lane] as u32);
         }

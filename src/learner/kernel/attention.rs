@@ -1,8 +1,8 @@
 //! Causal attention of one position over all up to it, and its gradient. Sums over features and
 //! over positions go from first to last.
 
-use super::math::exp2;
-use crate::learner::math::LOG2_E;
+use crate::learner::math::{EXP2_MIN, LOG2_E};
+use crate::simd::math::{EXP2_FINE, exp2_of_lanes};
 use crate::simd::{Lanes, Vector};
 
 /// Positions or features whose sums go side by side.
@@ -46,11 +46,9 @@ impl Heads {
 }
 
 /// Attention of the last position in `qkv`: its weights, and the mix of values in `mixed`.
-///
-/// # Safety
-/// The processor has the lanes' instruction set.
 #[inline(always)]
-pub(super) unsafe fn forward<L: Lanes>(
+pub(super) fn forward<L: Lanes>(
+    l: L,
     heads: Heads,
     position: usize,
     qkv: &[Vector],
@@ -58,25 +56,20 @@ pub(super) unsafe fn forward<L: Lanes>(
     mixed: &mut [Vector],
 ) {
     let seen = position + 1;
-    // SAFETY: as promised by the caller.
-    unsafe {
-        for head in 0..heads.count {
-            let weights = &mut weights[head * seen..][..seen];
-            let query = &qkv[heads.at(position, Part::Query, head)..][..heads.dim];
-            dots::<L>(heads, head, Part::Key, qkv, query, weights);
-            softmax::<L>(weights, heads.scale() * LOG2_E);
-            let mixed = &mut mixed[head * heads.dim..][..heads.dim];
-            mix::<L>(heads, head, Part::Value, qkv, weights, mixed);
-        }
+    for head in 0..heads.count {
+        let weights = &mut weights[head * seen..][..seen];
+        let query = &qkv[heads.at(position, Part::Query, head)..][..heads.dim];
+        dots(l, heads, head, Part::Key, qkv, query, weights);
+        softmax(l, weights, heads.scale() * LOG2_E);
+        let mixed = &mut mixed[head * heads.dim..][..heads.dim];
+        mix(l, heads, head, Part::Value, qkv, weights, mixed);
     }
 }
 
 /// The products of `with` and each position's row.
-///
-/// # Safety
-/// As [`forward`].
 #[inline(always)]
-unsafe fn dots<L: Lanes>(
+fn dots<L: Lanes>(
+    l: L,
     heads: Heads,
     head: usize,
     part: Part,
@@ -84,62 +77,51 @@ unsafe fn dots<L: Lanes>(
     with: &[Vector],
     out: &mut [Vector],
 ) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        for (block, out) in out.chunks_mut(SIDE).enumerate() {
-            // The last block does its last position again where it is not full.
-            let rows: [&[Vector]; SIDE] = std::array::from_fn(|i| {
-                let position = block * SIDE + i.min(out.len() - 1);
-                &qkv[heads.at(position, part, head)..][..with.len()]
-            });
-            let mut sums = [L::splat(0.0); SIDE];
-            for d in 0..with.len() {
-                let with = L::load(&with[d]);
-                for i in 0..SIDE {
-                    sums[i] = L::add(sums[i], L::mul(with, L::load(&rows[i][d])));
-                }
+    for (block, out) in out.chunks_mut(SIDE).enumerate() {
+        // The last block does its last position again where it is not full.
+        let rows: [&[Vector]; SIDE] = std::array::from_fn(|i| {
+            let position = block * SIDE + i.min(out.len() - 1);
+            &qkv[heads.at(position, part, head)..][..with.len()]
+        });
+        let mut sums = [l.splat(0.0); SIDE];
+        for d in 0..with.len() {
+            let with = l.load(&with[d]);
+            for i in 0..SIDE {
+                sums[i] = l.add(sums[i], l.mul(with, l.load(&rows[i][d])));
             }
-            for (out, sum) in out.iter_mut().zip(sums) {
-                L::store(out, sum);
-            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            l.store(out, sum);
         }
     }
 }
 
 /// Scores times `factor` to weights that add up to 1.
-///
-/// # Safety
-/// As [`forward`].
 #[inline(always)]
-unsafe fn softmax<L: Lanes>(scores: &mut [Vector], factor: f32) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        let mut max = L::splat(f32::MIN);
-        for score in &mut *scores {
-            let scaled = L::mul(L::load(score), L::splat(factor));
-            max = L::max(scaled, max);
-            L::store(score, scaled);
-        }
-        let mut sum = L::splat(0.0);
-        for score in &mut *scores {
-            let e = exp2::<L>(L::sub(L::load(score), max));
-            sum = L::add(sum, e);
-            L::store(score, e);
-        }
-        let share = L::div(L::splat(1.0), sum);
-        for e in scores {
-            let weight = L::mul(L::load(e), share);
-            L::store(e, weight);
-        }
+fn softmax<L: Lanes>(l: L, scores: &mut [Vector], factor: f32) {
+    let mut max = l.splat(f32::MIN);
+    for score in &mut *scores {
+        let scaled = l.mul(l.load(score), l.splat(factor));
+        max = l.max(scaled, max);
+        l.store(score, scaled);
+    }
+    let mut sum = l.splat(0.0);
+    for score in &mut *scores {
+        let e = exp2_of_lanes(l, l.sub(l.load(score), max), &EXP2_FINE, EXP2_MIN);
+        sum = l.add(sum, e);
+        l.store(score, e);
+    }
+    let share = l.div(l.splat(1.0), sum);
+    for e in scores {
+        let weight = l.mul(l.load(e), share);
+        l.store(e, weight);
     }
 }
 
 /// Σ weight_j·row_j over positions.
-///
-/// # Safety
-/// As [`forward`].
 #[inline(always)]
-unsafe fn mix<L: Lanes>(
+fn mix<L: Lanes>(
+    l: L,
     heads: Heads,
     head: usize,
     part: Part,
@@ -147,31 +129,26 @@ unsafe fn mix<L: Lanes>(
     weights: &[Vector],
     out: &mut [Vector],
 ) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
-            let mut sums = [L::splat(0.0); SIDE];
-            for (position, weight) in weights.iter().enumerate() {
-                let row = &qkv[heads.at(position, part, head) + block * SIDE..][..SIDE];
-                let weight = L::load(weight);
-                for i in 0..SIDE {
-                    sums[i] = L::add(sums[i], L::mul(weight, L::load(&row[i])));
-                }
+    for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+        let mut sums = [l.splat(0.0); SIDE];
+        for (position, weight) in weights.iter().enumerate() {
+            let row = &qkv[heads.at(position, part, head) + block * SIDE..][..SIDE];
+            let weight = l.load(weight);
+            for i in 0..SIDE {
+                sums[i] = l.add(sums[i], l.mul(weight, l.load(&row[i])));
             }
-            for (out, sum) in out.iter_mut().zip(sums) {
-                L::store(out, sum);
-            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            l.store(out, sum);
         }
     }
 }
 
 /// From the gradient `dmixed` of a position's mix: its query's gradient, and into `slopes` those of
 /// its scores over √dim, which [`backward_to_keys`] goes on from.
-///
-/// # Safety
-/// As [`forward`].
 #[inline(always)]
-pub(super) unsafe fn backward<L: Lanes>(
+pub(super) fn backward<L: Lanes>(
+    l: L,
     heads: Heads,
     position: usize,
     (qkv, weights): (&[Vector], &[Vector]),
@@ -180,21 +157,18 @@ pub(super) unsafe fn backward<L: Lanes>(
     dqkv: &mut [Vector],
 ) {
     let seen = position + 1;
-    // SAFETY: as promised by the caller.
-    unsafe {
-        let scale = L::splat(heads.scale());
-        for head in 0..heads.count {
-            let weights = &weights[head * seen..][..seen];
-            let slopes = &mut slopes[head * seen..][..seen];
-            let dmixed = &dmixed[head * heads.dim..][..heads.dim];
-            dots::<L>(heads, head, Part::Value, qkv, dmixed, slopes);
-            softmax_backward::<L>(weights, slopes);
-            let dquery = &mut dqkv[heads.at(position, Part::Query, head)..][..heads.dim];
-            mix::<L>(heads, head, Part::Key, qkv, slopes, dquery);
-            for d in dquery.iter_mut().chain(slopes) {
-                let scaled = L::mul(L::load(d), scale);
-                L::store(d, scaled);
-            }
+    let scale = l.splat(heads.scale());
+    for head in 0..heads.count {
+        let weights = &weights[head * seen..][..seen];
+        let slopes = &mut slopes[head * seen..][..seen];
+        let dmixed = &dmixed[head * heads.dim..][..heads.dim];
+        dots(l, heads, head, Part::Value, qkv, dmixed, slopes);
+        softmax_backward(l, weights, slopes);
+        let dquery = &mut dqkv[heads.at(position, Part::Query, head)..][..heads.dim];
+        mix(l, heads, head, Part::Key, qkv, slopes, dquery);
+        for d in dquery.iter_mut().chain(slopes) {
+            let scaled = l.mul(l.load(d), scale);
+            l.store(d, scaled);
         }
     }
 }
@@ -202,11 +176,9 @@ pub(super) unsafe fn backward<L: Lanes>(
 /// The gradients of a position's key and value, from the `positions` from it on that have attended to
 /// it: Σ slope·query and Σ weight·dmixed, queries in order. `weights`, `slopes` and `dmixed` are those
 /// of all positions.
-///
-/// # Safety
-/// As [`forward`].
 #[inline(always)]
-pub(super) unsafe fn backward_to_keys<L: Lanes>(
+pub(super) fn backward_to_keys<L: Lanes>(
+    l: L,
     heads: Heads,
     position: usize,
     (qkv, weights): (&[Vector], &[Vector]),
@@ -217,22 +189,17 @@ pub(super) unsafe fn backward_to_keys<L: Lanes>(
     for head in 0..heads.count {
         let features = head * heads.dim;
         let (queries, values) = (&qkv[features..], &dmixed[features..]);
-        // SAFETY: as promised by the caller.
-        unsafe {
-            let dkey = &mut dqkv[heads.at(position, Part::Key, head)..][..heads.dim];
-            mix_queries::<L>(heads, (head, position), slopes, queries, 3 * width, dkey);
-            let dvalue = &mut dqkv[heads.at(position, Part::Value, head)..][..heads.dim];
-            mix_queries::<L>(heads, (head, position), weights, values, width, dvalue);
-        }
+        let dkey = &mut dqkv[heads.at(position, Part::Key, head)..][..heads.dim];
+        mix_queries(l, heads, (head, position), slopes, queries, 3 * width, dkey);
+        let dvalue = &mut dqkv[heads.at(position, Part::Value, head)..][..heads.dim];
+        mix_queries(l, heads, (head, position), weights, values, width, dvalue);
     }
 }
 
 /// Σ weight_i·row_i over the positions i that attend to one; a row begins `stride` behind the last.
-///
-/// # Safety
-/// As [`forward`].
 #[inline(always)]
-unsafe fn mix_queries<L: Lanes>(
+fn mix_queries<L: Lanes>(
+    l: L,
     heads: Heads,
     (head, position): (usize, usize),
     weights: &[Vector],
@@ -240,40 +207,31 @@ unsafe fn mix_queries<L: Lanes>(
     stride: usize,
     out: &mut [Vector],
 ) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
-            let mut sums = [L::splat(0.0); SIDE];
-            let rows = rows.chunks(stride).enumerate().skip(position);
-            for (i, row) in rows {
-                let weight = L::load(&weights[heads.weights_at(i) + head * (i + 1) + position]);
-                let row = &row[block * SIDE..][..SIDE];
-                for d in 0..SIDE {
-                    sums[d] = L::add(sums[d], L::mul(weight, L::load(&row[d])));
-                }
+    for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+        let mut sums = [l.splat(0.0); SIDE];
+        let rows = rows.chunks(stride).enumerate().skip(position);
+        for (i, row) in rows {
+            let weight = l.load(&weights[heads.weights_at(i) + head * (i + 1) + position]);
+            let row = &row[block * SIDE..][..SIDE];
+            for d in 0..SIDE {
+                sums[d] = l.add(sums[d], l.mul(weight, l.load(&row[d])));
             }
-            for (out, sum) in out.iter_mut().zip(sums) {
-                L::store(out, sum);
-            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            l.store(out, sum);
         }
     }
 }
 
 /// From the gradients of weights to those of scores: s_j = a_j·(d_j − Σ a·d).
-///
-/// # Safety
-/// As [`forward`].
 #[inline(always)]
-unsafe fn softmax_backward<L: Lanes>(weights: &[Vector], gradients: &mut [Vector]) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        let mut along = L::splat(0.0);
-        for (a, d) in weights.iter().zip(&*gradients) {
-            along = L::add(along, L::mul(L::load(a), L::load(d)));
-        }
-        for (a, d) in weights.iter().zip(gradients) {
-            let slope = L::mul(L::load(a), L::sub(L::load(d), along));
-            L::store(d, slope);
-        }
+fn softmax_backward<L: Lanes>(l: L, weights: &[Vector], gradients: &mut [Vector]) {
+    let mut along = l.splat(0.0);
+    for (a, d) in weights.iter().zip(&*gradients) {
+        along = l.add(along, l.mul(l.load(a), l.load(d)));
+    }
+    for (a, d) in weights.iter().zip(gradients) {
+        let slope = l.mul(l.load(a), l.sub(l.load(d), along));
+        l.store(d, slope);
     }
 }

@@ -12,7 +12,6 @@ mod math;
 mod norm;
 mod orthogonal;
 mod product;
-mod rounding;
 
 pub(super) use dispatch::{Targets, backward, forward, orthogonalise};
 pub(super) use orthogonal::Room as OrthogonalRoom;
@@ -159,19 +158,6 @@ fn heads(shape: &Shape) -> Heads {
         count: shape.heads,
         dim: shape.head_dim(),
     }
-}
-
-/// The floats of vectors, one behind the other.
-pub(super) fn floats(vectors: &[Vector]) -> &[f32] {
-    // SAFETY: a vector is sixteen u32 without padding, and any bits of a u32 are those of a f32 of
-    // the same size and alignment.
-    unsafe { std::slice::from_raw_parts(vectors.as_ptr().cast(), vectors.len() * LANES) }
-}
-
-/// As [`floats`], to be written.
-pub(super) fn floats_mut(vectors: &mut [Vector]) -> &mut [f32] {
-    // SAFETY: as in `floats`; the borrow is exclusive.
-    unsafe { std::slice::from_raw_parts_mut(vectors.as_mut_ptr().cast(), vectors.len() * LANES) }
 }
 
 impl Sixteen {

@@ -5,9 +5,9 @@
 //! of a product, and by columns, sixteen of them side by side.
 
 use super::product::{by_line, product, product_of_columns};
-use super::{floats, room};
+use super::room;
 use crate::learner::math::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS};
-use crate::simd::{LANES, Lanes, Vector};
+use crate::simd::{LANES, Lanes, Vector, floats};
 
 /// Room for the products of a matrix of R rows and C columns, C ≤ R.
 pub(in crate::learner) struct Room {
@@ -56,17 +56,13 @@ fn by_rows(columns: &[Vector], blocks: usize, rows: &mut [Vector]) {
 
 /// The upper part of a symmetric matrix by columns, from the lower: what a block of columns has above
 /// its diagonal block stands, turned, in the blocks before it.
-///
-/// # Safety
-/// The processor has the lanes' instruction set.
 #[inline(always)]
-unsafe fn mirror<L: Lanes>(width: usize, columns: &mut [Vector]) {
+fn mirror<L: Lanes>(l: L, width: usize, columns: &mut [Vector]) {
     for block in 1..width / LANES {
         let (done, rest) = columns.split_at_mut(block * width);
         let above = rest[..block * LANES].chunks_exact_mut(LANES);
         for (to, from) in above.zip(done.chunks_exact(width)) {
-            // SAFETY: as promised by the caller.
-            unsafe { by_line::<L>(&from[block * LANES..][..LANES], to) }
+            by_line(l, &from[block * LANES..][..LANES], to)
         }
     }
 }
@@ -74,11 +70,8 @@ unsafe fn mirror<L: Lanes>(width: usize, columns: &mut [Vector]) {
 /// x ← x·(aI + bA + cA²) with A = xᵀx, [`NEWTON_SCHULZ_STEPS`] times. Rows of `room`'s width, its norm at most 1.
 ///
 /// A and A² are symmetric to the bit, so a third and more of them is mirrored instead of computed.
-///
-/// # Safety
-/// The processor has the lanes' instruction set.
 #[inline(always)]
-pub(super) unsafe fn orthogonalise_in<L: Lanes>(x: &mut [Vector], room: &mut Room) {
+pub(super) fn orthogonalise_in<L: Lanes>(l: L, x: &mut [Vector], room: &mut Room) {
     let (width, blocks) = (room.width, room.width / LANES);
     let rows = x.len() / blocks;
     let [a, b, c] = NEWTON_SCHULZ;
@@ -87,35 +80,28 @@ pub(super) unsafe fn orthogonalise_in<L: Lanes>(x: &mut [Vector], room: &mut Roo
         let columns = room.columns.chunks_exact(rows);
         for ((block, column), gram) in columns.enumerate().zip(room.gram.chunks_exact_mut(width)) {
             let first = block * LANES;
-            // SAFETY: as promised by the caller.
-            unsafe { product_of_columns::<L>(floats(x), first, column, &mut gram[first..]) }
+            product_of_columns(l, floats(x), first, column, &mut gram[first..])
         }
-        // SAFETY: as promised by the caller.
-        unsafe { mirror::<L>(width, &mut room.gram) }
+        mirror(l, width, &mut room.gram);
         by_rows(&room.gram, blocks, &mut room.gram_rows);
         let grams = room.gram.chunks_exact(width);
         for ((block, gram), polynomial) in grams.enumerate().zip(room.polynomial.chunks_exact_mut(width)) {
             let first = block * LANES;
             let below = &mut polynomial[first..];
-            // SAFETY: as promised by the caller.
-            unsafe {
-                product::<L>(&floats(&room.gram_rows)[first * width..], None, gram, below);
-                let (b, c) = (L::splat(b), L::splat(c));
-                for (square, gram) in below.iter_mut().zip(&gram[first..]) {
-                    let sum = L::add(L::mul(b, L::load(gram)), L::mul(c, L::load(square)));
-                    L::store(square, sum);
-                }
+            product(l, &floats(&room.gram_rows)[first * width..], None, gram, below);
+            let (b, c) = (l.splat(b), l.splat(c));
+            for (square, gram) in below.iter_mut().zip(&gram[first..]) {
+                let sum = l.add(l.mul(b, l.load(gram)), l.mul(c, l.load(square)));
+                l.store(square, sum);
             }
             for (lane, row) in below[..LANES].iter_mut().enumerate() {
                 row.0[lane] = (f32::from_bits(row.0[lane]) + a).to_bits();
             }
         }
-        // SAFETY: as promised by the caller.
-        unsafe { mirror::<L>(width, &mut room.polynomial) }
+        mirror(l, width, &mut room.polynomial);
         let polynomials = room.polynomial.chunks_exact(width);
         for (polynomial, column) in polynomials.zip(room.columns.chunks_exact_mut(rows)) {
-            // SAFETY: as promised by the caller.
-            unsafe { product::<L>(floats(x), None, polynomial, column) }
+            product(l, floats(x), None, polynomial, column)
         }
         by_rows(&room.columns, blocks, x);
     }

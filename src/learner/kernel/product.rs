@@ -3,8 +3,8 @@
 //! A tile of several outputs stays in registers while the sum's index runs; each output's sum has
 //! the one order that is written at its function.
 
-use super::floats;
-use crate::simd::{LANES, Lanes, Vector};
+use crate::simd::math::scatter_rows;
+use crate::simd::{LANES, Lanes, Vector, eights_mut, floats};
 
 /// Outputs of a tile: four of two registers each leave AVX2 enough for the input, the weights and
 /// products under way, and hide the latency of a sum.
@@ -62,33 +62,23 @@ impl<'a> Walk<'a> {
 }
 
 /// y_o = start_o + Σ w_ok·x_k, k from first to last; `start` is 0 where there is none.
-///
-/// # Safety
-/// The processor has the lanes' instruction set.
 #[inline(always)]
-pub(super) unsafe fn product<L: Lanes>(w: &[f32], start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
+pub(super) fn product<L: Lanes>(l: L, w: &[f32], start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
     let walk = Walk::by_rows(w, x.len());
-    // SAFETY: as promised by the caller.
-    unsafe { tiles::<L>(walk, start, None, x, y) }
+    tiles(l, walk, start, None, x, y)
 }
 
 /// y_o = (Σ w_ok·x_k)·factor_o, k from first to last.
-///
-/// # Safety
-/// As [`product`].
 #[inline(always)]
-pub(super) unsafe fn product_scaled<L: Lanes>(w: &[f32], factors: &[Vector], x: &[Vector], y: &mut [Vector]) {
+pub(super) fn product_scaled<L: Lanes>(l: L, w: &[f32], factors: &[Vector], x: &[Vector], y: &mut [Vector]) {
     let walk = Walk::by_rows(w, x.len());
-    // SAFETY: as promised by the caller.
-    unsafe { tiles::<L>(walk, None, Some(factors), x, y) }
+    tiles(l, walk, None, Some(factors), x, y)
 }
 
 /// y_k = start_k + Σ w_ok·x_o, o from first to last.
-///
-/// # Safety
-/// As [`product`].
 #[inline(always)]
-pub(super) unsafe fn product_transposed<L: Lanes>(
+pub(super) fn product_transposed<L: Lanes>(
+    l: L,
     w: &[f32],
     start: Option<&[f32]>,
     x: &[Vector],
@@ -99,17 +89,13 @@ pub(super) unsafe fn product_transposed<L: Lanes>(
         outputs: 1,
         inputs: y.len(),
     };
-    // SAFETY: as promised by the caller.
-    unsafe { tiles::<L>(walk, start, None, x, y) }
+    tiles(l, walk, start, None, x, y)
 }
 
 /// [`product_transposed`] of all outputs k from `first` on, `y` of them; `w` has as many columns as
 /// outputs in all.
-///
-/// # Safety
-/// As [`product`].
 #[inline(always)]
-pub(super) unsafe fn product_of_columns<L: Lanes>(w: &[f32], first: usize, x: &[Vector], y: &mut [Vector]) {
+pub(super) fn product_of_columns<L: Lanes>(l: L, w: &[f32], first: usize, x: &[Vector], y: &mut [Vector]) {
     let columns = first + y.len();
     assert_eq!(w.len(), x.len() * columns, "a weight for each pair");
     let walk = Walk {
@@ -117,24 +103,18 @@ pub(super) unsafe fn product_of_columns<L: Lanes>(w: &[f32], first: usize, x: &[
         outputs: 1,
         inputs: columns,
     };
-    // SAFETY: the last output's last weight is `first` behind the last but `first` of `w`, which are
-    // those cut off; the rest as promised by the caller.
-    unsafe {
-        in_tiles!(
-            y.len(),
-            tile_first,
-            N,
-            tile::<L, N>(walk, tile_first, None, None, x, y)
-        );
-    }
+    in_tiles!(
+        y.len(),
+        tile_first,
+        N,
+        tile::<L, N>(l, walk, tile_first, None, None, x, y)
+    );
 }
 
 /// All outputs of a product.
-///
-/// # Safety
-/// As [`product`].
 #[inline(always)]
-unsafe fn tiles<L: Lanes>(
+fn tiles<L: Lanes>(
+    l: L,
     walk: Walk,
     start: Option<&[f32]>,
     factors: Option<&[Vector]>,
@@ -150,19 +130,19 @@ unsafe fn tiles<L: Lanes>(
         factors.is_none_or(|factors| factors.len() == y.len()),
         "a factor for each output"
     );
-    // SAFETY: the lengths were just checked; the rest as promised by the caller.
-    unsafe {
-        in_tiles!(y.len(), first, N, tile::<L, N>(walk, first, start, factors, x, y));
-    }
+    in_tiles!(
+        y.len(),
+        first,
+        N,
+        tile::<L, N>(l, walk, first, start, factors, x, y)
+    );
 }
 
 /// `N` outputs of a product, from `first` on.
-///
-/// # Safety
-/// As [`product`]; there are as many outputs, a start and a factor for each, if any, and a weight for each pair
-/// of input and output.
 #[inline(always)]
-unsafe fn tile<L: Lanes, const N: usize>(
+#[allow(unsafe_code, reason = "bounds checked once for all weights")]
+fn tile<L: Lanes, const N: usize>(
+    l: L,
     walk: Walk,
     first: usize,
     start: Option<&[f32]>,
@@ -170,127 +150,113 @@ unsafe fn tile<L: Lanes, const N: usize>(
     x: &[Vector],
     y: &mut [Vector],
 ) {
-    // SAFETY: every index is below what the caller promised: (N − 1 + first)·outputs and
-    // (x.len() − 1)·inputs add up to the place of the last weight of these outputs.
-    unsafe {
-        let mut sums = [L::splat(0.0); N];
-        if let Some(start) = start {
-            for (n, sum) in sums.iter_mut().enumerate() {
-                *sum = L::splat(*start.get_unchecked(first + n));
-            }
+    let last = (first + N - 1) * walk.outputs + x.len().saturating_sub(1) * walk.inputs;
+    assert!(last < walk.w.len(), "a weight for each pair");
+    let mut sums = [l.splat(0.0); N];
+    if let Some(start) = start {
+        for (sum, &start) in sums.iter_mut().zip(&start[first..first + N]) {
+            *sum = l.splat(start);
         }
+    }
+    // SAFETY: the place of the last input's weight of the last output was just checked; all others are before it.
+    unsafe {
         let mut weights = walk.w.as_ptr().add(first * walk.outputs);
         let (unrolled, rest) = x.as_chunks::<UNROLLED>();
         for x in unrolled {
             for (i, x) in x.iter().enumerate() {
-                add_products::<L, N>(&mut sums, weights.add(i * walk.inputs), walk.outputs, x);
+                add_products::<L, N>(l, &mut sums, weights.add(i * walk.inputs), walk.outputs, x);
             }
             weights = weights.wrapping_add(UNROLLED * walk.inputs);
         }
         for x in rest {
-            add_products::<L, N>(&mut sums, weights, walk.outputs, x);
+            add_products::<L, N>(l, &mut sums, weights, walk.outputs, x);
             weights = weights.wrapping_add(walk.inputs);
         }
-        for (n, sum) in sums.into_iter().enumerate() {
-            let sum = match factors {
-                Some(factors) => L::mul(sum, L::load(factors.get_unchecked(first + n))),
-                None => sum,
-            };
-            L::store(y.get_unchecked_mut(first + n), sum);
-        }
+    }
+    for (n, (y, sum)) in y[first..first + N].iter_mut().zip(sums).enumerate() {
+        let sum = match factors {
+            Some(factors) => l.mul(sum, l.load(&factors[first + n])),
+            None => sum,
+        };
+        l.store(y, sum);
     }
 }
 
 /// An input's products, `stride` from an output's weight to the next one's.
 ///
 /// # Safety
-/// As [`product`]; the weights are readable.
+/// The `N` weights are readable.
 #[inline(always)]
+#[allow(unsafe_code, reason = "bounds checked by the caller")]
 unsafe fn add_products<L: Lanes, const N: usize>(
+    l: L,
     sums: &mut [L::F; N],
     weights: *const f32,
     stride: usize,
     x: &Vector,
 ) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        let x = L::load(x);
-        for (n, sum) in sums.iter_mut().enumerate() {
-            *sum = L::add(*sum, L::mul(L::splat(*weights.add(n * stride)), x));
-        }
+    let x = l.load(x);
+    for (n, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: as promised by the caller.
+        let weight = unsafe { *weights.add(n * stride) };
+        *sum = l.add(*sum, l.mul(l.splat(weight), x));
     }
 }
 
 /// gradient_oc += Σ dy_o·x_c over the sixteen lines, from first to last. `x` has each line's row of
 /// features behind the other (see [`by_line`]).
-///
-/// # Safety
-/// As [`product`].
 #[inline(always)]
-pub(super) unsafe fn outer<L: Lanes>(dy: &[Vector], x: &[Vector], gradient: &mut [Vector]) {
+pub(super) fn outer<L: Lanes>(l: L, dy: &[Vector], x: &[Vector], gradient: &mut [Vector]) {
     let columns = x.len() / LANES;
     assert_eq!(x.len(), LANES * columns, "sixteen whole rows");
     assert_eq!(gradient.len(), dy.len() * columns, "an entry for each pair");
-    // SAFETY: the lengths were just checked; the rest as promised by the caller.
-    unsafe {
-        in_tiles!(dy.len(), first, N, {
-            let dy = floats(&dy[first..first + N]);
-            let rows = &mut gradient[first * columns..][..N * columns];
-            for column in 0..columns {
-                outer_tile::<L, N>(column, columns, dy, x, rows);
-            }
-        });
-    }
+    in_tiles!(dy.len(), first, N, {
+        let dy = floats(&dy[first..first + N]);
+        let rows = &mut gradient[first * columns..][..N * columns];
+        for column in 0..columns {
+            outer_tile::<L, N>(l, column, columns, dy, x, rows);
+        }
+    });
 }
 
-/// A register of columns of `N` rows of a gradient.
-///
-/// # Safety
-/// As [`product`]; `dy` has `N` vectors, `x` sixteen rows of `columns` vectors, `rows` N of them,
-/// and `column` is one of them.
+/// A register of columns of `N` rows of a gradient: `dy` has `N` vectors, `x` sixteen rows of `columns` vectors,
+/// `rows` `N` of them.
 #[inline(always)]
-unsafe fn outer_tile<L: Lanes, const N: usize>(
+#[allow(unsafe_code, reason = "bounds checked once")]
+fn outer_tile<L: Lanes, const N: usize>(
+    l: L,
     column: usize,
     columns: usize,
     dy: &[f32],
     x: &[Vector],
     rows: &mut [Vector],
 ) {
-    // SAFETY: every index is below what the caller promised.
+    assert!(
+        column < columns && dy.len() == N * LANES && x.len() == LANES * columns && rows.len() == N * columns
+    );
+    let mut sums = [l.splat(0.0); N];
+    // SAFETY: column < columns, n < N and line < sixteen, so every index is below the lengths just checked.
     unsafe {
-        let mut sums = [L::splat(0.0); N];
         for (n, sum) in sums.iter_mut().enumerate() {
-            *sum = L::load(rows.get_unchecked(n * columns + column));
+            *sum = l.load(rows.get_unchecked(n * columns + column));
         }
         for line in 0..LANES {
-            let x = L::load(x.get_unchecked(line * columns + column));
+            let x = l.load(x.get_unchecked(line * columns + column));
             for (n, sum) in sums.iter_mut().enumerate() {
-                let dy = L::splat(*dy.get_unchecked(n * LANES + line));
-                *sum = L::add(*sum, L::mul(dy, x));
+                let dy = l.splat(*dy.get_unchecked(n * LANES + line));
+                *sum = l.add(*sum, l.mul(dy, x));
             }
         }
         for (n, sum) in sums.into_iter().enumerate() {
-            L::store(rows.get_unchecked_mut(n * columns + column), sum);
+            l.store(rows.get_unchecked_mut(n * columns + column), sum);
         }
     }
 }
 
 /// Features of sixteen lines, one behind the other, as sixteen rows of features.
-///
-/// # Safety
-/// As [`product`].
 #[inline(always)]
-pub(super) unsafe fn by_line<L: Lanes>(features: &[Vector], rows: &mut [Vector]) {
-    let columns = features.len() / 8;
+pub(super) fn by_line<L: Lanes>(l: L, features: &[Vector], rows: &mut [Vector]) {
     assert!(features.len().is_multiple_of(8), "rows of whole eights");
     assert_eq!(rows.len(), features.len(), "sixteen whole rows");
-    let rows = rows.as_mut_ptr().cast::<[u32; 8]>();
-    // SAFETY: there are sixteen rows of `columns` eights, of which no two are the same; the rest as promised
-    // by the caller.
-    unsafe {
-        for (column, part) in features.as_chunks::<8>().0.iter().enumerate() {
-            let lines = std::array::from_fn(|line| &mut *rows.add(line * columns + column));
-            L::scatter(L::load_eight(part), lines);
-        }
-    }
+    scatter_rows(l, features, eights_mut(rows));
 }

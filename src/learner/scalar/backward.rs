@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::{Kept, Line, Lines, Norm, add, affine, dots, mix, product, product_transposed, sum};
-use crate::learner::kernel::{Targets, floats_mut};
+use crate::learner::kernel::Targets;
 use crate::learner::shape::{LayerPlaces, NormPlaces, Places, Shape};
-use crate::simd::{LANES, Vector};
+use crate::simd::math::tree_sum;
+use crate::simd::{LANES, Vector, floats_mut};
 use crate::text::Token;
 
 /// Where gradients go: of matrices at once, of vectors for each line by itself.
@@ -113,11 +114,7 @@ impl Lines {
             add(&mut g.all[places.positions.clone()][position * c..][..c], d);
         }
         for i in 0..places.len - places.vectors {
-            let mut parts: Vec<f32> = g.vectors.iter().map(|line| line[i]).collect();
-            for half in [8, 4, 2, 1] {
-                (0..half).for_each(|i| parts[i] += parts[i + half]);
-            }
-            g.all[places.vectors + i] = parts[0];
+            g.all[places.vectors + i] = tree_sum(std::array::from_fn(|line| g.vectors[line][i]));
         }
     }
 }

@@ -9,7 +9,7 @@ mod backward;
 use std::ops::Range;
 
 use super::math::{EPSILON, LOG2_E, NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, exp2, gelu, max};
-use super::rounding::{Row, attention_rows};
+use super::rounding::{Rounding, Row, attention_rows};
 use super::shape::{LayerPlaces, NormPlaces, Places, Shape};
 use crate::network::PRECISION;
 use crate::simd::{LANES, Vector};
@@ -223,9 +223,8 @@ impl Line {
         let place = &parameters[places.positions.clone()][position * c..][..c];
         let mut stream: Vec<f32> = embedding.iter().zip(place).map(|(t, p)| t + p).collect();
         for (i, (places, seen)) in places.layers.iter().zip(&mut self.layers).enumerate() {
-            // What the first layer attends to is a table in the exact network.
-            let rounded = [rounded && i > 0, rounded];
-            layer(shape, places, rounded, parameters, seen, &mut stream);
+            let rounding = Rounding::of_layer(rounded, i);
+            layer(shape, places, rounding, parameters, seen, &mut stream);
         }
         let norm = normalise(&stream);
         let normed = affine(parameters, &places.norm, &norm);
@@ -255,23 +254,23 @@ impl Line {
     }
 }
 
-/// A layer: whether its first norm is rounded, and all else.
+/// A layer.
 fn layer(
     shape: &Shape,
     places: &LayerPlaces,
-    [norm_rounded, rounded]: [bool; 2],
+    rounding: Rounding,
     parameters: &[f32],
     seen: &mut Vec<Kept>,
     stream: &mut [f32],
 ) {
     let of = |place: &Range<usize>| &parameters[place.clone()];
     let mut norm1 = normalise(stream);
-    if norm_rounded {
+    if rounding.first_norm {
         Row::Input.round(&mut norm1.normal);
     }
     let normed = affine(parameters, &places.norm1, &norm1);
     let mut qkv = product(of(&places.qkv), of(&places.qkv_bias), &normed);
-    if rounded {
+    if rounding.rest {
         for (row, at) in attention_rows(shape.width, shape.head_dim()) {
             row.round(&mut qkv[at..][..shape.head_dim()]);
         }
@@ -284,7 +283,7 @@ fn layer(
         mixed.extend(mix(&of_head, &rows, shape.features(2, head)));
         weights.push(of_head);
     }
-    if rounded {
+    if rounding.rest {
         Row::Input.round(&mut mixed);
     }
     add(
@@ -292,13 +291,13 @@ fn layer(
         &product(of(&places.projection), of(&places.projection_bias), &mixed),
     );
     let mut norm2 = normalise(stream);
-    if rounded {
+    if rounding.rest {
         Row::Input.round(&mut norm2.normal);
     }
     let normed = affine(parameters, &places.norm2, &norm2);
     let hidden = product(of(&places.expand), of(&places.expand_bias), &normed);
     let (mut active, slopes): (Vec<f32>, Vec<f32>) = hidden.iter().map(|&h| gelu(h)).unzip();
-    if rounded {
+    if rounding.rest {
         Row::Hidden.round(&mut active);
     }
     let update = product_transposed(of(&places.contract), of(&places.contract_bias), &active);

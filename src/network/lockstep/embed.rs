@@ -8,11 +8,9 @@ use crate::text::Token;
 
 /// The start of a position: the residual stream, and queries, keys and values of the first layer,
 /// from the records of the tokens.
-///
-/// # Safety
-/// The processor has the instruction set `L`.
 #[inline(always)]
-pub(super) unsafe fn embed<L: Lanes>(
+pub(super) fn embed<L: Lanes>(
+    l: L,
     model: &Packed,
     tokens: &[Token],
     position: usize,
@@ -22,31 +20,25 @@ pub(super) unsafe fn embed<L: Lanes>(
 ) {
     let Packed { shape, layout, .. } = model;
     let records: [&[[u32; 8]]; LANES] = std::array::from_fn(|lane| model.record(position, tokens[lane]));
-    // SAFETY: as promised by the caller, for all calls.
-    unsafe {
-        let eight = |index: usize| L::gather(std::array::from_fn(|lane| &records[lane][index]));
-        for (index, vectors) in stream.chunks_mut(8).enumerate() {
-            store_all::<L>(vectors, eight(index));
-        }
-        for (index, vectors) in scratch.queries.chunks_mut(8).enumerate() {
-            store_all::<L>(vectors, eight(layout.queries + index));
-        }
-        for (index, vectors) in scratch.record.chunks_exact_mut(8).enumerate() {
-            store_all::<L>(vectors, eight(layout.keys + index));
-        }
-        let scales = &scratch.record[8 * (layout.scales - layout.keys)..];
-        scratch.query_scale.copy_from_slice(&scales[..shape.heads]);
-        see::<L>(model, position, &scratch.record, seen);
+    let eight = |index: usize| l.gather(std::array::from_fn(|lane| &records[lane][index]));
+    for (index, vectors) in stream.chunks_mut(8).enumerate() {
+        store_all(l, vectors, eight(index));
     }
+    for (index, vectors) in scratch.queries.chunks_mut(8).enumerate() {
+        store_all(l, vectors, eight(layout.queries + index));
+    }
+    for (index, vectors) in scratch.record.chunks_exact_mut(8).enumerate() {
+        store_all(l, vectors, eight(layout.keys + index));
+    }
+    let scales = &scratch.record[8 * (layout.scales - layout.keys)..];
+    scratch.query_scale.copy_from_slice(&scales[..shape.heads]);
+    see(l, model, position, &scratch.record, seen);
 }
 
 /// Puts a position's keys, values and their scales, from the records' part behind the queries, beside
 /// those of the positions before it.
-///
-/// # Safety
-/// The processor has the instruction set `L`.
 #[inline(always)]
-pub(super) unsafe fn see<L: Lanes>(model: &Packed, position: usize, record: &[Vector], seen: &mut Seen) {
+pub(super) fn see<L: Lanes>(l: L, model: &Packed, position: usize, record: &[Vector], seen: &mut Seen) {
     let Packed { shape, layout, .. } = model;
     let quads = shape.head_quads();
     let values = &record[8 * (layout.values - layout.keys)..];
@@ -60,21 +52,16 @@ pub(super) unsafe fn see<L: Lanes>(model: &Packed, position: usize, record: &[Ve
         let to = seen.values_of(shape, head, position).chunks_mut(4);
         for (to, bytes) in to.zip(&values[of_head]) {
             for (byte, to) in to.iter_mut().enumerate() {
-                // SAFETY: as promised by the caller.
-                unsafe { add_value::<L>(to, position, L::load_i(bytes), byte) };
+                add_value(l, to, position, l.load_i(bytes), byte);
             }
         }
     }
 }
 
 /// Stores as many of eight vectors as there is room for.
-///
-/// # Safety
-/// The processor has the instruction set `L`.
 #[inline(always)]
-pub(super) unsafe fn store_all<L: Lanes>(to: &mut [Vector], words: [L::I; 8]) {
+pub(super) fn store_all<L: Lanes>(l: L, to: &mut [Vector], words: [L::I; 8]) {
     for (to, words) in to.iter_mut().zip(words) {
-        // SAFETY: as promised by the caller.
-        unsafe { L::store_i(to, words) };
+        l.store_i(to, words);
     }
 }

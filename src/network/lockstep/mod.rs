@@ -17,14 +17,11 @@ mod state;
 
 use super::packed::Packed;
 use super::parameters::Shape;
-use crate::simd::portable::Portable;
-use crate::simd::{Isa, LANES, Lanes};
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{avx2::Avx2, avx512::Avx512};
+use crate::simd::{Isa, LANES, Lanes, compiled};
 use crate::text::Token;
 use attention::{attend, attention};
 use embed::embed;
-use head::{cumulative, logits};
+use head::probabilities;
 use mlp::hidden;
 pub(crate) use prefixes::Prefixes;
 use prefixes::{append_record, recall, record_len};
@@ -69,127 +66,65 @@ impl Lockstep {
     pub fn position(&self) -> usize {
         self.position
     }
+}
 
-    /// Takes the next token of each line, whole tiles of them, and writes a row of cumulative
-    /// probabilities for each: the left ends of the symbols' slots, then 2^20 up to the stride.
-    ///
-    /// # Safety
-    /// The processor has the instruction set `L`.
-    #[inline(always)]
-    unsafe fn step<L: Lanes>(
-        &mut self,
+/// Takes the next token of each line, whole tiles of them, and writes a row of cumulative
+/// probabilities for each: the left ends of the symbols' slots, then 2^20 up to the stride.
+#[inline(always)]
+fn step_in<L: Lanes>(
+    l: L,
+    state: &mut Lockstep,
+    model: &Packed,
+    prefixes: &Prefixes,
+    tokens: &[Token],
+    rows: &mut [[u32; 8]],
+) {
+    let (position, scratch) = (state.position, &mut state.scratch);
+    state.position += 1;
+    let tokens_of_tiles = tokens.chunks_exact(LANES);
+    let rows = rows.chunks_exact_mut(LANES * model.shape.cdf_stride() / 8);
+    let tiles = &mut state.tiles[..tokens_of_tiles.len()];
+    if position == 0 {
+        state.known = prefixes.cover(tokens);
+    }
+    if state.known && position < prefixes.len() {
+        for ((tile, tokens), rows) in tiles.iter_mut().zip(tokens_of_tiles).zip(rows) {
+            let records = prefixes.records(&model.shape, position, tokens, &mut tile.prefix);
+            recall(l, model, records, position, &mut tile.seen, scratch, rows);
+        }
+        return;
+    }
+    let width = model.shape.width;
+    for (index, layer) in model.layers.iter().enumerate() {
+        for (tile, tokens) in tiles.iter_mut().zip(tokens_of_tiles.clone()) {
+            let Tile { stream, seen, .. } = tile;
+            let seen = &mut seen[index];
+            match &layer.qkv {
+                None => embed(l, model, tokens, position, &mut stream[..width], seen, scratch),
+                Some(qkv) => attend(l, qkv, &model.shape, position, &stream[..width], seen, scratch),
+            }
+            attention(l, &model.shape, position, seen, scratch);
+            let row = symmetric(l, &scratch.features[..width], &mut scratch.inputs);
+            row.update(l, &layer.projection, &scratch.inputs, stream);
+            let row = hidden(l, layer, &stream[..width], scratch);
+            row.update(l, &layer.contract, &scratch.inputs, stream);
+        }
+    }
+    for (tile, rows) in tiles.iter().zip(rows) {
+        probabilities(l, &model.head, &tile.stream[..width], scratch, rows);
+    }
+}
+
+compiled!(
+    /// [`step_in`].
+    pub(crate) fn step(
+        state: &mut Lockstep,
         model: &Packed,
         prefixes: &Prefixes,
         tokens: &[Token],
         rows: &mut [[u32; 8]],
-    ) {
-        let (position, scratch) = (self.position, &mut self.scratch);
-        self.position += 1;
-        let tokens_of_tiles = tokens.chunks_exact(LANES);
-        let rows = rows.chunks_exact_mut(LANES * model.shape.cdf_stride() / 8);
-        let tiles = &mut self.tiles[..tokens_of_tiles.len()];
-        if position == 0 {
-            self.known = prefixes.cover(tokens);
-        }
-        if self.known && position < prefixes.len() {
-            for ((tile, tokens), rows) in tiles.iter_mut().zip(tokens_of_tiles).zip(rows) {
-                // SAFETY: the processor has the instruction set, as promised by the caller.
-                unsafe { recall::<L>(model, prefixes, tokens, position, tile, scratch, rows) };
-            }
-            return;
-        }
-        for (index, layer) in model.layers.iter().enumerate() {
-            for (tile, tokens) in tiles.iter_mut().zip(tokens_of_tiles.clone()) {
-                let Tile { stream, seen, .. } = tile;
-                let seen = &mut seen[index];
-                let width = model.shape.width;
-                // SAFETY: the processor has the instruction set, as promised by the caller.
-                unsafe {
-                    match &layer.qkv {
-                        None => embed::<L>(model, tokens, position, &mut stream[..width], seen, scratch),
-                        Some(qkv) => {
-                            attend::<L>(qkv, &model.shape, position, &stream[..width], seen, scratch)
-                        }
-                    }
-                    attention::<L>(&model.shape, position, seen, scratch);
-                    symmetric::<L>(&scratch.features[..width], &mut scratch.inputs).update(
-                        &layer.projection,
-                        &scratch.inputs,
-                        stream,
-                    );
-                    hidden::<L>(layer, &stream[..width], scratch).update(
-                        &layer.contract,
-                        &scratch.inputs,
-                        stream,
-                    );
-                }
-            }
-        }
-        for (tile, rows) in tiles.iter().zip(rows) {
-            // SAFETY: as above.
-            unsafe {
-                logits::<L>(&model.head, &tile.stream[..model.shape.width], scratch);
-                cumulative::<L>(model.shape.vocab, &mut scratch.logits, rows);
-            }
-        }
-    }
-}
-
-/// A step of the kernel, compiled for the instruction set. `Scalar` is not the kernel's.
-pub(crate) fn step(
-    isa: Isa,
-    state: &mut Lockstep,
-    model: &Packed,
-    prefixes: &Prefixes,
-    tokens: &[Token],
-    rows: &mut [[u32; 8]],
-) {
-    match isa {
-        Isa::Scalar => unreachable!("the scalar definition has no lockstep"),
-        // SAFETY: the portable lanes ask nothing of the processor.
-        Isa::Portable => unsafe { state.step::<Portable>(model, prefixes, tokens, rows) },
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => {
-            assert!(Avx2::is_available());
-            // SAFETY: just checked.
-            unsafe { step_avx2(state, model, prefixes, tokens, rows) }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => {
-            assert!(Avx512::is_available());
-            // SAFETY: just checked.
-            unsafe { step_avx512(state, model, prefixes, tokens, rows) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 => unreachable!("not available on this architecture"),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn step_avx2(
-    state: &mut Lockstep,
-    model: &Packed,
-    prefixes: &Prefixes,
-    tokens: &[Token],
-    rows: &mut [[u32; 8]],
-) {
-    // SAFETY: this function is compiled for, and only called with, AVX2.
-    unsafe { state.step::<Avx2>(model, prefixes, tokens, rows) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn step_avx512(
-    state: &mut Lockstep,
-    model: &Packed,
-    prefixes: &Prefixes,
-    tokens: &[Token],
-    rows: &mut [[u32; 8]],
-) {
-    // SAFETY: this function is compiled for, and only called with, these instruction sets.
-    unsafe { state.step::<Avx512>(model, prefixes, tokens, rows) }
-}
+    ) = step_in
+);
 
 /// The table of prefixes of a model: filled position by position, each by the kernel with what is there already.
 pub(crate) fn fill_prefixes(isa: Isa, model: &Packed, start: Token) -> Prefixes {

@@ -6,7 +6,7 @@
 //! of cumulative probabilities.
 
 use super::embed::{see, store_all};
-use super::state::{Scratch, Tile};
+use super::state::{Scratch, Seen, Tile};
 use crate::network::packed::{Packed, RecordLayout, append};
 use crate::network::parameters::Shape;
 use crate::simd::{LANES, Lanes};
@@ -48,9 +48,24 @@ impl Prefixes {
         self.positions.len()
     }
 
-    fn record(&self, shape: &Shape, position: usize, prefix: usize) -> &[[u32; 8]] {
+    /// The records of a tile's lines after these tokens.
+    #[inline(always)]
+    pub fn records(
+        &self,
+        shape: &Shape,
+        position: usize,
+        tokens: &[Token],
+        prefix: &mut [usize; LANES],
+    ) -> [&[[u32; 8]]; LANES] {
+        for (prefix, &token) in prefix.iter_mut().zip(tokens) {
+            *prefix = if position == 0 {
+                0
+            } else {
+                *prefix * shape.vocab + usize::from(token)
+            };
+        }
         let len = record_len(shape);
-        &self.positions[position][prefix * len..][..len]
+        std::array::from_fn(|lane| &self.positions[position][prefix[lane] * len..][..len])
     }
 }
 
@@ -95,42 +110,27 @@ pub(super) fn append_record(
     }
 }
 
-/// A step of a tile by the table.
-///
-/// # Safety
-/// The processor has the instruction set `L`.
+/// A step of a tile by the records of its lines' prefixes.
 #[inline(always)]
-pub(super) unsafe fn recall<L: Lanes>(
+pub(super) fn recall<L: Lanes>(
+    l: L,
     model: &Packed,
-    prefixes: &Prefixes,
-    tokens: &[Token],
+    records: [&[[u32; 8]]; LANES],
     position: usize,
-    tile: &mut Tile,
+    seen: &mut [Seen],
     scratch: &mut Scratch,
     rows: &mut [[u32; 8]],
 ) {
-    let shape = &model.shape;
-    for (prefix, &token) in tile.prefix.iter_mut().zip(tokens) {
-        *prefix = if position == 0 {
-            0
-        } else {
-            *prefix * shape.vocab + usize::from(token)
-        };
-    }
-    let records: [&[[u32; 8]]; LANES] =
-        std::array::from_fn(|lane| prefixes.record(shape, position, tile.prefix[lane]));
     let mut at = 0;
-    for seen in &mut tile.seen {
-        // SAFETY: as promised by the caller.
-        unsafe {
-            for vectors in scratch.record.chunks_exact_mut(8) {
-                store_all::<L>(vectors, L::gather(std::array::from_fn(|lane| &records[lane][at])));
-                at += 1;
-            }
-            see::<L>(model, position, &scratch.record, seen);
+    for seen in seen {
+        for vectors in scratch.record.chunks_exact_mut(8) {
+            let words = l.gather(std::array::from_fn(|lane| &records[lane][at]));
+            store_all(l, vectors, words);
+            at += 1;
         }
+        see(l, model, position, &scratch.record, seen);
     }
-    for (row, record) in rows.chunks_exact_mut(shape.cdf_stride() / 8).zip(records) {
+    for (row, record) in rows.chunks_exact_mut(model.shape.cdf_stride() / 8).zip(records) {
         row.copy_from_slice(&record[at..]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::packed::RecordLayout;
 use super::super::parameters::{Shape, TILE};
-use crate::simd::{LANES, PairVector, Vector};
+use crate::simd::{LANES, Vector};
 
 fn zeros(n: usize) -> Vec<Vector> {
     vec![Vector::ZERO; n]
@@ -47,9 +47,11 @@ pub(super) struct Scratch {
     /// Rounded weights, (positions / 4).
     pub rounded: Vec<Vector>,
     /// The hidden layer, two features each.
-    pub hidden: Vec<PairVector>,
-    /// Logits, then cumulative probabilities, (symbols, rounded up to eights).
+    pub hidden: Vec<Vector>,
+    /// Logits in bits, then 2^(logit − greatest), (symbols).
     pub logits: Vec<Vector>,
+    /// The left ends of the symbols' slots, (symbols, rounded up to eights).
+    pub lefts: Vec<Vector>,
 }
 
 impl Tile {
@@ -85,8 +87,9 @@ impl Scratch {
             query_scale: zeros(shape.heads),
             weights: zeros(4 * quads_of_positions),
             rounded: zeros(quads_of_positions),
-            hidden: vec![PairVector::ZERO; 2 * shape.width],
-            logits: zeros(shape.cdf_stride()),
+            hidden: zeros(2 * shape.width),
+            logits: zeros(shape.vocab),
+            lefts: zeros(shape.cdf_stride()),
         }
     }
 }
