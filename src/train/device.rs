@@ -15,8 +15,7 @@ pub(super) fn open(choice: DeviceChoice) -> Result<Device> {
         Device::new_cuda(ordinal).map_err(|e| Error::Training(format!("the CUDA device {ordinal}: {e}")))
     };
     match (choice, cuda_is_available()) {
-        (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, false) => Ok(Device::Cpu),
-        (DeviceChoice::Auto, true) => cuda(0),
+        (DeviceChoice::Cpu | DeviceChoice::Auto, _) => Ok(Device::Cpu),
         (DeviceChoice::Cuda(ordinal), true) => cuda(ordinal),
         (DeviceChoice::Cuda(_), false) => Err(Error::Training(
             "this build of the program has no CUDA: train on the CPU, or build it with --features cuda (docs/gpu.md)"

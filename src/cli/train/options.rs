@@ -100,7 +100,7 @@ pub struct RunOptions {
     /// lines, or the last tenth of a text file [default: 4096]
     #[arg(long, value_name = "N")]
     validation_lines: Option<usize>,
-    /// Where to compute: auto, cpu, cuda or cuda:N [default: auto]
+    /// Where to compute: auto (today the CPU), cpu, cuda or cuda:N [default: auto]
     #[arg(long)]
     device: Option<DeviceChoice>,
 }
