@@ -4,6 +4,17 @@ use std::fmt::Write;
 
 use super::numbers::grouped;
 
+/// A picture without a script: hand-built SVG.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// What is to be seen in it, in words, for those who do not see it.
+    pub description: String,
+    /// Its size in pixels, where nothing scales it.
+    pub size: (f64, f64),
+    /// What is in the `svg` element.
+    pub body: String,
+}
+
 /// Text as it may stand in XML.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -52,15 +63,15 @@ impl Canvas {
     }
 
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
-        self.path(class, &[from, to]);
+        self.path(class, [from, to]);
     }
 
     /// A line through points.
-    pub fn path(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub fn path(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
         let mut d = String::new();
-        for (i, (x, y)) in points.iter().enumerate() {
+        for (i, (x, y)) in points.into_iter().enumerate() {
             let command = if i == 0 { 'M' } else { 'L' };
-            write!(d, "{command}{} {}", px(*x), px(*y)).expect("memory");
+            write!(d, "{command}{} {}", px(x), px(y)).expect("memory");
         }
         self.put(&format!("<path class=\"{class}\" d=\"{d}\"/>"));
     }
@@ -112,8 +123,13 @@ impl Canvas {
         self.text("muted", (left - 50.0, top - 12.0), what);
     }
 
-    pub fn finish(self) -> String {
-        self.0
+    /// A figure of what was drawn.
+    pub fn figure(self, size: (f64, f64), description: String) -> Figure {
+        Figure {
+            description,
+            size,
+            body: self.0,
+        }
     }
 }
 
@@ -272,7 +288,7 @@ mod tests {
         let mut canvas = Canvas::new();
         canvas.text("", (1.0, 2.25), "a<b & \"c\"\u{1}");
         assert_eq!(
-            canvas.finish(),
+            canvas.0,
             "<text x=\"1\" y=\"2.2\">a&lt;b &amp; &quot;c&quot;\u{fffd}</text>"
         );
     }

@@ -61,7 +61,7 @@ impl From<&ArchiveStats> for ArchiveFacts {
 }
 
 /// The entropy of the lines.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Floor {
     /// What they look drawn from; none if that is not known.
     pub distribution: Option<Distribution>,
@@ -96,11 +96,8 @@ impl Floor {
             Ok(found) => found,
             Err(reason) => {
                 return Self {
-                    distribution: None,
-                    bits_per_line: None,
-                    bits_by_position: None,
-                    resolution_bits_per_line: None,
                     reason,
+                    ..Self::default()
                 };
             }
         };

@@ -32,6 +32,7 @@ mod two_part;
 mod windows;
 
 pub use account::{Account, Coding, Learners, to_json};
+pub use canvas::Figure;
 pub use chain::{Claim, Link};
 pub use code_length::CodeLength;
 pub use explain::{END, LineAccount, TokenAccount, explain, glyph};
@@ -42,7 +43,7 @@ pub use modelled::{Coded, ModelFacts, ModelRun, Position, Reporter};
 pub use numbers::{count, decimal, grouped};
 pub use peers::{Peer, PeerResult};
 pub use sample::{Estimate, Sample};
-pub use section::{Brief, Figure, Section, Table};
+pub use section::{Brief, Section, Table};
 pub use sections::{NAMES as FIGURES, sections};
 pub use text::to_text;
 pub use two_part::{TwoPart, XzPoint};

@@ -1,6 +1,6 @@
 //! What other compressors make of the same bytes, measured then and there through their libraries.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -106,15 +106,7 @@ pub(super) fn xz_bytes(data: &[u8]) -> Option<u64> {
 const BUFFER: usize = 1 << 18;
 
 fn pump(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(len) => output.write_all(&buffer[..len])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
-        }
-    }
+    io::copy(&mut BufReader::with_capacity(BUFFER, input), output).map(drop)
 }
 
 /// Counts bytes and keeps none.

@@ -1,6 +1,6 @@
 //! A section of an account: a title, a caption, a table and often a figure. Text and page print them.
 
-use super::canvas::escape;
+use super::canvas::{Figure, escape};
 
 /// A part of an account.
 #[derive(Clone, Debug)]
@@ -43,19 +43,23 @@ pub struct Table {
     pub remarks: Vec<String>,
 }
 
-/// A picture without a script: hand-built SVG.
-#[derive(Clone, Debug)]
-pub struct Figure {
-    /// What is to be seen in it, in words, for those who do not see it.
-    pub description: String,
-    /// Its size in pixels, where nothing scales it.
-    pub size: (f64, f64),
-    /// What is in the `svg` element.
-    pub body: String,
-}
-
 /// The widest cell of a table in text, in characters.
 const WIDEST: usize = 48;
+
+impl Section {
+    /// A section without a figure, whose table the text shows.
+    pub fn new(name: &'static str, title: impl Into<String>, table: Table) -> Self {
+        Self {
+            name,
+            title: title.into(),
+            caption: String::new(),
+            note: String::new(),
+            table,
+            figure: None,
+            brief: Brief::Table,
+        }
+    }
+}
 
 impl Table {
     /// A table of rows under a head.

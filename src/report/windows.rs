@@ -105,8 +105,13 @@ impl LearningWindow {
         (count > 0).then(|| sum / f64::from(count))
     }
 
+    /// Bits a line.
+    pub fn bits_per_line(&self) -> f64 {
+        Self::mean_bits_per_line(std::slice::from_ref(self))
+    }
+
     /// Bits a line of some windows together.
-    pub(super) fn bits_per_line(windows: &[Self]) -> f64 {
+    pub(super) fn mean_bits_per_line(windows: &[Self]) -> f64 {
         let lines: u64 = windows.iter().map(|window| window.window_lines).sum();
         windows.iter().map(|window| window.bits).sum::<f64>() / lines.max(1) as f64
     }
@@ -235,11 +240,7 @@ mod tests {
         let (size, windows) = windows.finish();
         let lines: Vec<_> = windows.iter().map(|w| (w.lines, w.window_lines)).collect();
         assert_eq!((size, &lines[..]), (1024, &[(1032, 1032), (2400, 1368)][..]));
-        assert!(
-            windows
-                .iter()
-                .all(|w| (LearningWindow::bits_per_line(std::slice::from_ref(w)) - 1.0).abs() < 1e-12)
-        );
+        assert!(windows.iter().all(|w| (w.bits_per_line() - 1.0).abs() < 1e-12));
         let (_, short) = {
             let mut windows = Windows::default();
             windows.add(&batch(5, 2.0));

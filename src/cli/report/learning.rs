@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::str::FromStr;
 
 use anyhow::Result;
 use surprisal::model::Preset;
@@ -17,32 +16,12 @@ use crate::cli::learning::LearnerOptions;
 use crate::cli::model::LOOK_AT;
 use crate::cli::progress::Progress;
 
-/// Presets as they are named on the command line, with commas between them.
-#[derive(Clone)]
-pub struct Presets(Vec<Preset>);
-
-impl FromStr for Presets {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut presets = Vec::new();
-        for name in text.split(',') {
-            let preset: Preset = name.trim().parse().map_err(|error| format!("{error}"))?;
-            if presets.contains(&preset) {
-                return Err(format!("{preset} is named twice", preset = preset.name()));
-            }
-            presets.push(preset);
-        }
-        Ok(Self(presets))
-    }
-}
-
 /// Reads the corpus to its end, then codes it with each preset; an archive that was coded while learning
 /// was accounted for by reading it. Gives the survey of the corpus and where it can be read again.
 pub fn learners(
     file: &Path,
     mut corpus: Corpus,
-    presets: Option<&Presets>,
+    presets: Option<&[Preset]>,
     options: &LearnerOptions,
     running: &Running,
 ) -> Result<(Survey, Learners, Rereadable)> {
@@ -66,7 +45,7 @@ pub fn learners(
                 survey: &survey,
                 is_whole,
             };
-            let presets = presets.iter().flat_map(|presets| &presets.0);
+            let presets = presets.into_iter().flatten();
             let runs = presets.map(|&preset| learner.learn(preset, &rereadable));
             runs.collect::<Result<_>>()?
         }

@@ -8,6 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use rayon::prelude::*;
+use surprisal::model::Preset;
 use surprisal::network::Device;
 use surprisal::report::{Account, Peer, PeerResult, Reporter, to_json, to_text};
 
@@ -19,7 +21,6 @@ use super::progress::Progress;
 use super::{Running, model_on_device, usage};
 use files::Files;
 use input::{Corpus, Rereadable};
-use learning::Presets;
 
 /// Account for every bit between a model's loss and the size of an archive.
 ///
@@ -64,8 +65,8 @@ pub struct Args {
     model: ModelOption,
     /// Account for coding while learning, with one preset after the other: pico, tiny, nano, micro,
     /// mini; nano if none is named
-    #[arg(long, value_name = "PRESET[,PRESET…]", num_args = 0..=1, require_equals = true, default_missing_value = "nano", conflicts_with = "model")]
-    learn: Option<Presets>,
+    #[arg(long, value_name = "PRESET[,PRESET…]", num_args = 0..=1, require_equals = true, default_missing_value = "nano", value_delimiter = ',', conflicts_with = "model")]
+    learn: Option<Vec<Preset>>,
     #[command(flatten)]
     learner: LearnerOptions,
     /// Print JSON
@@ -102,6 +103,11 @@ impl Args {
         if self.learn.is_some() && self.device.is_cuda() {
             return Err(usage("--learn runs on the CPU: leave --device out"));
         }
+        let presets = self.learn.as_deref().unwrap_or_default();
+        if let Some(preset) = (1..presets.len()).find_map(|i| presets[..i].iter().find(|&&p| p == presets[i]))
+        {
+            return Err(usage(&format!("--learn: {} is named twice", preset.name())));
+        }
         let account = self.make(&file).with_context(|| name.clone())?;
         files.write(&name, &account)?;
         let text = if self.json {
@@ -130,7 +136,7 @@ impl Args {
             return self.by_model(file, corpus, device);
         }
         let (survey, learners, rereadable) =
-            learning::learners(file, corpus, self.learn.as_ref(), &self.learner, &self.running)?;
+            learning::learners(file, corpus, self.learn.as_deref(), &self.learner, &self.running)?;
         let peers = self.peer_results(&rereadable)?;
         let threads = self.running.threads();
         Ok(Account::of_learners(&survey, learners, peers, threads))
@@ -166,26 +172,14 @@ impl Args {
 fn measure(corpus: &Rereadable, threads: usize, progress_shown: bool) -> Result<Vec<PeerResult>> {
     let bytes = corpus.len * Peer::ALL.len() as u64;
     let progress = Progress::new("other compressors", Some(bytes), progress_shown);
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let work = || -> Result<Vec<PeerResult>> {
-        let mut results = Vec::new();
-        while let Some(peer) = Peer::ALL.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            let mut input = progress.watch(corpus.open()?);
-            let result = peer.measure(&mut input);
-            results.push(result.with_context(|| peer.name().to_owned())?);
-        }
-        Ok(results)
+    let measure = |peer: &Peer| {
+        let mut input = progress.watch(corpus.open()?);
+        let result = peer.measure(&mut input);
+        result.with_context(|| peer.name().to_owned())
     };
-    let mut results = Vec::new();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(Peer::ALL.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
-        for worker in workers {
-            results.extend(worker.join().expect("no panic")?);
-        }
-        anyhow::Ok(())
-    })?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let results: Result<Vec<PeerResult>> = pool.install(|| Peer::ALL.par_iter().map(measure).collect());
+    let mut results = results?;
     results.sort_by_key(|result| result.bytes);
     Ok(results)
 }

@@ -1,10 +1,10 @@
 //! The chain as a waterfall: each link's step from the one before.
 
-use crate::report::canvas::{Canvas, Scale};
+use crate::report::canvas::{Canvas, Figure, Scale};
 use crate::report::chain::Link;
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{DASH, decimal, grouped, signed, signed_percent};
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Section, Table};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 190.0;
@@ -17,15 +17,11 @@ const BAR: f64 = 18.0;
 pub fn section(run: &ModelRun) -> Option<Section> {
     let links = &run.links;
     Some(Section {
-        name: "chain",
-        title: "From the entropy of the lines to the bytes on disk".into(),
         caption: "Each bar is what a link adds to the one before, or saves (green). An arrow leaves the axis. The table says what each \
                   difference is made of."
             .into(),
-        note: String::new(),
-        table: table(links),
         figure: figure(links),
-        brief: Brief::Table,
+        ..Section::new("chain", "From the entropy of the lines to the bytes on disk", table(links))
     })
 }
 
@@ -47,11 +43,7 @@ fn figure(links: &[Link]) -> Option<Figure> {
         draw(&mut canvas, &scale, link, before, TOP + ROW * index as f64);
         before = link.bits_per_line.or(before);
     }
-    Some(Figure {
-        description: describe(links),
-        size: (WIDTH, bottom + 48.0),
-        body: canvas.finish(),
-    })
+    Some(canvas.figure((WIDTH, bottom + 48.0), describe(links)))
 }
 
 /// What the first six links span sets the scale; the archive's framing in a short file, and the
@@ -101,7 +93,7 @@ fn draw(canvas: &mut Canvas, scale: &Scale, link: &Link, before: Option<f64>, to
             (RIGHT + 10.0, middle),
             (RIGHT, middle + BAR / 2.0),
         ];
-        canvas.path("orange", &tip);
+        canvas.path("orange", tip);
     }
     canvas.text("end", (RIGHT + 90.0, middle + 4.0), &format!("{value:.5}"));
     if let (Some(percent), true) = (link.difference_percent, before.is_some()) {
@@ -175,13 +167,9 @@ pub fn sample(run: &ModelRun) -> Option<Section> {
         "difference",
         "standard error",
     ];
-    Some(Section {
-        name: "sample",
-        title: "Links 3 and 4 beside link 5, on a sample of the lines".into(),
-        caption: String::new(),
-        note: String::new(),
-        table: Table::new(head, rows),
-        figure: None,
-        brief: Brief::Table,
-    })
+    Some(Section::new(
+        "sample",
+        "Links 3 and 4 beside link 5, on a sample of the lines",
+        Table::new(head, rows),
+    ))
 }

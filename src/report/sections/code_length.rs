@@ -1,12 +1,12 @@
 //! The code length as the corpus goes on, beside the straight line of its entropy.
 
 use crate::report::account::{Account, Learners};
-use crate::report::canvas::{Canvas, Scale, colour, groups, spread};
+use crate::report::canvas::{Canvas, Figure, Scale, colour, groups, spread};
 use crate::report::code_length::CodeLength;
 use crate::report::learned::LearningRun;
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{DASH, grouped};
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Brief, Section, Table};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 66.0;
@@ -71,13 +71,10 @@ pub fn of_model(account: &Account, run: &ModelRun) -> Option<Section> {
         ),
     };
     Some(Section {
-        name: "code-length",
-        title: title.into(),
         caption: caption.into(),
-        note: String::new(),
-        table: plot.table(),
         figure: Some(plot.of_model(end, account.floor_bytes)),
         brief: Brief::Nothing,
+        ..Section::new("code-length", title, plot.table())
     })
 }
 
@@ -114,13 +111,10 @@ pub fn of_learners(account: &Account, learners: &Learners) -> Option<Section> {
         );
     }
     Some(Section {
-        name: "learning-archive",
-        title: "The archive as it grows".into(),
         caption,
-        note: String::new(),
-        table: plot.table(),
         figure: Some(plot.of_learners(account, learners)),
         brief: Brief::Nothing,
+        ..Section::new("learning-archive", "The archive as it grows", plot.table())
     })
 }
 
@@ -187,10 +181,7 @@ impl Plot<'_> {
         canvas.y_axis(y, (LEFT, self.right), what);
         for curve in &self.curves {
             let point = |p: &CodeLength| (self.x.at(p.lines as f64), y.at(p.bits / 8.0));
-            canvas.path(
-                curve.classes[0],
-                &curve.points.iter().map(point).collect::<Vec<_>>(),
-            );
+            canvas.path(curve.classes[0], curve.points.iter().map(point));
         }
         canvas.line("axis", (LEFT, self.bottom), (self.right, self.bottom));
         if let Some(floor) = floor_bytes {
@@ -209,11 +200,7 @@ impl Plot<'_> {
             None => self.bottom,
         };
         canvas.x_axis(&self.x, (bottom - 1.0, bottom), "lines");
-        Figure {
-            description,
-            size: (WIDTH, bottom + 46.0),
-            body: canvas.finish(),
-        }
+        canvas.figure((WIDTH, bottom + 46.0), description)
     }
 
     /// What is above the floor.
@@ -227,10 +214,7 @@ impl Plot<'_> {
         let mut ends = Vec::new();
         for curve in &self.curves {
             let point = |p: &CodeLength| (self.x.at(p.lines as f64), y.at(p.above(floor)));
-            canvas.path(
-                curve.classes[1],
-                &curve.points.iter().map(point).collect::<Vec<_>>(),
-            );
+            canvas.path(curve.classes[1], curve.points.iter().map(point));
             let end = curve.points.last().map_or(0.0, |point| point.above(floor));
             ends.push((y.at(end), format!("{}{end:+.0} B", curve.prefix)));
         }

@@ -2,10 +2,10 @@
 //! downwards.
 
 use crate::report::account::Learners;
-use crate::report::canvas::{Canvas, Scale, groups};
+use crate::report::canvas::{Canvas, Figure, Scale, groups};
 use crate::report::learned::{LearningPosition, LearningRun};
 use crate::report::numbers::{DASH, decimal, grouped};
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Section, Table};
 use crate::report::windows::{EMERGED_BITS, LearningWindow};
 
 const WIDTH: f64 = 780.0;
@@ -30,8 +30,6 @@ pub fn section(learners: &Learners) -> Option<Section> {
     let runs = &learners.runs;
     let lines = runs.iter().map(|run| run.window_lines).max().unwrap_or(0);
     Some(Section {
-        name: "learning-positions",
-        title: "When each position of a line emerges".into(),
         caption: "Shade: mean bits of a token above its aleatoric ones. A dot, and the number beside the row: the line at which the \
                   position emerges."
             .into(),
@@ -40,9 +38,8 @@ pub fn section(learners: &Learners) -> Option<Section> {
              {EMERGED_BITS} bits above its aleatoric ones, to the end.",
             grouped(lines)
         ),
-        table: table(runs),
         figure: Some(figure(runs)?),
-        brief: Brief::Table,
+        ..Section::new("learning-positions", "When each position of a line emerges", table(runs))
     })
 }
 
@@ -55,11 +52,7 @@ fn figure(runs: &[LearningRun]) -> Option<Figure> {
         let bottom = map(&mut canvas, run, top);
         top = bottom + FOOT;
     }
-    (top > TOP).then(|| Figure {
-        description: describe(runs),
-        size: (WIDTH, top),
-        body: canvas.finish(),
-    })
+    (top > TOP).then(|| canvas.figure((WIDTH, top), describe(runs)))
 }
 
 /// The shade of so many bits, from 0 to [`SHADES`]: darker fast, so that a tenth of a bit is seen.

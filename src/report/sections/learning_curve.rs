@@ -1,10 +1,10 @@
 //! The learning curve: bits a line against lines.
 
 use crate::report::account::{Account, Learners};
-use crate::report::canvas::{Canvas, Scale, colour, groups, spread};
+use crate::report::canvas::{Canvas, Figure, Scale, colour, groups, spread};
 use crate::report::learned::LearningRun;
 use crate::report::numbers::{DASH, grouped};
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Section, Table};
 use crate::report::windows::LearningWindow;
 
 const WIDTH: f64 = 780.0;
@@ -20,15 +20,11 @@ const TABLE_ROWS: usize = 20;
 pub fn section(account: &Account, learners: &Learners) -> Option<Section> {
     let (runs, floor) = (&learners.runs, account.floor.bits_per_line);
     Some(Section {
-        name: "learning-curve",
-        title: "How the surprisal falls while the corpus is learned".into(),
         caption: "Each line is coded before it is learned from: the curve is the loss on lines never seen before, and the \
                   area under it is the size of the archive."
             .into(),
-        note: String::new(),
-        table: table(runs, floor),
         figure: Some(figure(runs, floor)?),
-        brief: Brief::Table,
+        ..Section::new("learning-curve", "How the surprisal falls while the corpus is learned", table(runs, floor))
     })
 }
 
@@ -50,7 +46,7 @@ fn figure(runs: &[LearningRun], floor: Option<f64>) -> Option<Figure> {
     let mut labels = Vec::new();
     for (index, (run, curve)) in runs.iter().zip(&curves).enumerate() {
         let place = |&(lines, bits): &(f64, f64)| (x.at(lines), y.at(bits));
-        canvas.path(colour(index).1, &curve.iter().map(place).collect::<Vec<_>>());
+        canvas.path(colour(index).1, curve.iter().map(place));
         let Some(&(_, end)) = curve.last() else { continue };
         labels.push((
             y.at(end),
@@ -69,18 +65,14 @@ fn figure(runs: &[LearningRun], floor: Option<f64>) -> Option<Figure> {
         }
         canvas.text("", (RIGHT + 22.0, y + 4.0), text);
     }
-    Some(Figure {
-        description: describe(runs, floor),
-        size: (WIDTH, BOTTOM + 46.0),
-        body: canvas.finish(),
-    })
+    Some(canvas.figure((WIDTH, BOTTOM + 46.0), describe(runs, floor)))
 }
 
 /// Lines so far and mean bits of a line, of neighbouring windows together.
 fn points(run: &LearningRun, most: usize) -> Vec<(f64, f64)> {
     let point = |windows: &[LearningWindow]| {
         let lines = windows[windows.len() - 1].lines as f64;
-        (lines, LearningWindow::bits_per_line(windows))
+        (lines, LearningWindow::mean_bits_per_line(windows))
     };
     groups(&run.windows, most).map(point).collect()
 }
@@ -88,16 +80,14 @@ fn points(run: &LearningRun, most: usize) -> Vec<(f64, f64)> {
 fn describe(runs: &[LearningRun], floor: Option<f64>) -> String {
     let mut text = "Lines over the number of lines.".to_owned();
     for run in runs {
-        let [first, last] =
-            [run.windows.first(), run.windows.last()].map(|w| w.map_or(&[][..], std::slice::from_ref));
-        if first.is_empty() {
+        let (Some(first), Some(last)) = (run.windows.first(), run.windows.last()) else {
             continue;
-        }
+        };
         text += &format!(
             " {}: from {:.3} bits a line in the first window to {:.3} in the last.",
             run.preset,
-            LearningWindow::bits_per_line(first),
-            LearningWindow::bits_per_line(last)
+            first.bits_per_line(),
+            last.bits_per_line()
         );
     }
     match floor {

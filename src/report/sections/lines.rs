@@ -3,11 +3,11 @@
 
 use std::fmt::Write;
 
-use crate::report::canvas::{Canvas, escape};
+use crate::report::canvas::{Canvas, Figure, escape};
 use crate::report::explain::{LineAccount, TokenAccount, glyph};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{DASH, grouped};
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Brief, Section, Table};
 
 const LEFT: f64 = 100.0;
 const HEIGHT: f64 = 22.0;
@@ -31,15 +31,12 @@ pub fn section(run: &ModelRun) -> Option<Section> {
     let all = groups.iter().flat_map(|(_, lines)| lines.iter());
     let longest = all.clone().map(|line| line.tokens.len()).max()?.min(TOKENS);
     Some(Section {
-        name: "lines",
-        title: "The surprisal of every token of some lines".into(),
         caption: "The stronger the colour, the more bits a token costs: blue up to 4, what chance costs, orange beyond. Point at a \
                   token to see what the model expected; the symbol that came is orange."
             .into(),
-        note: String::new(),
-        table: table(all),
         figure: Some(figure(run, groups, longest)),
         brief: Brief::Lines(worst_lines(&run.worst_lines)),
+        ..Section::new("lines", "The surprisal of every token of some lines", table(all))
     })
 }
 
@@ -61,11 +58,7 @@ fn figure(run: &ModelRun, groups: [(&str, &[LineAccount]); 2], longest: usize) -
         }
         top += 10.0;
     }
-    Figure {
-        description: describe(run),
-        size: (total, panel + PANEL),
-        body: canvas.finish(),
-    }
+    canvas.figure((total, panel + PANEL), describe(run))
 }
 
 /// How a number of bits looks: a class and an opacity.

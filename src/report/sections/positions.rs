@@ -1,9 +1,9 @@
 //! The positions of a line: what chance takes and what is left to learn.
 
-use crate::report::canvas::{Canvas, Scale};
+use crate::report::canvas::{Canvas, Figure, Scale};
 use crate::report::modelled::{ModelRun, Position};
 use crate::report::numbers::{decimal, grouped};
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Section, Table};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
@@ -29,13 +29,9 @@ pub fn section(run: &ModelRun) -> Option<Section> {
         )
     };
     Some(Section {
-        name: "positions",
-        title: title.into(),
         caption: caption.into(),
-        note: String::new(),
-        table: table(positions),
         figure: Some(figure(positions, split)),
-        brief: Brief::Table,
+        ..Section::new("positions", title, table(positions))
     })
 }
 
@@ -46,11 +42,7 @@ fn figure(positions: &[Position], split: bool) -> Figure {
         rest(&mut canvas, positions);
     }
     let bottom = if split { REST_BOTTOM } else { BOTTOM };
-    Figure {
-        description: describe(positions),
-        size: (WIDTH, bottom + 50.0),
-        body: canvas.finish(),
-    }
+    canvas.figure((WIDTH, bottom + 50.0), describe(positions))
 }
 
 /// Where the bar of a position begins, and how wide it is.

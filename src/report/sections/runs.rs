@@ -3,7 +3,7 @@
 use crate::report::account::Learners;
 use crate::report::learned::LearningRun;
 use crate::report::numbers::{DASH, grouped, signed, signed_percent};
-use crate::report::section::{Brief, Section, Table};
+use crate::report::section::{Section, Table};
 
 /// The section: a table without a figure.
 pub fn section(learners: &Learners) -> Option<Section> {
@@ -35,13 +35,9 @@ pub fn section(learners: &Learners) -> Option<Section> {
             format!("{:.3}", run.megabytes_per_second),
         ]
     };
-    Some(Section {
-        name: "learning-runs",
-        title: "Losses, and what the archive has".into(),
-        caption: String::new(),
-        note: String::new(),
-        table: Table::new(head, learners.runs.iter().map(row)),
-        figure: None,
-        brief: Brief::Table,
-    })
+    Some(Section::new(
+        "learning-runs",
+        "Losses, and what the archive has",
+        Table::new(head, learners.runs.iter().map(row)),
+    ))
 }

@@ -1,11 +1,11 @@
 //! The whole corpus by everything that codes it, beside its entropy.
 
 use crate::report::account::{Account, Learners};
-use crate::report::canvas::{Canvas, Scale, colour};
+use crate::report::canvas::{Canvas, Figure, Scale, colour};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{DASH, grouped, percent};
 use crate::report::peers::PeerResult;
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Section, Table};
 
 const WIDTH: f64 = 780.0;
 const TOP: f64 = 26.0;
@@ -47,15 +47,11 @@ pub fn of_model(account: &Account, run: &ModelRun) -> Option<Section> {
     }
     bars.extend(others(account));
     Some(Section {
-        name: "peers",
-        title: "The same file by other compressors".into(),
         caption: "Measured for this report, each on one thread, at the setting that compresses most; surprisal on as many threads as \
                   it was given."
             .into(),
-        note: String::new(),
-        table: table(account, &bars),
         figure: Some(figure(account, &bars, (150.0, 560.0), description + ".")),
-        brief: Brief::Table,
+        ..Section::new("peers", "The same file by other compressors", table(account, &bars))
     })
 }
 
@@ -85,8 +81,6 @@ pub fn of_learners(account: &Account, learners: &Learners) -> Option<Section> {
     });
     let description = format!("Bars: {}.", all.collect::<Vec<_>>().join("; "));
     Some(Section {
-        name: "learning-sizes",
-        title: "The whole corpus: learners, and who did not have to learn".into(),
         caption: "An archive that was coded while learning needs nothing but itself. Others were measured at the setting that \
                   compresses most, on one thread each."
             .into(),
@@ -99,9 +93,8 @@ pub fn of_learners(account: &Account, learners: &Learners) -> Option<Section> {
                 percent(100.0 * bundled.model_bytes as f64 / account.corpus.bytes as f64)
             )
         }),
-        table: table(account, &bars),
         figure: Some(figure(account, &bars, (170.0, 570.0), description)),
-        brief: Brief::Table,
+        ..Section::new("learning-sizes", "The whole corpus: learners, and who did not have to learn", table(account, &bars))
     })
 }
 
@@ -129,11 +122,7 @@ fn figure(account: &Account, bars: &[Bar], (left, right): (f64, f64), descriptio
         canvas.line("dash", (x, TOP - 8.0), (x, bottom));
         canvas.text("middle", (x, TOP - 12.0), "entropy of the lines");
     }
-    Figure {
-        description,
-        size: (WIDTH, bottom + 46.0),
-        body: canvas.finish(),
-    }
+    canvas.figure((WIDTH, bottom + 46.0), description)
 }
 
 fn table(account: &Account, bars: &[Bar]) -> Table {

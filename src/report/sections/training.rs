@@ -1,10 +1,10 @@
 //! How the loss fell while the model was trained, and when it began to add.
 
 use crate::model::training_log::{EmergenceDetector, Evaluation, Event, TrainingLog};
-use crate::report::canvas::{Canvas, Scale, groups};
+use crate::report::canvas::{Canvas, Figure, Scale, groups};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{decimal, grouped};
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Brief, Section, Table};
 
 const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
@@ -22,15 +22,12 @@ const TABLE_ROWS: usize = 24;
 pub fn section(run: &ModelRun) -> Option<Section> {
     let log = run.training.as_ref()?;
     Some(Section {
-        name: "training",
-        title: format!("How {} learned", run.model.name),
         caption: "Training loss is taken before each step learns from its lines. Emergence begins at the first evaluation with more \
                   than 1 % of the sums right, and ends at the first of five in a row with at least 99 %."
             .into(),
-        note: String::new(),
-        table: table(log),
         figure: Some(figure(log, log.records.last()?)),
         brief: Brief::Nothing,
+        ..Section::new("training", format!("How {} learned", run.model.name), table(log))
     })
 }
 
@@ -67,11 +64,7 @@ fn figure(log: &TrainingLog, last: &Evaluation) -> Figure {
     }
     accuracy(&mut canvas, &x, &log.records);
     canvas.x_axis(&x, (bottom - 1.0, bottom), "lines seen");
-    Figure {
-        description: describe(log, floor, &marks),
-        size: (WIDTH, bottom + 46.0),
-        body: canvas.finish(),
-    }
+    canvas.figure((WIDTH, bottom + 46.0), describe(log, floor, &marks))
 }
 
 const BEGINS: &str = "emergence begins";
@@ -130,7 +123,7 @@ fn loss(canvas: &mut Canvas, x: &Scale, records: &[Evaluation], floor: Option<f6
         ),
     ];
     for (index, (class, name, points)) in lines.iter().enumerate() {
-        canvas.path(&format!("line {class}"), points);
+        canvas.path(&format!("line {class}"), points.iter().copied());
         let at = LOSS.0 + 16.0 + 18.0 * index as f64;
         canvas.rect(class, (RIGHT + 8.0, at - 9.0), (10.0, 10.0));
         canvas.text("", (RIGHT + 22.0, at), name);
@@ -157,7 +150,7 @@ fn excess(canvas: &mut Canvas, x: &Scale, records: &[Evaluation]) {
         (LEFT - 50.0, EXCESS.0 - 12.0),
         "validation loss above the floor, nats a token",
     );
-    canvas.path("line blue", &points(records, x, &y, |r| r.excess));
+    canvas.path("line blue", points(records, x, &y, |r| r.excess));
     canvas.line("axis", (LEFT, EXCESS.1), (RIGHT, EXCESS.1));
 }
 
@@ -176,7 +169,7 @@ fn accuracy(canvas: &mut Canvas, x: &Scale, records: &[Evaluation]) {
     let y = Scale::linear((0.0, 100.0), (ACCURACY.1, ACCURACY.0));
     canvas.y_axis(&y, (LEFT, RIGHT), "sums right, % of the validation lines");
     let right = points(records, x, &y, |r| r.sum_accuracy.map(|a| 100.0 * a));
-    canvas.path("line green", &right);
+    canvas.path("line green", right);
 }
 
 fn describe(log: &TrainingLog, floor: Option<f64>, marks: &[(&str, u64)]) -> String {

@@ -1,10 +1,10 @@
 //! The two-part code: weights and data a line, ever more lines, beside xz.
 
 use crate::report::account::Account;
-use crate::report::canvas::{Canvas, Scale};
+use crate::report::canvas::{Canvas, Figure, Scale};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::grouped;
-use crate::report::section::{Brief, Figure, Section, Table};
+use crate::report::section::{Brief, Section, Table};
 use crate::report::two_part::TwoPart;
 
 const WIDTH: f64 = 780.0;
@@ -17,15 +17,12 @@ const BOTTOM: f64 = 260.0;
 pub fn section(account: &Account, run: &ModelRun) -> Option<Section> {
     let (two_part, lines) = (&run.two_part, account.corpus.lines);
     Some(Section {
-        name: "two-part",
-        title: "Weights and data together: from how many lines on the model pays for itself".into(),
         caption: "Who has no model yet needs its weights, too. Dots: xz on ever more lines from the beginning of this \
                   corpus."
             .into(),
-        note: String::new(),
-        table: table(two_part, lines),
         figure: Some(figure(two_part, lines)?),
         brief: Brief::Nothing,
+        ..Section::new("two-part", "Weights and data together: from how many lines on the model pays for itself", table(two_part, lines))
     })
 }
 
@@ -57,11 +54,7 @@ fn figure(two_part: &TwoPart, lines: u64) -> Option<Figure> {
             &format!("from {} lines on", grouped(meet as u64)),
         );
     }
-    Some(Figure {
-        description: describe(two_part),
-        size: (WIDTH, BOTTOM + 46.0),
-        body: canvas.finish(),
-    })
+    Some(canvas.figure((WIDTH, BOTTOM + 46.0), describe(two_part)))
 }
 
 /// The fewest lines that are shown.
@@ -93,7 +86,7 @@ impl Plot<'_> {
 
     fn xz(&self, canvas: &mut Canvas) {
         let at = |lines| xz_at(self.two_part, lines);
-        canvas.path("line grey-line", &self.curve(at));
+        canvas.path("line grey-line", self.curve(at));
         for point in &self.two_part.xz {
             let lines = point.lines as f64;
             if lines >= LEAST {
@@ -119,7 +112,7 @@ impl Plot<'_> {
 
     fn own(&self, canvas: &mut Canvas) {
         let rate = self.rate;
-        canvas.path("line blue", &self.curve(|lines| self.own_at(lines)));
+        canvas.path("line blue", self.curve(|lines| self.own_at(lines)));
         let y = self.y.at(self.own_at(self.most));
         canvas.text("", (RIGHT + 8.0, y + 4.0), &format!("surprisal: {rate:.3}"));
         canvas.text("muted", (RIGHT + 8.0, y + 20.0), "weights and data");
