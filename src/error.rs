@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::model::Identity;
-use crate::simd::Isa;
 
 /// What can go wrong in the library. The command line prints it, with its causes, on one line.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +67,7 @@ pub enum Error {
 
     /// A kernel was asked for that this processor lacks.
     #[error("this processor does not have {0}")]
-    Unavailable(Isa),
+    Unavailable(&'static str),
 
     /// There is no such range of lines.
     #[error("lines {from}..{to} are no range: lines count from 1, and the first comes first")]

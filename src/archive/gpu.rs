@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::block::{self, BAD_WORDS, BlockCoder};
 use super::format::BlockKind;
+use super::job::{Content, Job, Piece, decode_blocks};
 use super::payload::Joiner;
 use super::pipeline::{Jobs, Pipeline};
-use super::reader::{Content, Job, Piece, decode_blocks};
 use crate::coding::{GROUP, LineDecoder, steps_on};
 use crate::model::Model;
 use crate::network::{Cdf, Device, Steps};

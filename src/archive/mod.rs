@@ -15,6 +15,7 @@ mod format;
 mod frames;
 mod gpu;
 mod index;
+mod job;
 mod lines;
 mod observe;
 mod options;

@@ -1,7 +1,6 @@
 //! Reads archives from front to back and gives back their content.
 
 use std::io::{self, Read};
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::block::BlockCoder;
@@ -9,12 +8,12 @@ use super::embedded;
 use super::format::Header;
 use super::frames::{Block, Frame, Frames};
 use super::gpu;
+use super::job::{Content, Job, decode_blocks};
 use super::lines::LineRange;
 use super::observe::{Event, Observer};
 use super::options::DecompressOptions;
-use super::pipeline::{Jobs, Pipeline, Reply};
-use super::stats::{ArchiveStats, BlockStats};
-use crate::coding::GROUP;
+use super::pipeline::{Jobs, Pipeline};
+use super::stats::ArchiveStats;
 use crate::learner::{Learner, LearnerSettings};
 use crate::model::{Model, Models};
 use crate::{Error, Result};
@@ -81,55 +80,6 @@ enum State {
     /// No more frames; what is under way is still to come.
     Draining,
     Failed,
-}
-
-/// A block that a model is to decode.
-pub(super) struct Job {
-    pub model: Arc<Model>,
-    pub block: Block,
-    wanted: LineRange,
-    /// Newlines before the block.
-    before: u64,
-}
-
-/// A decoded block: all of it is checked, a part may be wanted.
-#[derive(Default)]
-pub(super) struct Content {
-    stats: Option<BlockStats>,
-    whole: Vec<u8>,
-    wanted: Range<usize>,
-}
-
-impl Job {
-    /// What to hand on of the block's content.
-    pub fn content(&self, whole: Vec<u8>) -> Content {
-        Content {
-            stats: Some(self.block.stats),
-            wanted: self.wanted.cut(&whole, self.before),
-            whole,
-        }
-    }
-
-    /// Decodes it.
-    pub fn decode(&self, coder: &mut BlockCoder) -> Result<Content> {
-        Ok(self.content(self.block.decode(coder)?))
-    }
-}
-
-/// A job, and where its result goes.
-pub(super) type Piece = (Job, Reply<Result<Content>>);
-
-/// What a thread does without a GPU.
-pub(super) fn decode_blocks(jobs: impl Iterator<Item = Piece>) {
-    let mut jobs = jobs.peekable();
-    // A coder lives as long as the model stays the same.
-    while let Some((first, _)) = jobs.peek() {
-        let model = Arc::clone(&first.model);
-        let mut coder = BlockCoder::Model(Box::new(model.exact().group(GROUP)));
-        while let Some((job, reply)) = jobs.next_if(|(job, _)| Arc::ptr_eq(&job.model, &model)) {
-            reply.give(job.decode(&mut coder));
-        }
-    }
 }
 
 impl<R: Read> Decompressor<R> {

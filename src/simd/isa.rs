@@ -56,7 +56,7 @@ impl Isa {
         if self.is_available() {
             Ok(self)
         } else {
-            Err(Error::Unavailable(self))
+            Err(Error::Unavailable(self.name()))
         }
     }
 

@@ -7,7 +7,7 @@ use surprisal::text::Survey;
 use surprisal::{ArchiveStats, CompressOptions, Compressor, Index, LearnOptions, Models, Observer};
 
 use super::{
-    assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, golden, restore, write_in_pieces,
+    assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, compress_with, golden, restore,
 };
 use crate::common::corpora::{dates, hexadecimal_sums, log_column, noise_bytes, uniform_sums};
 
@@ -22,13 +22,6 @@ fn options(threads: usize) -> CompressOptions {
     CompressOptions::default()
         .with_coder(learning())
         .with_threads(threads)
-}
-
-fn compress_with(data: &[u8], options: CompressOptions) -> (Vec<u8>, ArchiveStats) {
-    let mut compressor = Compressor::with_options(Vec::new(), options).unwrap();
-    write_in_pieces(&mut compressor, data);
-    let finished = compressor.finish().unwrap();
-    (finished.output, finished.stats)
 }
 
 fn compress(data: &[u8]) -> Vec<u8> {

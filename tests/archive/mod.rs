@@ -6,13 +6,18 @@ mod modelled;
 
 use std::io::{Cursor, Read, Write};
 
-use surprisal::{ArchiveStats, DecompressOptions, Decompressor, Error, Index, LineRange};
+use surprisal::{
+    ArchiveStats, CompressOptions, Compressor, DecompressOptions, Decompressor, Error, Index, LineRange,
+};
 
-/// Writes in pieces that fit no buffer and no block.
-fn write_in_pieces(mut out: impl Write, data: &[u8]) {
+fn compress_with(data: &[u8], options: CompressOptions) -> (Vec<u8>, ArchiveStats) {
+    let mut compressor = Compressor::with_options(Vec::new(), options).unwrap();
+    // In pieces that fit no buffer and no block.
     for piece in data.chunks(70_001) {
-        out.write_all(piece).unwrap();
+        compressor.write_all(piece).unwrap();
     }
+    let finished = compressor.finish().unwrap();
+    (finished.output, finished.stats)
 }
 
 fn restore(archive: &[u8], threads: usize) -> Result<Vec<u8>, Error> {

@@ -7,21 +7,13 @@ use proptest::prelude::*;
 use surprisal::archive::{BLOCK_LINES, MAX_BLOCK_BYTES};
 use surprisal::text::{Distribution, Operands};
 use surprisal::{
-    ArchiveStats, CompressOptions, Compressor, DecompressOptions, Decompressor, Error, Index, LineRange,
-    Model, Models,
+    ArchiveStats, CompressOptions, DecompressOptions, Decompressor, Error, Index, LineRange, Model, Models,
 };
 
 use super::{
-    assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, golden, restore, write_in_pieces,
+    assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, compress_with, golden, restore,
 };
 use crate::common::corpora::{noise, noise_bytes, sums, uniform_sums};
-
-fn compress_with(data: &[u8], options: CompressOptions) -> (Vec<u8>, ArchiveStats) {
-    let mut compressor = Compressor::with_options(Vec::new(), options).unwrap();
-    write_in_pieces(&mut compressor, data);
-    let finished = compressor.finish().unwrap();
-    (finished.output, finished.stats)
-}
 
 fn compress(data: &[u8]) -> Vec<u8> {
     compress_with(data, CompressOptions::default()).0
