@@ -87,7 +87,7 @@ fn main() {
         let mut text = Vec::new();
         (0..count).for_each(|_| corpus.append_line(&mut text));
         let window: Vec<&[u8]> = text.split(|&b| b == b'\n').take(count).collect();
-        let words = encode(&mut learner, &window, &mut ()).len();
+        let words = encode(&mut learner, &window, |_, _, _| {}).len();
         bytes += 4 * words;
         done += count;
         print!("{:.1} ", 32.0 * words as f64 / count as f64);

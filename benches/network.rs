@@ -69,9 +69,9 @@ fn measure(label: &str, checkpoint: &Checkpoint, isa: Isa) {
     let lines: Vec<&[u8]> = text.iter().map(Vec::as_slice).collect();
     let tokens = lines.iter().map(|line| line.len() + 1).sum();
     let mut group = model.group(GROUP);
-    let words = encode(&mut group, &lines, &mut ());
+    let words = encode(&mut group, &lines, |_, _, _| {});
     let network = best(tokens, || network_alone(&model, &lines));
-    let encoding = best(tokens, || drop(encode(&mut group, &lines, &mut ())));
+    let encoding = best(tokens, || drop(encode(&mut group, &lines, |_, _, _| {})));
     let decoding = best(tokens, || {
         let text = TextLimits {
             lines: lines.len(),

@@ -78,7 +78,7 @@ fn the_coder_writes_what_the_probabilities_say() {
     let lines = lines();
     let ideal = exact_bits(model, &lines);
     let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-    let written = 32.0 * encode(&mut model.group(GROUP), &slices, &mut ()).len() as f64;
+    let written = 32.0 * encode(&mut model.group(GROUP), &slices, |_, _, _| {}).len() as f64;
     let excess = written / ideal - 1.0;
     println!(
         "coder: {written} bits written, {ideal:.0} by the probabilities: {:+.5} %",

@@ -86,7 +86,9 @@ impl BlockCoder<'_> {
             _ => None,
         };
         let coded = is_tried.then(|| {
-            let words = coding::encode(self.predictor(), &split.lines, &mut notes);
+            let words = coding::encode(self.predictor(), &split.lines, |line, position, slots| {
+                notes.token(line, position, slots);
+            });
             (coded_kind, split.payload(&words))
         });
         let (mut kind, payload) = shortest(content, coded, look);

@@ -34,25 +34,22 @@ pub enum BlockKind {
 }
 
 impl BlockKind {
+    /// All kinds, with their bytes and their names.
+    const ALL: [(Self, u8, &str); 5] = [
+        (Self::Modelled, 1, "modelled"),
+        (Self::Zstd, 2, "zstd"),
+        (Self::Raw, 3, "raw"),
+        (Self::Learned, 4, "learned"),
+        (Self::ZstdLearned, 5, "zstd, learned"),
+    ];
+
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            1 => Some(Self::Modelled),
-            2 => Some(Self::Zstd),
-            3 => Some(Self::Raw),
-            4 => Some(Self::Learned),
-            5 => Some(Self::ZstdLearned),
-            _ => None,
-        }
+        let found = Self::ALL.iter().find(|(_, its_byte, _)| *its_byte == byte);
+        found.map(|&(kind, ..)| kind)
     }
 
     pub(super) fn byte(self) -> u8 {
-        match self {
-            Self::Modelled => 1,
-            Self::Zstd => 2,
-            Self::Raw => 3,
-            Self::Learned => 4,
-            Self::ZstdLearned => 5,
-        }
+        Self::ALL[self as usize].1
     }
 
     /// Whether a model or a learner coded it.
@@ -62,13 +59,7 @@ impl BlockKind {
 
     /// The name in listings.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Modelled => "modelled",
-            Self::Zstd => "zstd",
-            Self::Raw => "raw",
-            Self::Learned => "learned",
-            Self::ZstdLearned => "zstd, learned",
-        }
+        Self::ALL[self as usize].2
     }
 }
 

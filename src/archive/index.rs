@@ -4,17 +4,14 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::AddAssign;
 
-use super::block::BlockCoder;
 use super::embedded;
 use super::format::{BLOCK_HEADER_LEN, Header};
-use super::frames::{Block, Frame, Frames};
-use super::lines::LineRange;
+use super::frames::{Frame, Frames};
 use super::options::DecompressOptions;
 use super::payload::MAX_INNER_SIZES;
-use super::reader::{ArchiveDecoder, decode_learned};
+use super::reader::Decompressor;
 use super::stats::{ArchiveStats, BlockStats};
 use super::trailer::{self, TRAILER_LEN};
-use crate::coding::GROUP;
 use crate::learner::LearnerSettings;
 use crate::model::Identity;
 use crate::{Error, Result};
@@ -110,7 +107,7 @@ impl Index {
     /// As [`Index::read`], from a stream, front to back.
     ///
     /// # Errors
-    /// As there.
+    /// The same as [`Index::read`].
     pub fn scan(input: impl Read) -> Result<Self> {
         let mut frames = Frames::new(input);
         let (mut archives, mut offset) = (Vec::new(), 0);
@@ -143,77 +140,25 @@ impl Index {
         options: &DecompressOptions,
         output: &mut impl Write,
     ) -> Result<()> {
-        let mut newlines = 0;
+        let mut before = 0;
         for archive in &self.archives {
-            archive.write_lines(file, newlines, options, output)?;
-            newlines += archive.stats().lines;
+            let (newlines, mut unwanted) = (before, 0);
+            while let Some(block) = archive.blocks.get(unwanted)
+                && !options.lines.touches(before, block.newlines)
+            {
+                before += u64::from(block.newlines);
+                unwanted += 1;
+            }
+            if unwanted < archive.blocks.len() {
+                file.seek(SeekFrom::Start(archive.offset))?;
+                let mut reader = Decompressor::with_options(file, options.clone())?;
+                reader.skip(newlines, &archive.blocks[..unwanted])?;
+                std::io::copy(&mut reader, output).map_err(Error::from_io)?;
+                break;
+            }
         }
         Ok(())
     }
-}
-
-impl ArchiveEntry {
-    /// Writes the wanted lines of this archive, before which stand so many newlines.
-    fn write_lines(
-        &self,
-        file: &mut (impl Read + Seek),
-        newlines: u64,
-        options: &DecompressOptions,
-        output: &mut impl Write,
-    ) -> Result<()> {
-        let lines = options.lines;
-        let (mut unwanted, mut before) = (0, newlines);
-        while let Some(block) = self.blocks.get(unwanted)
-            && !lines.touches(before, block.newlines)
-        {
-            unwanted += 1;
-            before += u64::from(block.newlines);
-        }
-        if unwanted == self.blocks.len() {
-            return Ok(());
-        }
-        file.seek(SeekFrom::Start(self.offset))?;
-        let mut frames = Frames::new(&mut *file);
-        let Some(Frame::Header(header, packed)) = frames.next()? else {
-            return Err(Error::damaged(
-                "an archive's header is not where the index has it",
-                "header",
-            ));
-        };
-        match ArchiveDecoder::new(&header, packed.as_deref(), &options.models, options.threads)? {
-            ArchiveDecoder::Model(model) => {
-                frames.skip(&self.blocks[..unwanted])?;
-                let mut coder = BlockCoder::Model(Box::new(model.exact().group(GROUP)));
-                write_blocks(&mut frames, before, lines, output, |block| {
-                    block.decode(&mut coder)
-                })
-            }
-            ArchiveDecoder::Learner(mut learner) => {
-                write_blocks(&mut frames, newlines, lines, output, |block| {
-                    decode_learned(block, &mut learner)
-                })
-            }
-        }
-    }
-}
-
-/// Writes the wanted lines of blocks that are to come, before which stand so many newlines.
-fn write_blocks(
-    frames: &mut Frames<impl Read>,
-    mut before: u64,
-    lines: LineRange,
-    output: &mut impl Write,
-    mut decode: impl FnMut(&Block) -> Result<Vec<u8>>,
-) -> Result<()> {
-    while let Some(Frame::Block(block)) = frames.next()? {
-        let content = decode(&block)?;
-        output.write_all(&content[lines.cut(&content, before)])?;
-        before += u64::from(block.header.newlines);
-        if lines.ends_by(before) {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The archive that ends at `end`.

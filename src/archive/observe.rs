@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::format::BlockKind;
 use super::stats::BlockStats;
-use crate::coding::TokenObserver;
 use crate::learner::BatchRecord;
+use crate::network::Slots;
 
 /// What happens while an archive is coded or decoded.
 #[derive(Clone, Copy, Debug)]
@@ -61,23 +61,23 @@ pub trait Recorder {
 }
 
 /// Notes of one block. Those of its tokens count only if the block turns out to be modelled.
-pub trait BlockNotes: TokenObserver + Default + Send + 'static {
+pub trait BlockNotes: Default + Send + 'static {
     /// Before anything is coded: the content, and those of its lines that the model may code (slices of the content,
     /// without what ends them).
-    fn begin(&mut self, content: &[u8], lines: &[&[u8]]);
+    fn begin(&mut self, _content: &[u8], _lines: &[&[u8]]) {}
 
-    /// It is coded, in this way.
-    fn end(&mut self, content: &[u8], lines: &[&[u8]], kind: BlockKind);
+    /// A token is coded by these slots; line and position are counted from 0.
+    #[inline]
+    fn token(&mut self, _line: usize, _position: usize, _slots: Slots) {}
+
+    /// The block is coded, in this way.
+    fn end(&mut self, _content: &[u8], _lines: &[&[u8]], _kind: BlockKind) {}
 }
+
+impl BlockNotes for () {}
 
 impl Recorder for () {
     type Block = ();
 
     fn block(&mut self, _notes: (), _stats: &BlockStats) {}
-}
-
-impl BlockNotes for () {
-    fn begin(&mut self, _content: &[u8], _lines: &[&[u8]]) {}
-
-    fn end(&mut self, _content: &[u8], _lines: &[&[u8]], _kind: BlockKind) {}
 }

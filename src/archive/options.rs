@@ -12,8 +12,8 @@ use crate::text::Survey;
 
 /// Methods that give options with another value for a field.
 macro_rules! setters {
-    ($($(#[$doc:meta])* $name:ident: $field:ident: $type:ty;)*) => {$(
-        $(#[$doc])*
+    ($($name:ident: $field:ident: $type:ty;)*) => {$(
+        #[doc = concat!("With another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
         #[must_use]
         pub fn $name(mut self, $field: impl Into<$type>) -> Self {
             self.$field = $field.into();
@@ -74,15 +74,10 @@ impl Default for CompressOptions {
 
 impl CompressOptions {
     setters! {
-        /// Codes with a model or while learning.
         with_coder: coder: Coder;
-        /// Works on so many threads.
         with_threads: threads: usize;
-        /// Puts the model into the archive, or not.
         with_embed_model: embed_model: bool;
-        /// Runs a model there.
         with_device: device: Device;
-        /// Tells this observer of every batch and block.
         with_observer: observer: Option<Observer>;
     }
 }
@@ -125,17 +120,11 @@ impl Default for LearnOptions {
 
 impl LearnOptions {
     setters! {
-        /// Sets the size of the network.
         with_preset: preset: Preset;
-        /// Sets the lines of a batch.
         with_batch_lines: batch_lines: Option<usize>;
-        /// Sets the highest learning rate.
         with_rate: rate: Option<f32>;
-        /// Draws the first weights from this.
         with_seed: seed: u64;
-        /// Takes further steps for each batch.
         with_replay: replay: u8;
-        /// Sets the widest stride.
         with_stride: stride: Option<u8>;
     }
 
@@ -193,15 +182,10 @@ impl Default for DecompressOptions {
 
 impl DecompressOptions {
     setters! {
-        /// Decodes with these models.
         with_models: models: Models;
-        /// Works on so many threads.
         with_threads: threads: usize;
-        /// Restores only these lines.
         with_lines: lines: LineRange;
-        /// Runs a model there.
         with_device: device: Device;
-        /// Tells this observer of every batch and block.
         with_observer: observer: Option<Observer>;
     }
 }

@@ -1,11 +1,10 @@
 //! Reads archives from front to back and gives back their content.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
 use super::block::BlockCoder;
 use super::embedded;
-use super::format::Header;
 use super::frames::{Block, Frame, Frames};
 use super::gpu;
 use super::job::{Content, Job, decode_blocks};
@@ -13,7 +12,7 @@ use super::lines::LineRange;
 use super::observe::{Event, Observer};
 use super::options::DecompressOptions;
 use super::pipeline::{Jobs, Pipeline};
-use super::stats::ArchiveStats;
+use super::stats::{ArchiveStats, BlockStats};
 use crate::learner::{Learner, LearnerSettings};
 use crate::model::{Model, Models};
 use crate::{Error, Result};
@@ -54,24 +53,11 @@ pub struct Decompressor<R: Read> {
 }
 
 /// What decodes the blocks of an archive.
-pub(super) enum ArchiveDecoder {
+enum ArchiveDecoder {
     /// A model: blocks are independent.
     Model(Arc<Model>),
     /// A learner: each block needs those before it.
     Learner(Box<Learner>),
-}
-
-impl ArchiveDecoder {
-    /// What an archive asks for by its header and the model that it carries.
-    ///
-    /// # Errors
-    /// As [`Decompressor::new`].
-    pub fn new(header: &Header, packed: Option<&[u8]>, models: &Models, threads: usize) -> Result<Self> {
-        Ok(match &header.learner {
-            Some(settings) => Self::Learner(Box::new(Learner::new(settings, threads)?)),
-            None => Self::Model(embedded::model_of(header, packed, models)?),
-        })
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +159,12 @@ impl<R: Read> Decompressor<R> {
             None => self.state = State::Draining,
             Some(Frame::Header(header, packed)) => {
                 let packed = packed.as_deref();
-                self.decoder = Some(ArchiveDecoder::new(&header, packed, &self.models, self.threads)?);
+                self.decoder = Some(match &header.learner {
+                    Some(settings) => {
+                        ArchiveDecoder::Learner(Box::new(Learner::new(settings, self.threads)?))
+                    }
+                    None => ArchiveDecoder::Model(embedded::model_of(&header, packed, &self.models)?),
+                });
                 self.stats.model_len += packed.map_or(0, embedded::framed_len);
                 self.observe_learner();
             }
@@ -208,7 +199,8 @@ impl<R: Read> Decompressor<R> {
                 }
             }
             ArchiveDecoder::Learner(learner) => {
-                let whole = decode_learned(&block, learner)?;
+                let threads = learner.threads();
+                let whole = threads.install(|| block.decode(&mut BlockCoder::Learner(learner)))?;
                 self.pipeline.give_done(Ok(Content {
                     stats: Some(block.stats),
                     wanted: wanted.cut(&whole, before),
@@ -255,10 +247,17 @@ impl<R: Read> Decompressor<R> {
     }
 }
 
-/// The content of a block of an archive that was coded while learning.
-pub(super) fn decode_learned(block: &Block, learner: &mut Learner) -> Result<Vec<u8>> {
-    let threads = learner.threads();
-    threads.install(|| block.decode(&mut BlockCoder::Learner(learner)))
+impl<R: Read + Seek> Decompressor<R> {
+    /// Passes over the first blocks of the first archive, before which stand so many newlines, unless a learner needs
+    /// them.
+    pub(super) fn skip(&mut self, newlines: u64, blocks: &[BlockStats]) -> Result<()> {
+        self.newlines = newlines;
+        if self.model().is_some() {
+            self.newlines += blocks.iter().map(|block| u64::from(block.newlines)).sum::<u64>();
+            self.frames.skip(blocks)?;
+        }
+        Ok(())
+    }
 }
 
 impl<R: Read> Read for Decompressor<R> {

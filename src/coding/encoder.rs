@@ -11,26 +11,15 @@ use super::predictor::Predictor;
 use crate::network::{PRECISION, Slots};
 use crate::text::Token;
 
-/// Sees each token as it is coded. No byte depends on it.
-pub trait TokenObserver {
-    /// The token of line `line` (of those given, from 0) at `position` (from 0) is coded by these slots.
-    fn token(&mut self, line: usize, position: usize, slots: Slots);
-}
-
-/// Looks at nothing.
-impl TokenObserver for () {
-    #[inline]
-    fn token(&mut self, _line: usize, _position: usize, _slots: Slots) {}
-}
-
-/// Codes lines that fit, without their newlines.
+/// Codes lines that fit, without their newlines. `on_token` is told of each token's line (of those given, from 0),
+/// position (from 0) and slots; no byte depends on it.
 ///
 /// # Panics
 /// If a line does not fit.
 pub fn encode(
     predictor: &mut (impl Predictor + ?Sized),
     lines: &[&[u8]],
-    observer: &mut impl TokenObserver,
+    mut on_token: impl FnMut(usize, usize, Slots),
 ) -> Vec<u32> {
     let mut encoder = DefaultRangeEncoder::new();
     let vocabulary = predictor.vocabulary().clone();
@@ -50,7 +39,7 @@ pub fn encode(
             predictor.step_known(position, &before, &tokens, &mut slots);
             for (line, (token, &slots)) in tokens.iter().zip(&slots).enumerate() {
                 let Some(token) = *token else { continue };
-                observer.token(first + line, position, slots);
+                on_token(first + line, position, slots);
                 let coded = encoder.encode_symbol(token, slots);
                 coded.expect("every symbol has a slot and memory does not fail");
                 before[line] = token;

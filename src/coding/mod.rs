@@ -11,7 +11,7 @@ mod predictor;
 
 pub(crate) use decoder::LineDecoder;
 pub use decoder::{TextLimits, Undecodable, decode};
-pub use encoder::{TokenObserver, encode};
+pub use encoder::encode;
 pub(crate) use gpu::{predictor_on, steps_on};
 pub use predictor::Predictor;
 

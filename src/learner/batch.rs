@@ -113,7 +113,7 @@ impl Learner {
     /// As [`Learner::new`] with a kernel of the caller's choice.
     ///
     /// # Errors
-    /// As there; also if the processor lacks it.
+    /// The same; [`crate::Error::Unavailable`] if the processor lacks the kernel.
     pub fn with_isa(settings: &LearnerSettings, threads: usize, isa: Isa) -> Result<Self> {
         settings.check()?;
         let isa = isa.available()?;

@@ -205,7 +205,7 @@ fn bits(model: &Model, beginning: &[u8]) -> u64 {
     });
     let (fitting, others): (Vec<&[u8]>, Vec<&[u8]>) = text.partition(|line| group.fits(line));
     let outside: u64 = others.iter().map(|line| 8 * line.len() as u64).sum();
-    outside + 32 * encode(&mut group, &fitting, &mut ()).len() as u64
+    outside + 32 * encode(&mut group, &fitting, |_, _, _| {}).len() as u64
 }
 
 /// The longest name of a model in an archive, in bytes.

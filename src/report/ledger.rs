@@ -3,7 +3,6 @@
 
 use super::code_length::Curve;
 use crate::archive::{ArchiveStats, BlockKind, BlockNotes, BlockStats, Recorder};
-use crate::coding::TokenObserver;
 use crate::network::Slots;
 use crate::text::Recogniser;
 
@@ -68,20 +67,6 @@ pub(super) struct TokenNotes {
     recogniser: Recogniser,
 }
 
-impl TokenObserver for TokenNotes {
-    #[inline]
-    fn token(&mut self, line: usize, position: usize, slots: Slots) {
-        let bits = slots.bits();
-        self.line_bits[line] += bits;
-        let sum = &mut self.sums[position];
-        sum.tokens += 1;
-        sum.bits += bits;
-        if bits > sum.worst.0 {
-            sum.worst = (bits, line);
-        }
-    }
-}
-
 /// Numbers of lines in a block, asked for in their order.
 struct Numbers<'a> {
     content: &'a [u8],
@@ -108,6 +93,18 @@ impl<'a> Numbers<'a> {
 }
 
 impl BlockNotes for TokenNotes {
+    #[inline]
+    fn token(&mut self, line: usize, position: usize, slots: Slots) {
+        let bits = slots.bits();
+        self.line_bits[line] += bits;
+        let sum = &mut self.sums[position];
+        sum.tokens += 1;
+        sum.bits += bits;
+        if bits > sum.worst.0 {
+            sum.worst = (bits, line);
+        }
+    }
+
     fn begin(&mut self, content: &[u8], lines: &[&[u8]]) {
         self.recogniser.read(content);
         self.line_bits.resize(lines.len(), 0.0);

@@ -11,7 +11,7 @@ use crate::text::Vocabulary;
 fn run(settings: &LearnerSettings, isa: Isa) -> (Vec<u32>, Vec<u32>) {
     let mut learner = learner(settings, isa);
     let lines = lines(100, settings.config.block_size - 1);
-    let words = encode(&mut learner, &slices(&lines), &mut ());
+    let words = encode(&mut learner, &slices(&lines), |_, _, _| {});
     let bits = learner.parameters().iter().map(|p| p.to_bits()).collect();
     (bits, words)
 }
