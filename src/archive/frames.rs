@@ -123,7 +123,12 @@ impl<R: Read> Frames<R> {
         }
         take(&mut self.input, &mut bytes, BLOCK_HEADER_LEN - 1, &what)?;
         let header = BlockHeader::from_bytes(&bytes, number)?;
-        let payload = read_payload(&mut self.input, &header, number)?;
+        let place = format!("block {number}");
+        let mut payload = Vec::new();
+        take(&mut self.input, &mut payload, header.payload_len as usize, &place)?;
+        if crc32fast::hash(&payload) != header.payload_crc {
+            return Err(Error::damaged("a block does not match its checksum", place));
+        }
         let stats = BlockStats::new(self.offset, &header, &payload);
         self.offset += stats.framed_len();
         blocks.push(stats);
@@ -163,21 +168,4 @@ impl<R: Read + Seek> Frames<R> {
         }
         Ok(())
     }
-}
-
-fn read_payload(input: &mut impl Read, header: &BlockHeader, number: u64) -> Result<Vec<u8>> {
-    let mut payload = Vec::new();
-    take(
-        input,
-        &mut payload,
-        header.payload_len as usize,
-        &format!("block {number}"),
-    )?;
-    if crc32fast::hash(&payload) != header.payload_crc {
-        return Err(Error::damaged(
-            "a block does not match its checksum",
-            format!("block {number}"),
-        ));
-    }
-    Ok(payload)
 }

@@ -59,11 +59,11 @@ impl Predictor for Learner {
         }
         if let Some(reservoir) = &mut self.state.reservoir {
             reservoir.add(lines);
-            for _ in 0..further_steps {
-                let reservoir = self.state.reservoir.as_mut().expect("it was there");
-                let drawn = reservoir.draw(batch_lines);
-                self.replay(&drawn.iter().map(|line| &**line).collect::<Vec<_>>());
-            }
+        }
+        for _ in 0..further_steps {
+            let reservoir = self.state.reservoir.iter_mut();
+            let drawn: Vec<_> = reservoir.flat_map(|lines| lines.draw(batch_lines)).collect();
+            self.replay(&drawn.iter().map(|line| &**line).collect::<Vec<_>>());
         }
     }
 }
