@@ -52,16 +52,6 @@ impl LineBatch {
         })
     }
 
-    /// As [`LineBatch::new`], of a text whose lines end with a newline each.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn of_text(text: &[u8], vocabulary: &Vocabulary, block: usize) -> Result<Self> {
-        let lines = text.split_inclusive(|&c| c == b'\n');
-        let lines = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
-        Self::new(lines, vocabulary, block)
-    }
-
     /// Number of lines.
     pub fn lines(&self) -> usize {
         self.inputs.len() / self.block
@@ -71,4 +61,11 @@ impl LineBatch {
     pub fn tokens(&self) -> u64 {
         self.targets.iter().flatten().count() as u64
     }
+}
+
+/// The lines of a text, without the newlines that end them.
+#[cfg(feature = "train")]
+pub(crate) fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = text.split_inclusive(|&c| c == b'\n');
+    lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }

@@ -14,6 +14,8 @@ mod vocabulary;
 pub use generate::Additions;
 pub use line::is_sum;
 pub use line_batch::LineBatch;
+#[cfg(feature = "train")]
+pub(crate) use line_batch::lines_of;
 pub(crate) use recognise::Recogniser;
 pub use survey::Survey;
 pub use vocabulary::{Token, Vocabulary};

@@ -8,7 +8,7 @@ use memchr::memchr_iter;
 use crate::model::training_log::{CorpusFile, TrainSettings};
 use crate::model::{GptConfig, MAX_BLOCK, Preset};
 use crate::random::{Stream, below, generator};
-use crate::text::{Distribution, LineBatch, Survey, Vocabulary, is_sum};
+use crate::text::{Distribution, LineBatch, Survey, Vocabulary};
 use crate::{Error, Result};
 
 /// The validation set is no more than this part of a file.
@@ -59,14 +59,9 @@ impl Corpus {
         self.starts.len() - 1
     }
 
-    /// A line with its newline.
+    /// A line without its newline.
     fn line(&self, i: usize) -> &[u8] {
-        &self.text[self.starts[i]..self.starts[i + 1]]
-    }
-
-    /// Lines without their newlines.
-    fn contents(&self, from: usize) -> impl Iterator<Item = &[u8]> {
-        (from..self.len()).map(|i| self.line(i).strip_suffix(b"\n").expect("lines end with one"))
+        &self.text[self.starts[i]..self.starts[i + 1] - 1]
     }
 
     /// The network for it: over the addition vocabulary if that has all of its characters,
@@ -100,15 +95,10 @@ impl Corpus {
         &self.text[self.starts[self.len() - lines]..]
     }
 
-    /// Whether the last lines are all additions.
-    pub(super) fn held_out_are_sums(&self, lines: usize) -> bool {
-        self.contents(self.len() - lines).all(is_sum)
-    }
-
     /// # Errors
     /// [`Error::Invalid`] with the first line that a distribution does not have.
     pub(super) fn check(&self, distribution: Distribution) -> Result<()> {
-        match self.contents(0).position(|line| !distribution.admits(line)) {
+        match (0..self.len()).find(|&i| !distribution.admits(self.line(i))) {
             None => Ok(()),
             Some(i) => Err(Error::invalid(format!(
                 "{}, line {} is not one of {} digits {}: say nothing of digits and operands, or what is true",
@@ -177,13 +167,11 @@ impl CorpusLines {
             self.order = Order::shuffled(self.lines as usize, self.seed, epoch);
         }
         let count = (most as u64).min(self.lines - done);
-        let mut text = Vec::new();
-        for i in done as usize..(done + count) as usize {
-            let line = self.order.permutation.get(i).copied().unwrap_or(i);
-            text.extend_from_slice(self.corpus.line(line));
-        }
+        let order = &self.order.permutation;
+        let lines = (done as usize..(done + count) as usize)
+            .map(|i| self.corpus.line(order.get(i).copied().unwrap_or(i)));
         self.seen += count;
-        LineBatch::of_text(&text, &self.vocabulary, self.length)
+        LineBatch::new(lines, &self.vocabulary, self.length)
     }
 
     /// Whether the next line has not been seen before.

@@ -23,9 +23,8 @@ impl Data {
                 let corpus = Corpus::read(&description.path)?;
                 let config = corpus.config(settings.preset)?;
                 let count = settings.validation_lines;
-                let sums = corpus.held_out_are_sums(count);
-                let validation =
-                    ValidationSet::new(corpus.held_out(count), sums, settings.distribution, &config)?;
+                let held_out = corpus.held_out(count);
+                let validation = ValidationSet::new(held_out, settings.distribution, &config)?;
                 let training = corpus.training(description, &config, settings.seed)?;
                 Ok(Self {
                     config,
@@ -42,7 +41,7 @@ impl Data {
         let config = GptConfig::addition(settings.preset, distribution.max_line_len() + 1);
         let held_out = HeldOut::draw(distribution, settings.seed, settings.validation_lines);
         let text = held_out.text(distribution);
-        let validation = ValidationSet::new(&text, true, Some(distribution), &config)?;
+        let validation = ValidationSet::new(&text, Some(distribution), &config)?;
         let source = LineSource::new(&config, distribution, settings.seed)?;
         Ok(Self {
             config,

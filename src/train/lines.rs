@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::Result;
 use crate::model::GptConfig;
 use crate::random::Stream;
-use crate::text::{Additions, Distribution, LineBatch, Vocabulary};
+use crate::text::{Additions, Distribution, LineBatch, Vocabulary, lines_of};
 
 /// Distinct lines that are held out of training, as their operands.
 pub(super) struct HeldOut(Vec<(u64, u64)>);
@@ -83,7 +83,7 @@ impl LineSource {
                 drawn += 1;
             }
         }
-        LineBatch::of_text(&self.text, &self.vocabulary, self.length)
+        LineBatch::new(lines_of(&self.text), &self.vocabulary, self.length)
     }
 
     /// Where it is in its stream, for [`LineSource::seek`].

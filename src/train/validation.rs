@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::Result;
 use crate::model::GptConfig;
-use crate::text::{Distribution, LineBatch, Token};
+use crate::text::{Distribution, LineBatch, Token, is_sum, lines_of};
 
 /// Lines of one batch, but for the last.
 const BATCH_LINES: usize = 512;
@@ -35,22 +35,17 @@ pub(super) struct Validation {
 
 impl ValidationSet {
     /// A set of the lines of a text. `distribution` is what they were drawn from, if that is known.
-    pub(super) fn new(
-        text: &[u8],
-        are_sums: bool,
-        distribution: Option<Distribution>,
-        config: &GptConfig,
-    ) -> Result<Self> {
+    pub(super) fn new(text: &[u8], distribution: Option<Distribution>, config: &GptConfig) -> Result<Self> {
         let vocabulary = config.vocabulary()?;
-        let lines: Vec<&[u8]> = text.split_inclusive(|&c| c == b'\n').collect();
+        let lines: Vec<&[u8]> = lines_of(text).collect();
         let batches = lines
             .chunks(BATCH_LINES)
-            .map(|lines| LineBatch::of_text(&lines.concat(), &vocabulary, config.block_size))
+            .map(|lines| LineBatch::new(lines.iter().copied(), &vocabulary, config.block_size))
             .collect::<Result<_>>()?;
-        let equals = vocabulary.token(b'=');
+        let are_sums = lines.iter().all(|line| is_sum(line));
         Ok(Self {
             batches,
-            equals: equals.filter(|_| are_sums),
+            equals: vocabulary.token(b'=').filter(|_| are_sums),
             entropy: distribution.map(Distribution::entropy_nats),
         })
     }
