@@ -1,5 +1,4 @@
-//! The loss of whole lines and its gradient, for whoever moves the weights by a rule of his own:
-//! training on the CPU.
+//! The loss of whole lines and its gradient at given weights: for training on the CPU, and for the report.
 //!
 //! The network, its gradient and the orders of their sums are the learner's, so the result is the same on
 //! every machine and for any number of threads.

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! lines, corpus ──► data ──► run (one step, one evaluation) ──► session ──► model folder
-//!                             │  gradient, AdamW, device         │
+//!                             │  trainer: parameters, gradient,  │
+//!                             │  optimiser (learner::optim)      │
 //!                             └── state: all of it on disk ◄─────┘ log
 //! ```
 //!
