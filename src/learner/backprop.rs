@@ -67,21 +67,26 @@ impl Backprop {
         Shape::of(config).is_ok()
     }
 
-    /// For networks of this config. With `rounded`, weights and activations are rounded as the exact
-    /// network of [`crate::network`] rounds them, and the gradient is that of the network without
-    /// rounding, at the rounded values (straight-through estimator, Bengio et al., 2013).
+    /// For networks of this config.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] if the kernel does not support the config.
-    pub fn new(config: &GptConfig, rounded: bool) -> Result<Self> {
-        Self::with_isa(config, rounded, Isa::default())
+    pub fn new(config: &GptConfig) -> Result<Self> {
+        Self::with_isa(config, false, Isa::default())
     }
 
-    /// As [`Backprop::new`] with a kernel of the caller's choice.
+    /// For networks of this config whose weights and activations are rounded as the exact network of
+    /// [`crate::network`] rounds them. The gradient is that of the network without rounding, at the rounded
+    /// values (straight-through estimator, Bengio et al., 2013).
     ///
     /// # Errors
-    /// As there.
-    pub fn with_isa(config: &GptConfig, rounded: bool, isa: Isa) -> Result<Self> {
+    /// As [`Backprop::new`].
+    pub fn rounded(config: &GptConfig) -> Result<Self> {
+        Self::with_isa(config, true, Isa::default())
+    }
+
+    /// With a kernel of the caller's choice.
+    pub(super) fn with_isa(config: &GptConfig, rounded: bool, isa: Isa) -> Result<Self> {
         let isa = isa.available()?;
         let shape = Shape::of(config)?;
         let group = |_| LineGroup {
@@ -262,8 +267,8 @@ mod tests {
         let config = GptConfig::addition(Preset::Pico, 6);
         let count = Shape::of(&config).unwrap().len();
         let values: Vec<f32> = (0..count).map(|i| (i as f32 * 0.7).sin() + 0.1).collect();
-        let [plain, rounded] = [false, true].map(|rounded| {
-            let mut backprop = Backprop::new(&config, rounded).unwrap();
+        let [plain, rounded] = [Backprop::new, Backprop::rounded].map(|new| {
+            let mut backprop = new(&config).unwrap();
             backprop.load_parameters(&values);
             backprop
         });

@@ -140,7 +140,7 @@ fn floating_bits(model: &Model, sample: &[Noted], threads: usize) -> crate::Resu
     if !Backprop::supports(config) {
         return Ok(None);
     }
-    let mut network = Backprop::new(config, false)?;
+    let mut network = Backprop::new(config)?;
     network.load(&checkpoint);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(std::io::Error::other)?;

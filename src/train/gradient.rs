@@ -45,7 +45,8 @@ impl GradientSource {
             ));
         }
         if device.is_cpu() && settings.dropout == 0.0 {
-            let mut kernel = Backprop::new(start.config(), rounded)?;
+            let new = if rounded { Backprop::rounded } else { Backprop::new };
+            let mut kernel = new(start.config())?;
             kernel.load(start);
             return Ok(Self::Kernel(Box::new(kernel)));
         }
