@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all, whenever the program ends.
+//! Files and folders that are there whole or not at all, whenever the program ends.
 //!
 //! On Linux a file has no name until it is whole (`O_TMPFILE`, then `linkat`): whatever kills the
 //! program leaves nothing behind. Elsewhere, and while a file replaces another one, it has a name
@@ -112,6 +112,74 @@ impl io::Write for AtomicFile {
     }
 }
 
+/// A folder of some files that gets its name when it is whole; dropped before, it is gone.
+#[derive(Debug)]
+pub struct AtomicFolder {
+    path: PathBuf,
+    temporary: TemporaryFolder,
+}
+
+/// Removed with all that is in it.
+#[derive(Debug)]
+struct TemporaryFolder(PathBuf);
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl AtomicFolder {
+    /// Makes the folder that is to have this name.
+    ///
+    /// # Errors
+    /// If nothing can be made where it is to be.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        // Of a link, the folder that it leads to.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let ((), temporary) = temporary(folder(&path), |path| std::fs::create_dir(path))?;
+        let temporary = TemporaryFolder(temporary.keep().map_err(|error| error.error)?);
+        Ok(Self { path, temporary })
+    }
+
+    /// Where to write the files.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary.0
+    }
+
+    /// Gives it its name; a folder that had it is replaced whole, whatever is in it.
+    ///
+    /// # Errors
+    /// If that fails; what had the name before is still there then.
+    pub fn persist(self) -> io::Result<()> {
+        let new = &self.temporary.0;
+        sync(new);
+        if self.path.exists() {
+            exchange(new, &self.path)?;
+        } else {
+            std::fs::rename(new, &self.path)?;
+        }
+        sync(folder(&self.path));
+        Ok(())
+    }
+}
+
+/// Gives each of two folders the other's name.
+fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags};
+        if rustix::fs::renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(());
+        }
+    }
+    let mut aside = a.as_os_str().to_owned();
+    aside.push("-old");
+    std::fs::rename(b, &aside)?;
+    std::fs::rename(a, b).inspect_err(|_| drop(std::fs::rename(&aside, b)))?;
+    std::fs::rename(&aside, a)
+}
+
 /// Writes a file so that a reader sees the old content or the new, never a part of either.
 ///
 /// # Errors
@@ -147,7 +215,7 @@ pub fn remove_unfinished() {
     let temporaries = TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner);
     for path in temporaries.iter() {
         // It may have got its name meanwhile.
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path));
     }
     std::mem::forget(temporaries);
 }
@@ -236,6 +304,28 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn a_folder_is_replaced_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("folder");
+        for name in ["old", "new"] {
+            drop(AtomicFolder::create(&path).unwrap());
+            let folder = AtomicFolder::create(&path).unwrap();
+            std::fs::write(folder.temporary().join(name), name).unwrap();
+            folder.persist().unwrap();
+        }
+        let names = |path: &Path| -> Vec<_> {
+            std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect()
+        };
+        assert_eq!(
+            (names(place.path()), names(&path)),
+            (vec!["folder".into()], vec!["new".into()])
+        );
+    }
 
     #[test]
     fn a_file_is_there_whole_or_not_at_all() {

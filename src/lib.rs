@@ -41,6 +41,7 @@ mod error;
 pub mod gpt;
 pub mod learner;
 pub mod model;
+mod names;
 #[doc(hidden)]
 pub mod network;
 mod random;

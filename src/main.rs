@@ -17,14 +17,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
-    let cli = cli::parse();
-    match cli.run() {
-        Ok(code) => code,
-        Err(error) => exit_code(&error),
-    }
+    let run = cli::parse().and_then(cli::Cli::run);
+    run.unwrap_or_else(|error| exit_code(&error))
 }
 
-/// Says what is wrong, where somebody should know, and gives the exit code.
+/// Says what is wrong, unless a closed pipe is all, and gives the exit code.
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
@@ -38,7 +35,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(FAILURE)
 }
 
-/// Whether whoever reads our output has gone: no failure, as with other filters.
+/// Whether the reader of the output has gone: no failure, as with other filters.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<std::io::Error>();

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
-
 /// What the learning rate does after its warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,39 +19,12 @@ pub enum ScheduleForm {
     InverseRoot,
 }
 
-impl ScheduleForm {
-    /// Those that a training may ask for.
-    pub const ALL: [Self; 3] = [Self::Cosine, Self::Linear, Self::Constant];
-
-    /// The name on the command line and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cosine => "cosine",
-            Self::Linear => "linear",
-            Self::Constant => "constant",
-            Self::InverseRoot => "inverse root",
-        }
-    }
-}
-
-impl std::fmt::Display for ScheduleForm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for ScheduleForm {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = Self::ALL.iter().find(|s| s.name() == name);
-        known.copied().ok_or_else(|| {
-            Error::invalid(format!(
-                "unknown schedule '{name}': use cosine, linear or constant"
-            ))
-        })
-    }
-}
+crate::names::impl_names!(
+    ScheduleForm,
+    "schedule",
+    [Cosine = "cosine", Linear = "linear", Constant = "constant"],
+    InverseRoot = "inverse root"
+);
 
 /// What warm-up rounds first. The last bit of the rate depends on it, and with it every run and archive.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use surprisal::Learner;
 use surprisal::model::Preset;
 use surprisal::network::Device;
 use surprisal::{ArchiveStats, CompressOptions, Compressor, Decompressor, Models};
@@ -14,13 +15,14 @@ use surprisal::{ArchiveStats, CompressOptions, Compressor, Decompressor, Models}
 use super::files::{FileOptions, needs_file};
 use super::hash::{Digest, Digester};
 use super::input::{self, Source, for_each_chunk};
-use super::learning::LearnArgs;
+use super::learning::{LearnArgs, SharedLog};
 use super::level::LevelOption;
 use super::model::ModelOption;
 use super::output::{Content, Guard, Output, Target};
 use super::progress::Progress;
+use super::streams::print;
 use super::text::{count, decimal, grouped, ratio};
-use super::{Running, for_each, model_on_device, say, usage};
+use super::{Running, for_each, model_on_device, print_failure, say, usage};
 
 /// What is appended to names.
 pub const SUFFIX: &str = ".sur";
@@ -40,6 +42,7 @@ struct Compressed {
     output: Output,
     summary: ArchiveStats,
     digest: Digest,
+    learner: Option<Box<Learner>>,
 }
 
 /// Compress files.
@@ -57,10 +60,12 @@ Examples:
   surprisal compress -m runs/nano --embed-model sums.txt
   surprisal compress --learn sums.txt      no model: learn while coding, slowly
 
---json prints an object for each file, one on a line: file, output, model, identity (null with
+--json prints an object for each file, one on a line: file, file_renamed (the name is not Unicode text and was changed to be shown),
+output, model, identity (null with
 --learn), bytes_in,
 bytes_out, ratio, lines, modelled_lines, tokens, bits_per_line, bits_per_token (null unless the
-model coded all lines), blocks, fallback_blocks, seconds, megabytes_per_second, verified.")]
+model coded all lines), blocks, fallback_blocks, seconds, megabytes_per_second, verified.
+Of a file that fails: file, file_renamed, error.")]
 pub struct Args {
     #[command(flatten)]
     files: FileOptions,
@@ -112,7 +117,7 @@ impl Args {
         let jobs: Vec<_> = files.iter().zip(&targets).collect();
         for_each(&jobs, |(file, target)| {
             let done = self.compress_file(file, target, &models, &device, &mut guard);
-            done.with_context(|| input::name(file))
+            print_failure(self.json, file, done.with_context(|| input::name(file)))
         })
     }
 
@@ -124,7 +129,9 @@ impl Args {
         device: &Device,
         guard: &mut Guard,
     ) -> Result<()> {
-        let (source, output) = self.files.open(file, target, Content::Archive, guard)?;
+        let (mut source, output) = self.files.open(file, target, Content::Archive, guard)?;
+        let log = self.learning.open(guard)?;
+        self.remark(file, &mut source);
         let original = source.original().cloned();
         let started = Instant::now();
         let Compressed {
@@ -132,13 +139,20 @@ impl Args {
             mut output,
             summary,
             digest,
+            learner,
         } = match self.learning.learn {
-            Some(preset) => self.compress_learning(preset, file, source, output)?,
+            Some(preset) => self.compress_learning(preset, file, source, output, log.clone())?,
             None => self.compress_with_model(models, device, file, source, output)?,
         };
         let seconds = started.elapsed().as_secs_f64();
         if self.verify {
             self.check(&mut output, digest, models, device)?;
+        }
+        if let Some(log) = log {
+            log.lock().expect("no observer panicked").finish()?;
+        }
+        if let Some(learner) = &learner {
+            self.learning.save(learner)?;
         }
         self.files.finish(output, original.as_ref())?;
         let summary = CompressSummary {
@@ -149,13 +163,28 @@ impl Args {
         };
         if self.json {
             let line = summary.to_json(&coder, self.verify).to_string() + "\n";
-            std::io::stdout()
-                .write_all(line.as_bytes())
-                .context("cannot write to stdout")?;
+            print(&line)?;
         } else if !self.running.quiet {
             say(&summary.to_text());
         }
         Ok(())
+    }
+
+    /// Says what a user may not have meant.
+    fn remark(&self, file: &Path, source: &mut Source) {
+        if self.running.quiet {
+            return;
+        }
+        let name = input::name(file);
+        if source.is_archive() {
+            say(&format!("{name}: it is an archive already, compressed once more"));
+        }
+        if let (Some(folder), false) = (self.model.folder(), self.embed_model) {
+            let folder = folder.display();
+            say(&format!(
+                "{name}: only with the model in {folder} can the archive be read; --embed-model puts it in"
+            ));
+        }
     }
 
     fn compress_with_model(
@@ -167,7 +196,9 @@ impl Args {
         output: Output,
     ) -> Result<Compressed> {
         let length = source.len();
-        let (model, source) = self.model.choose_and_read(models, self.level.level(), source)?;
+        let (model, source) =
+            self.model
+                .choose_and_read(models, self.level.0, source, self.running.threads())?;
         self.running.announce(file, &model_on_device(&model, device))?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions::default()
@@ -188,6 +219,7 @@ impl Args {
             output: finished.output,
             summary: finished.stats,
             digest,
+            learner: None,
         })
     }
 
@@ -197,31 +229,26 @@ impl Args {
         file: &Path,
         mut source: Source,
         output: Output,
+        log: Option<SharedLog>,
     ) -> Result<Compressed> {
         let name = format!("learning {}", preset.name());
         self.running.announce(file, &name)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
-        let log = self.learning.open_log()?;
         let threads = self.running.threads();
         let options = self
             .learning
-            .options(preset, &mut source, threads, &progress, log.clone())?;
+            .options(preset, &mut source, threads, &progress, log)?;
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
         let digest = self.copy_hashing(source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
         })?;
         let finished = compressor.finish().context(WRITING)?;
-        if let Some(log) = log {
-            log.lock().expect("nobody panicked with it").finish()?;
-        }
-        if let Some(learner) = &finished.learner {
-            self.learning.save(learner)?;
-        }
         Ok(Compressed {
             coder: CoderName { name, identity: None },
             output: finished.output,
             summary: finished.stats,
             digest,
+            learner: finished.learner,
         })
     }
 
@@ -344,8 +371,7 @@ impl CompressSummary<'_> {
             Target::Stdout => "-".into(),
             Target::File(path) => path.to_string_lossy(),
         };
-        json!({
-            "file": self.file.to_string_lossy(),
+        let mut value = json!({
             "output": output,
             "model": coder.name,
             "identity": coder.identity,
@@ -362,6 +388,8 @@ impl CompressSummary<'_> {
             "seconds": self.seconds,
             "megabytes_per_second": self.megabytes_per_second(),
             "verified": verified,
-        })
+        });
+        input::put_name(&mut value, self.file);
+        value
     }
 }

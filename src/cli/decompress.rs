@@ -112,11 +112,13 @@ impl Args {
 
 /// The name of an archive's content.
 fn content_of(file: &Path) -> Result<PathBuf> {
-    let name = file.file_name().and_then(|name| name.to_str());
-    match name.and_then(|name| name.strip_suffix(SUFFIX)) {
-        Some(stem) if !stem.is_empty() => Ok(file.with_file_name(stem)),
-        _ => bail!("its name does not end in {SUFFIX}: name the output with -o, or use -c"),
+    if file
+        .extension()
+        .is_some_and(|extension| extension == &SUFFIX[1..])
+    {
+        return Ok(file.with_extension(""));
     }
+    bail!("its name does not end in {SUFFIX}: name the output with -o, or use -c")
 }
 
 /// Writes some lines, reading only what is needed for them.

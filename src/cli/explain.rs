@@ -1,6 +1,6 @@
 //! `surprisal explain`: one line, token by token.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -8,6 +8,8 @@ use surprisal::report::{LineAccount, Table, TokenAccount, explain, glyph};
 use surprisal::{Level, Model};
 
 use super::model::ModelOption;
+use super::streams::print;
+use super::text::shown;
 
 /// Runners-up that are shown.
 const RUNNERS_UP: usize = 3;
@@ -42,19 +44,16 @@ impl Args {
     /// Prints the tokens.
     pub fn run(&self) -> Result<()> {
         let models = self.model.models()?;
-        let model = &self.model.choose(&models, Level::default(), self.line.as_bytes());
+        let model = &self
+            .model
+            .choose(&models, Level::default(), self.line.as_bytes(), 1)?;
         let line = explain(model.exact(), self.line.as_bytes())
             .with_context(|| format!("{:?} cannot be explained by model {}", self.line, model.name()))?;
-        let stdout = std::io::stdout();
-        let text = if self.json {
+        print(&if self.json {
             to_json(model, &line) + "\n"
         } else {
-            to_text(&line, Paint::of(stdout.is_terminal()))
-        };
-        stdout
-            .lock()
-            .write_all(text.as_bytes())
-            .context("cannot write to stdout")
+            to_text(&line, Paint::of_stdout())
+        })
     }
 }
 
@@ -100,9 +99,11 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
 
 fn row(token: &TokenAccount) -> Vec<String> {
     let others = token.runners_up().take(RUNNERS_UP);
-    let others: Vec<String> = others.map(|(symbol, p)| format!("{symbol} {p:.6}")).collect();
+    let others: Vec<String> = others
+        .map(|(symbol, p)| format!("{} {p:.6}", shown(symbol)))
+        .collect();
     vec![
-        token.symbol.clone(),
+        shown(&token.symbol),
         format!("{:.6}", token.probability),
         format!("{:.4}", token.bits),
         format!("{:.4}", token.expected_bits),
@@ -118,9 +119,10 @@ enum Paint {
 }
 
 impl Paint {
-    fn of(is_terminal: bool) -> Self {
+    fn of_stdout() -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if is_terminal && !no_color {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+        if std::io::stdout().is_terminal() && !no_color && !is_dumb {
             Self::Colours
         } else {
             Self::Plain
@@ -142,7 +144,7 @@ fn colour(bits: f64) -> &'static str {
 }
 
 fn painted(token: &TokenAccount) -> String {
-    let symbol = glyph(&token.symbol);
+    let symbol = shown(&glyph(&token.symbol).to_string());
     format!("{}{symbol}{RESET}", colour(token.bits))
 }
 

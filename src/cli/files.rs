@@ -69,7 +69,10 @@ impl FileOptions {
         content: Content,
         guard: &mut Guard,
     ) -> Result<(Source, Output)> {
-        let source = Source::open(file)?;
+        let source = match content {
+            Content::Archive => Source::open(file)?,
+            Content::Text => Source::open_archive(file)?,
+        };
         let output = guard.open(target, content)?;
         if self.rm && output.safe_path().is_none() {
             bail!("--rm needs a regular file to write to: name one with -o");

@@ -1,11 +1,10 @@
 //! `surprisal generate`: completions for shells, the manual page.
 
-use std::io::Write;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 
+use super::streams::print;
 use super::{Cli, usage};
 
 /// Print shell completions or the manual page.
@@ -38,9 +37,7 @@ impl Args {
             }
             What::Man { verb } => clap_mangen::Man::new(page(verb.as_deref())?).render(&mut out)?,
         }
-        std::io::stdout()
-            .write_all(&out)
-            .context("cannot write to stdout")
+        print(&String::from_utf8(out)?)
     }
 }
 

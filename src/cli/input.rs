@@ -1,10 +1,15 @@
 //! What is read: files or stdin.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use surprisal::archive::MAGIC;
+
+use super::streams;
+use super::text::shown;
 
 /// Bytes that are read at once.
 pub const BUFFER: usize = 1 << 20;
@@ -58,6 +63,7 @@ impl Source {
     /// If the file cannot be opened, or is a folder.
     pub fn open(path: &Path) -> Result<Self> {
         if is_stdin(path) {
+            streams::require_stdin()?;
             return Ok(Self::Stdin);
         }
         let file = File::open(path).context("cannot open it")?;
@@ -70,6 +76,25 @@ impl Source {
         }
         let path = path.to_owned();
         Ok(Self::File(file, Original { path, metadata }))
+    }
+
+    /// As [`Source::open`], of an archive.
+    ///
+    /// # Errors
+    /// Also if it would come from a terminal.
+    pub fn open_archive(path: &Path) -> Result<Self> {
+        if is_stdin(path) && io::stdin().is_terminal() {
+            bail!("it is a terminal, where no archive comes from: name a file");
+        }
+        Self::open(path)
+    }
+
+    /// Whether a regular file begins as an archive does.
+    pub fn is_archive(&mut self) -> bool {
+        let Self::File(file, _) = self else { return false };
+        let mut start = [0; MAGIC.len()];
+        let is_archive = file.read_exact(&mut start).is_ok() && start == MAGIC;
+        file.rewind().is_ok() && is_archive
     }
 
     /// Bytes to come, where that is known.
@@ -129,11 +154,17 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Puts a file's name into an object of JSON, and whether it had to be changed for that.
+pub fn put_name(object: &mut Value, path: &Path) {
+    object["file"] = json!(path.to_string_lossy());
+    object["file_renamed"] = json!(path.to_str().is_none());
+}
+
 /// A path as messages show it.
 pub fn name(path: &Path) -> String {
     if is_stdin(path) {
         "stdin".into()
     } else {
-        path.display().to_string()
+        shown(&path.to_string_lossy())
     }
 }

@@ -2,13 +2,14 @@
 //! `compress --learn` alone.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io::{Seek, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
+use surprisal::atomic_file::AtomicFolder;
 use surprisal::learner::{BatchRecord, Learner, LearnerSettings, StepRecord};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::report::{LearningWindow, WINDOW};
@@ -16,6 +17,8 @@ use surprisal::text::Survey;
 use surprisal::{CompressOptions, LearnOptions, Observer};
 
 use super::input::{Source, for_each_chunk};
+use super::model::MODEL_FILES;
+use super::output::{Content, Guard, Output, Target};
 use super::progress::Progress;
 
 /// How a learner learns: with the same options `report --learn` tells of the archive that
@@ -81,7 +84,7 @@ pub struct LearnArgs {
     log: Option<PathBuf>,
 }
 
-/// A log that is being written, shared with whoever tells of batches.
+/// A log that is being written, shared with the observer of batches.
 pub type SharedLog = Arc<Mutex<Log>>;
 
 impl LearnArgs {
@@ -94,11 +97,15 @@ impl LearnArgs {
             .map(|(_, name)| *name)
     }
 
-    /// The log, if there is to be one.
-    pub fn open_log(&self) -> Result<Option<SharedLog>> {
-        let Some(path) = &self.log else { return Ok(None) };
-        let log = Log::create(path).with_context(|| format!("--log {}", path.display()))?;
-        Ok(Some(Arc::new(Mutex::new(log))))
+    /// Opens the log, if there is to be one, and makes sure that the model folder can be made.
+    pub fn open(&self, guard: &mut Guard) -> Result<Option<SharedLog>> {
+        let open = |path| guard.open(&Target::named(path), Content::Text);
+        let log = self.log.as_deref().map(open).transpose().context("--log")?;
+        if let Some(folder) = &self.save_model {
+            let checked = guard.check_folder(folder, &MODEL_FILES);
+            checked.context("--save-model")?;
+        }
+        Ok(log.map(|file| Arc::new(Mutex::new(Log::new(file)))))
     }
 
     /// The library's options. A file is looked at as a whole beforehand.
@@ -118,7 +125,7 @@ impl LearnArgs {
         let observer = Observer::of_batches(move |record| {
             watched.batch(record);
             if let Some(log) = &log {
-                log.lock().expect("nobody panicked with it").batch(record);
+                log.lock().expect("no observer panicked").batch(record);
             }
         });
         Ok(self.learner.options(preset, survey, threads, observer))
@@ -130,9 +137,10 @@ impl LearnArgs {
             return Ok(());
         };
         let failed = || format!("--save-model {}", folder.display());
-        std::fs::create_dir_all(folder).with_context(failed)?;
         let checkpoint = learner.checkpoint().with_context(failed)?;
-        checkpoint.save(folder).with_context(failed)
+        let folder = AtomicFolder::create(folder).with_context(failed)?;
+        checkpoint.save(folder.temporary()).with_context(failed)?;
+        folder.persist().with_context(failed)
     }
 }
 
@@ -149,7 +157,8 @@ fn survey(mut file: &File) -> Result<Survey> {
 
 /// How the surprisal falls, a record for every window of lines.
 pub struct Log {
-    file: BufWriter<File>,
+    /// None after the end.
+    file: Option<Output>,
     /// What was not yet written.
     window: LearningWindow,
     /// Of all windows before.
@@ -161,16 +170,16 @@ pub struct Log {
 }
 
 impl Log {
-    fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(Self {
-            file: BufWriter::new(File::create(path)?),
+    fn new(file: Output) -> Self {
+        Self {
+            file: Some(file),
             window: LearningWindow::default(),
             lines: 0,
             batches: 0,
             steps: 0,
             last_step: None,
             failed: None,
-        })
+        }
     }
 
     fn batch(&mut self, record: &BatchRecord) {
@@ -199,7 +208,7 @@ impl Log {
         record["gradient_norm"] = json!(self.last_step.map(|step| step.gradient_norm));
         record["learning_rate"] = json!(self.last_step.map(|step| step.rate));
         record["agreement"] = json!(window.agreement());
-        if let Err(error) = writeln!(self.file, "{record}") {
+        if let Some(Err(error)) = self.file.as_mut().map(|file| writeln!(file, "{record}")) {
             self.failed.get_or_insert(error);
         }
     }
@@ -210,11 +219,10 @@ impl Log {
     /// If that, or something before, could not be written.
     pub fn finish(&mut self) -> Result<()> {
         self.write_window();
-        let result = match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.file.flush(),
-        };
-        result.context("cannot write the log")
+        if let Some(error) = self.failed.take() {
+            return Err(error).context("cannot write the log");
+        }
+        self.file.take().map_or(Ok(()), |file| file.finish(None))
     }
 }
 

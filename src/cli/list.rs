@@ -1,6 +1,6 @@
 //! `surprisal list`: what archives hold, without decoding them.
 
-use std::io::{BufReader, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use surprisal::{ArchiveEntry, ArchiveStats, Index};
 
-use super::for_each;
 use super::input::{self, Source};
 use super::learning::learner_text;
+use super::streams::print;
 use super::text::{decimal, grouped, ratio, table};
+use super::{failure, for_each};
 
 /// List what archives hold.
 ///
@@ -24,7 +25,8 @@ Examples:
   surprisal list -v sums.txt.sur
   surprisal list --json sums.txt.sur | jq '.files[0].totals.ratio'
 
---json prints one object: files, for each of which there are file, totals and archives. An archive
+--json prints one object: files, for each of which there are file, file_renamed (the name
+is not Unicode text and was changed to be shown), totals and archives, or error. An archive
 has offset, len (bytes), version, model, identity, model_len (bytes of the model that it carries),
 learner (its settings; null where a model codes), totals, and blocks: offset, kind (modelled, zstd,
 raw; learned, or zstd and learned from), content_len, newlines, payload_len,
@@ -50,14 +52,19 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         let files = input::or_stdin(&self.files);
         let mut listed = Vec::new();
+        let mut objects = Vec::new();
         let code = for_each(&files, |file| {
-            listed.push((file, read(file).with_context(|| input::name(file))?));
+            let read = read(file).with_context(|| input::name(file));
+            objects.push(match &read {
+                Ok(index) => to_json(file, index),
+                Err(error) => failure(file, error),
+            });
+            listed.push((file, read?));
             Ok(())
         });
         let mut text = String::new();
         if self.json {
-            let files: Vec<Value> = listed.iter().map(|(file, index)| to_json(file, index)).collect();
-            text = json!({ "files": files }).to_string() + "\n";
+            text = json!({ "files": objects }).to_string() + "\n";
         } else if !listed.is_empty() {
             text += &summary_table(&listed);
             if self.verbose {
@@ -66,15 +73,13 @@ impl Args {
                     .for_each(|(file, index)| text += &block_tables(file, index));
             }
         }
-        std::io::stdout()
-            .write_all(text.as_bytes())
-            .context("cannot write to stdout")?;
+        print(&text)?;
         code
     }
 }
 
 fn read(file: &Path) -> Result<Index> {
-    let index = match Source::open(file)? {
+    let index = match Source::open_archive(file)? {
         Source::File(mut file, _) => Index::read(&mut file),
         source => Index::scan(BufReader::with_capacity(input::BUFFER, source)),
     };
@@ -127,11 +132,12 @@ fn to_json(file: &Path, index: &Index) -> Value {
         value["totals"] = json!(Totals::of([archive]));
         value
     };
-    json!({
-        "file": file.to_string_lossy(),
+    let mut value = json!({
         "totals": Totals::of(&index.archives),
         "archives": index.archives.iter().map(archive).collect::<Vec<_>>(),
-    })
+    });
+    input::put_name(&mut value, file);
+    value
 }
 
 fn summary_table(listed: &[(&PathBuf, Index)]) -> String {

@@ -20,17 +20,18 @@ mod models;
 mod output;
 mod progress;
 mod report;
+mod streams;
 mod text;
 #[cfg(feature = "train")]
 mod train;
 mod verify;
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
+pub use streams::say;
 use surprisal::network::{Device, DeviceChoice, Isa};
 use surprisal::{DecompressOptions, Decompressor, Model, Models};
 
@@ -45,7 +46,7 @@ Examples:
   surprisal explain 17282456+79546852=096829308 one line, token by token
 
 Exit codes:
-  0  success (also when whoever reads the output goes away)
+  0  success (also when the reader of the output goes away)
   1  failure: a file cannot be read or written, an archive is damaged, a model is missing
   2  usage: the arguments make no sense
   130  interrupted; no unfinished file is left, and a training can be resumed
@@ -84,9 +85,17 @@ enum Verb {
     Generate(generate::Args),
 }
 
-/// Parses the arguments; ends the program with code 2 where they make no sense.
-pub fn parse() -> Cli {
-    Cli::parse()
+/// Parses the arguments.
+///
+/// # Errors
+/// What clap has to say: also the help, if that was asked for.
+pub fn parse() -> Result<Cli> {
+    Cli::try_parse().or_else(|error| {
+        if error.exit_code() == 0 {
+            streams::require_stdout()?;
+        }
+        Err(error.into())
+    })
 }
 
 impl Cli {
@@ -116,16 +125,28 @@ impl Cli {
     }
 }
 
-/// A line on stderr. That nobody can read it is no reason to fail.
-pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
 /// An error in how the program was called, as clap prints its own.
 fn usage(message: &str) -> anyhow::Error {
     Cli::command()
         .error(clap::error::ErrorKind::ArgumentConflict, message)
         .into()
+}
+
+/// What JSON says of a file that something failed with.
+fn failure(file: &Path, error: &anyhow::Error) -> serde_json::Value {
+    let mut value = serde_json::json!({ "error": crate::one_line(error) });
+    input::put_name(&mut value, file);
+    value
+}
+
+/// Prints an error as an object of JSON, where JSON was asked for.
+fn print_failure(is_json: bool, file: &Path, result: Result<()>) -> Result<()> {
+    result.inspect_err(|error| {
+        if is_json && !crate::is_closed_pipe(error) && !error.is::<clap::Error>() {
+            // The error that counts is the first one.
+            let _ = streams::print(&format!("{}\n", failure(file, error)));
+        }
+    })
 }
 
 /// Does something for every file; a failure of one does not keep the others from their turn.
@@ -143,6 +164,21 @@ fn for_each<'a, T>(items: &'a [T], mut work: impl FnMut(&'a T) -> Result<()>) ->
         return Ok(code);
     };
     work(item).map(|()| ExitCode::SUCCESS)
+}
+
+/// Threads that `-T` asks for.
+fn threads(option: u16) -> usize {
+    match option {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads.into(),
+    }
+}
+
+/// Runs something in a pool of threads. Rayon's own pool would have one for every core, or as many as
+/// an environment variable says.
+fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    Ok(pool.context("cannot start threads")?.install(work))
 }
 
 /// Options of how the work is done, not of what comes out.
@@ -165,10 +201,7 @@ struct Running {
 impl Running {
     /// Threads that run.
     fn threads(&self) -> usize {
-        match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads.into(),
-        }
+        threads(self.threads)
     }
 
     /// How to decompress all lines.

@@ -1,11 +1,17 @@
 //! Which model codes: a bundled one by name or by level, or one in a folder.
 
 use std::io::{Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use surprisal::model::{CONFIG_FILE, LOG_FILE, WEIGHTS_FILE};
 use surprisal::{Level, Model, Models};
+
+use super::in_pool;
+
+/// The files of a model folder; the last one is a training's.
+pub const MODEL_FILES: [&str; 4] = [CONFIG_FILE, WEIGHTS_FILE, LOG_FILE, "training-state.safetensors"];
 
 /// Bytes of a content that the choice of its model looks at.
 pub const LOOK_AT: u64 = 1 << 16;
@@ -15,7 +21,7 @@ pub const LOOK_AT: u64 = 1 << 16;
 pub struct ModelOption {
     /// Model: a bundled one's name, a folder with config.json and model.safetensors, or auto
     #[arg(short, long, value_name = "NAME|FOLDER")]
-    model: Option<String>,
+    model: Option<PathBuf>,
 }
 
 impl ModelOption {
@@ -26,7 +32,7 @@ impl ModelOption {
     pub fn models(&self) -> Result<Models> {
         let mut models = Models::bundled();
         if let Some(wanted) = self.named() {
-            let model = match models.by_name(wanted) {
+            let model = match wanted.to_str().and_then(|name| models.by_name(name)) {
                 Some(bundled) => Arc::clone(bundled),
                 None => Arc::new(load(wanted, &models)?),
             };
@@ -41,11 +47,20 @@ impl ModelOption {
     }
 
     /// The model for a content that begins so: the one that was named, or the level's best for it.
-    pub fn choose(&self, models: &Models, level: Level, beginning: &[u8]) -> Arc<Model> {
-        Arc::clone(match self.is_given() {
-            true => models.default_model(),
-            false => models.choose(level, beginning),
-        })
+    ///
+    /// # Errors
+    /// If the threads that try the models cannot be started.
+    pub fn choose(
+        &self,
+        models: &Models,
+        level: Level,
+        beginning: &[u8],
+        threads: usize,
+    ) -> Result<Arc<Model>> {
+        if self.is_given() {
+            return Ok(Arc::clone(models.default_model()));
+        }
+        in_pool(threads, || Arc::clone(models.choose(level, beginning)))
     }
 
     /// As [`ModelOption::choose`], and the content from its beginning.
@@ -57,29 +72,35 @@ impl ModelOption {
         models: &Models,
         level: Level,
         mut content: R,
+        threads: usize,
     ) -> Result<(Arc<Model>, impl Read + use<R>)> {
         let mut beginning = Vec::new();
         if !self.is_given() {
             let mut start = content.by_ref().take(LOOK_AT);
             start.read_to_end(&mut beginning).context("cannot read it")?;
         }
-        let model = self.choose(models, level, &beginning);
+        let model = self.choose(models, level, &beginning, threads)?;
         Ok((model, Cursor::new(beginning).chain(content)))
     }
 
-    fn named(&self) -> Option<&String> {
-        self.model.as_ref().filter(|name| *name != "auto")
+    /// The folder of the model, if it is not a bundled one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.named().filter(|path| path.is_dir())
+    }
+
+    fn named(&self) -> Option<&Path> {
+        self.model.as_deref().filter(|name| name.as_os_str() != "auto")
     }
 }
 
-fn load(wanted: &str, bundled: &Models) -> Result<Model> {
-    let folder = Path::new(wanted);
+fn load(folder: &Path, bundled: &Models) -> Result<Model> {
+    let shown = folder.display();
     if !folder.is_dir() {
         let names: Vec<&str> = bundled.iter().map(|model| model.name()).collect();
         bail!(
-            "-m {wanted}: neither a bundled model ({}) nor a folder with config.json and model.safetensors",
+            "-m {shown}: neither a bundled model ({}) nor a folder with config.json and model.safetensors",
             names.join(", ")
         );
     }
-    Model::load(folder).with_context(|| format!("-m {wanted}"))
+    Model::load(folder).with_context(|| format!("-m {shown}"))
 }

@@ -1,13 +1,12 @@
 //! `surprisal models`: the models in the program.
 
-use std::io::Write;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::model::Checkpoint;
 use surprisal::model::training_log::{TrainSettings, TrainingLog};
 use surprisal::{Level, Model, Models};
 
+use super::streams::print;
 use super::text::{grouped, table};
 
 /// List the models in the program.
@@ -31,16 +30,12 @@ impl Args {
     /// Prints the list.
     pub fn run(&self) -> Result<()> {
         let models = Models::bundled();
-        let text = match self.json {
-            true => {
-                let models: Vec<Value> = models.iter().map(|model| to_json(model)).collect();
-                json!({ "models": models }).to_string() + "\n"
-            }
-            false => to_text(&models),
-        };
-        std::io::stdout()
-            .write_all(text.as_bytes())
-            .context("cannot write to stdout")
+        print(&if self.json {
+            let models: Vec<Value> = models.iter().map(|model| to_json(model)).collect();
+            json!({ "models": models }).to_string() + "\n"
+        } else {
+            to_text(&models)
+        })
     }
 }
 

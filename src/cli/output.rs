@@ -4,14 +4,15 @@
 //! writes besides.
 
 use std::fs::{File, FileTimes, Metadata, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Seek, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use surprisal::atomic_file::{AtomicFile, Existing, folder};
+use surprisal::atomic_file::{AtomicFile, AtomicFolder, Existing, folder, unfinished};
 use tempfile::NamedTempFile;
 
 use super::input;
+use super::streams::{require_stdout, say};
 
 const BUFFER: usize = 256 << 10;
 
@@ -89,19 +90,27 @@ impl Identity {
 pub struct Guard {
     inputs: Vec<Identity>,
     outputs: Vec<Identity>,
+    is_stdout_taken: bool,
     existing: Existing,
+    /// Folders that were looked at for what a killed run left.
+    folders: Vec<PathBuf>,
 }
 
 impl Guard {
     /// `force` is the `-f` option: files that exist may be replaced, a terminal may get an archive.
     pub fn new<'a>(inputs: impl IntoIterator<Item = &'a Path>, force: bool) -> Self {
-        let identity = |path: &Path| match input::is_stdin(path) {
-            true => Identity::of_stream(io::stdin()),
-            false => Identity::of(path),
+        let identity = |path: &Path| {
+            if input::is_stdin(path) {
+                Identity::of_stream(io::stdin())
+            } else {
+                Identity::of(path)
+            }
         };
         Self {
             inputs: inputs.into_iter().filter_map(identity).collect(),
             outputs: Vec::new(),
+            is_stdout_taken: false,
+            folders: Vec::new(),
             existing: if force { Existing::Replace } else { Existing::Keep },
         }
     }
@@ -142,19 +151,81 @@ impl Guard {
         }
         let file = AtomicFile::create(path).with_context(|| format!("cannot make {shown}"))?;
         self.outputs.extend(identity);
+        self.mention_unfinished(folder(path));
         Ok(Output::File(
             BufWriter::with_capacity(BUFFER, file),
             self.existing,
         ))
     }
 
-    fn open_stdout(&self, content: Content) -> Result<Output> {
-        let stdout = io::stdout().lock();
+    /// # Errors
+    /// If one of the files of a folder is an input.
+    pub fn refuse_inputs(&self, folder: &Path, files: &[&str]) -> Result<()> {
+        for file in files.iter().map(|file| folder.join(file)) {
+            if Identity::of(&file).is_some_and(|id| self.inputs.contains(&id)) {
+                bail!(
+                    "{} is input and output at once: name another folder",
+                    file.display()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a folder of these files can be made, or replaced: that it holds nothing else.
+    ///
+    /// # Errors
+    /// If it exists and must not be replaced, holds other files, inputs or outputs, or cannot be made.
+    pub fn check_folder(&self, path: &Path, files: &[&str]) -> Result<()> {
+        let shown = path.display();
+        let cannot = || format!("cannot write {shown}");
+        match std::fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            entries => {
+                for entry in entries.with_context(cannot)? {
+                    let entry = entry.with_context(cannot)?;
+                    if !files.iter().any(|file| entry.file_name() == *file) {
+                        bail!("{shown} holds other files than those of a model: name another folder");
+                    }
+                    if self.existing == Existing::Keep {
+                        return Err(exists(path));
+                    }
+                }
+            }
+        }
+        self.refuse_inputs(path, files)?;
+        let is_within = |output: &Identity| matches!((output, path.canonicalize()), (Identity::Name(name), Ok(path)) if name.starts_with(&path));
+        if self.outputs.iter().any(is_within) {
+            bail!("{shown} is replaced whole: name an output outside of it");
+        }
+        AtomicFolder::create(path).map(drop).with_context(cannot)
+    }
+
+    /// Says once of a folder what runs that were killed have left in it.
+    fn mention_unfinished(&mut self, folder: &Path) {
+        if self.folders.iter().any(|known| known == folder) {
+            return;
+        }
+        self.folders.push(folder.to_owned());
+        for left in unfinished(folder).unwrap_or_default() {
+            say(&format!(
+                "{}: left by a run that was killed, or that still goes on",
+                left.display()
+            ));
+        }
+    }
+
+    fn open_stdout(&mut self, content: Content) -> Result<Output> {
+        require_stdout()?;
+        let stdout = io::stdout();
         if content == Content::Archive && self.existing == Existing::Keep && stdout.is_terminal() {
             bail!("stdout is a terminal, an archive is no text: name a file with -o, or use -f");
         }
         if Identity::of_stream(io::stdout()).is_some_and(|id| self.inputs.contains(&id)) {
             bail!("stdout goes to the file that is read: name another output");
+        }
+        if std::mem::replace(&mut self.is_stdout_taken, true) {
+            bail!("two outputs cannot both be stdout: name a file for one");
         }
         Ok(Output::Stdout(BufWriter::with_capacity(BUFFER, stdout)))
     }
@@ -162,7 +233,7 @@ impl Guard {
 
 /// An open target.
 pub enum Output {
-    Stdout(BufWriter<StdoutLock<'static>>),
+    Stdout(BufWriter<Stdout>),
     /// A device or pipe that exists: written in place.
     Special(BufWriter<File>),
     File(BufWriter<AtomicFile>, Existing),

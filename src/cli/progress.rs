@@ -1,21 +1,34 @@
-//! A progress bar on stderr, and readers that move it.
+//! How far the work is: a bar on stderr in a terminal, elsewhere a line every half minute.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use surprisal::learner::BatchRecord;
 
-/// A bar over `total` bytes, or a count where that is not known. Hidden unless `shown` and stderr
-/// is a terminal; removed when dropped.
-pub struct Progress(ProgressBar);
+use super::streams::say;
+use super::text::grouped;
+
+/// Time between two lines where there is no bar.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
+
+/// A bar over `total` bytes, or a count where that is not known. Nothing unless `shown`; removed when
+/// dropped.
+pub struct Progress {
+    bar: ProgressBar,
+    _lines: Option<Lines>,
+}
 
 impl Progress {
     pub fn new(name: &str, total: Option<u64>, shown: bool) -> Self {
-        if !shown {
-            return Self(ProgressBar::hidden());
-        }
+        let is_terminal = io::stderr().is_terminal();
+        let target = if shown {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let template = match total {
             Some(_) => {
                 "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left"
@@ -23,27 +36,30 @@ impl Progress {
             None => "{msg} {spinner} {binary_bytes} {binary_bytes_per_sec}",
         };
         let style = ProgressStyle::with_template(template).expect("a right template");
-        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(total, target);
         let bar = bar.with_style(style).with_message(name.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        if shown && is_terminal {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        let lines = (shown && !is_terminal).then(|| Lines::start(bar.clone(), BETWEEN_LINES, say));
+        Self { bar, _lines: lines }
     }
 
     /// Moves on by some bytes.
     pub fn advance(&self, bytes: u64) {
-        self.0.inc(bytes);
+        self.bar.inc(bytes);
     }
 
     /// Moves on to a place, if it is not yet there.
     pub fn at_least(&self, bytes: u64) {
-        self.0.set_position(self.0.position().max(bytes));
+        self.bar.set_position(self.bar.position().max(bytes));
     }
 
     /// A bar that batches move as they are learned from.
     pub fn learning(&self) -> Learning {
         Learning {
-            bar: self.0.clone(),
-            name: self.0.message(),
+            bar: self.bar.clone(),
+            name: self.bar.message(),
             lines: Mutex::new((0, 0.0)),
         }
     }
@@ -52,14 +68,43 @@ impl Progress {
     pub fn watch<R: Read>(&self, inner: R) -> Watched<R> {
         Watched {
             inner,
-            bar: self.0.clone(),
+            bar: self.bar.clone(),
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A thread that tells in lines where a bar is, until this is dropped.
+struct Lines {
+    _end: Sender<()>,
+}
+
+impl Lines {
+    fn start(bar: ProgressBar, between: Duration, tell: impl Fn(&str) + Send + 'static) -> Self {
+        let (end, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            while ended.recv_timeout(between) == Err(RecvTimeoutError::Timeout) {
+                tell(&line(&bar));
+            }
+        });
+        Self { _end: end }
+    }
+}
+
+/// Where a bar is.
+fn line(bar: &ProgressBar) -> String {
+    let (name, done) = (bar.message(), grouped(bar.position()));
+    match bar.length() {
+        Some(total) => {
+            let (total, left) = (grouped(total), HumanDuration(bar.eta()));
+            format!("{name}: {done} of {total} bytes, {left:#} left")
+        }
+        None => format!("{name}: {done} bytes"),
     }
 }
 
@@ -74,7 +119,7 @@ pub struct Learning {
 impl Learning {
     /// A batch was learned from.
     pub fn batch(&self, record: &BatchRecord) {
-        let mut so_far = self.lines.lock().expect("nobody panicked with it");
+        let mut so_far = self.lines.lock().expect("no observer panicked");
         so_far.0 += record.lines;
         so_far.1 += record.slot_bits;
         self.bar.inc(record.tokens());
@@ -95,5 +140,26 @@ impl<R: Read> Read for Watched<R> {
         let len = self.inner.read(buffer)?;
         self.bar.inc(len as u64);
         Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_tell_where_a_bar_is() {
+        let progress = Progress::new("a.txt", Some(2000), false);
+        progress.advance(1000);
+        let (told, lines) = mpsc::channel();
+        let tell = move |line: &str| drop(told.send(line.to_owned()));
+        let thread = Lines::start(progress.bar.clone(), Duration::from_millis(1), tell);
+        let line = lines.recv().unwrap();
+        assert!(
+            line.starts_with("a.txt: 1,000 of 2,000 bytes, ") && line.ends_with(" left"),
+            "{line}"
+        );
+        drop(thread);
+        lines.iter().for_each(drop);
     }
 }

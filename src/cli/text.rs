@@ -3,17 +3,40 @@
 use surprisal::report::Table;
 pub use surprisal::report::{count, decimal, grouped};
 
+/// Text that comes from files, archives or arguments, as a terminal may get it: control characters,
+/// which would move its cursor or forge lines, are shown as `\u{1b}`.
+pub fn shown(text: &str) -> String {
+    let show = |c: char| match c {
+        c if c.is_control() || is_direction(c) => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(show).collect()
+}
+
+/// As [`shown`], of text that has lines of its own.
+pub fn shown_lines(text: &str) -> String {
+    text.lines().map(|line| shown(line) + "\n").collect()
+}
+
+/// Characters without a shape that turn around the order in which others are shown.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A quotient, or none if there is nothing to divide by.
 pub fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
     (denominator > 0).then(|| numerator as f64 / denominator as f64)
 }
 
-/// Rows under a head, as [`Table::to_text`] lays them out.
+/// Rows under a head, as [`Table::to_text`] lays them out. Control characters are shown.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head = head.iter().map(|&name| name.to_owned()).collect();
     let table = Table {
         head,
-        rows: rows.to_vec(),
+        rows: rows
+            .iter()
+            .map(|row| row.iter().map(|cell| shown(cell)).collect())
+            .collect(),
         ..Table::default()
     };
     table.to_text()
@@ -30,5 +53,6 @@ mod tests {
             ["0 lines", "1 line", "2,000 lines"]
         );
         assert_eq!((ratio(1, 2), ratio(1, 0)), (Some(0.5), None));
+        assert_eq!(shown("a\u{1b}[31m\nü\u{202e}"), "a\\u{1b}[31m\\u{a}ü\\u{202e}");
     }
 }

@@ -1,6 +1,6 @@
 //! `surprisal verify`: decodes and checks, writes nothing.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use super::hash::{Digest, Digester};
 use super::input::{self, BUFFER, Source, for_each_chunk};
 use super::model::ModelOption;
 use super::progress::Progress;
+use super::streams::print;
 use super::text::count;
 use super::{DeviceOption, Running, coder_text, for_each, tell_failure, usage};
 
@@ -26,8 +27,8 @@ Examples:
   surprisal verify *.sur
   surprisal verify sums.txt.sur --against sums.txt
 
---json prints one object: ok (all of them are) and files, for each of which there are file, ok,
-error (null if ok), and if ok archives (one after another in the file), blocks, lines, bytes.")]
+--json prints one object: ok (all of them are) and files, for each of which there are file,
+file_renamed (the name is not Unicode text and was changed to be shown), ok, error (null if ok), and if ok archives (one after another in the file), blocks, lines, bytes.")]
 pub struct Args {
     /// Archives; none or - is stdin
     #[arg(value_name = "FILE.sur")]
@@ -70,23 +71,22 @@ impl Args {
                     1 => String::new(),
                     n => format!(" in {n} archives"),
                 };
-                writeln!(
-                    std::io::stdout(),
-                    "{}: ok, {lines}, {bytes}{archives}",
+                print(&format!(
+                    "{}: ok, {lines}, {bytes}{archives}\n",
                     input::name(file)
-                )?;
+                ))?;
             }
             result.map(|_| ())
         });
         if self.json {
             let ok = found.iter().all(|file| file["ok"] == true);
-            writeln!(std::io::stdout(), "{}", json!({ "ok": ok, "files": found }))?;
+            print(&format!("{}\n", json!({ "ok": ok, "files": found })))?;
         }
         code
     }
 
     fn verify_file(&self, file: &Path, models: &Models, device: &Device) -> Result<(ArchiveStats, Digest)> {
-        let source = Source::open(file)?;
+        let source = Source::open_archive(file)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let input = progress.watch(BufReader::with_capacity(BUFFER, source));
         let options = self.running.decompress_options(models, device);
@@ -159,10 +159,8 @@ impl Comparison {
 }
 
 fn to_json(file: &Path, result: Result<&(ArchiveStats, Digest), &anyhow::Error>) -> Value {
-    let name = file.to_string_lossy();
-    match result {
+    let mut value = match result {
         Ok((stats, digest)) => json!({
-            "file": name,
             "ok": true,
             "error": null,
             "archives": stats.archives,
@@ -170,6 +168,8 @@ fn to_json(file: &Path, result: Result<&(ArchiveStats, Digest), &anyhow::Error>)
             "lines": digest.lines,
             "bytes": digest.bytes,
         }),
-        Err(error) => json!({ "file": name, "ok": false, "error": crate::one_line(error) }),
-    }
+        Err(error) => json!({ "ok": false, "error": crate::one_line(error) }),
+    };
+    input::put_name(&mut value, file);
+    value
 }

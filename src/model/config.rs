@@ -200,21 +200,19 @@ pub enum Preset {
     Mini,
 }
 
+crate::names::impl_names!(
+    Preset,
+    "preset",
+    [
+        Pico = "pico",
+        Tiny = "tiny",
+        Nano = "nano",
+        Micro = "micro",
+        Mini = "mini"
+    ]
+);
+
 impl Preset {
-    /// All of them, smallest first.
-    pub const ALL: [Self; 5] = [Self::Pico, Self::Tiny, Self::Nano, Self::Micro, Self::Mini];
-
-    /// The name on the command line and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pico => "pico",
-            Self::Tiny => "tiny",
-            Self::Nano => "nano",
-            Self::Micro => "micro",
-            Self::Mini => "mini",
-        }
-    }
-
     /// Layers, heads, width.
     pub fn dimensions(self) -> (usize, usize, usize) {
         match self {
@@ -224,19 +222,6 @@ impl Preset {
             Self::Micro => (4, 4, 128),
             Self::Mini => (6, 6, 192),
         }
-    }
-}
-
-impl std::str::FromStr for Preset {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = Self::ALL.iter().find(|p| p.name() == name);
-        known.copied().ok_or_else(|| {
-            Error::invalid(format!(
-                "unknown preset '{name}': use pico, tiny, nano, micro or mini"
-            ))
-        })
     }
 }
 

@@ -42,7 +42,10 @@ pub(crate) fn from_bytes(
 ) -> Result<BTreeMap<String, Tensor>, String> {
     let file = SafeTensors::deserialize(file).map_err(|e| e.to_string())?;
     let mut tensors = BTreeMap::new();
-    for (name, view) in file.iter().filter(|(name, _)| wanted(name)) {
+    let mut views: Vec<_> = file.iter().filter(|(name, _)| wanted(name)).collect();
+    // The crate's order is random, and the first wrong one is named.
+    views.sort_unstable_by_key(|&(name, _)| name);
+    for (name, view) in views {
         if view.dtype() != Dtype::F32 {
             return Err(format!("tensor '{name}' is {:?}, only F32 is read", view.dtype()));
         }
@@ -54,4 +57,20 @@ pub(crate) fn from_bytes(
         tensors.insert(name.to_owned(), tensor);
     }
     Ok(tensors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wrong_tensor_by_name_is_the_one_that_is_named() {
+        let data = [0; 2];
+        let view = || TensorView::new(Dtype::F16, vec![1], &data).unwrap();
+        let file = safetensors::serialize(["c", "a", "b", "d"].map(|name| (name, view())), None).unwrap();
+        for _ in 0..20 {
+            let error = from_bytes(&file, |_| true).unwrap_err();
+            assert!(error.contains("'a'"), "{error}");
+        }
+    }
 }

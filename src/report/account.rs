@@ -28,13 +28,6 @@ pub struct Account {
     pub threads: usize,
 }
 
-/// The account of a corpus called `file` as one JSON object.
-pub fn to_json(file: &str, account: &Account) -> String {
-    let mut value = serde_json::to_value(account).expect("plain data");
-    value["file"] = file.into();
-    value.to_string() + "\n"
-}
-
 /// What codes a corpus.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]

@@ -31,7 +31,7 @@ mod text;
 mod two_part;
 mod windows;
 
-pub use account::{Account, Coding, Learners, to_json};
+pub use account::{Account, Coding, Learners};
 pub use canvas::Figure;
 pub use chain::{Claim, Link};
 pub use code_length::CodeLength;

@@ -71,9 +71,10 @@ impl Isa {
     /// # Errors
     /// [`Error::Invalid`] if the variable names something unknown or that the processor lacks.
     pub fn chosen() -> Result<Self> {
-        let Ok(name) = std::env::var(ISA_VARIABLE) else {
+        let name = std::env::var(ISA_VARIABLE).unwrap_or_default();
+        if name.is_empty() {
             return Ok(Self::best());
-        };
+        }
         let known = Self::ALL.into_iter().find(|isa| isa.name() == name);
         match known {
             Some(isa) => isa.available(),

@@ -37,19 +37,13 @@ pub enum Operands {
     Natural,
 }
 
+crate::names::impl_names!(
+    Operands,
+    "operands",
+    [Uniform = "uniform", Leading = "leading", Natural = "natural"]
+);
+
 impl Operands {
-    /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 3] = [Self::Uniform, Self::Leading, Self::Natural];
-
-    /// The name on the command line and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Uniform => "uniform",
-            Self::Leading => "leading",
-            Self::Natural => "natural",
-        }
-    }
-
     /// Smallest operand and number of different operands.
     fn range(self, digits: u32) -> (u64, u64) {
         let all = 10u64.pow(digits);
@@ -57,25 +51,6 @@ impl Operands {
             Self::Uniform => (0, all),
             Self::Leading | Self::Natural => (all / 10, all - all / 10),
         }
-    }
-}
-
-impl std::fmt::Display for Operands {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for Operands {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = Self::ALL.iter().find(|o| o.name() == name);
-        known.copied().ok_or_else(|| {
-            Error::invalid(format!(
-                "unknown operands '{name}': use uniform, leading or natural"
-            ))
-        })
     }
 }
 

@@ -14,6 +14,7 @@ use super::run::Run;
 use super::state::State;
 use crate::atomic_file::unfinished;
 use crate::model::training_log::{Evaluation, Event, TrainSettings};
+use crate::model::{CONFIG_FILE, WEIGHTS_FILE};
 use crate::{Error, Result};
 
 /// What a run tells while it goes on.
@@ -80,11 +81,14 @@ pub fn train(
     std::fs::create_dir_all(folder).map_err(named)?;
     let mut log = LogFile::open(folder)?;
     remove_unfinished(folder).map_err(named)?;
-    // A state without its log would be of no use, and must not be taken for that of this run.
-    match std::fs::remove_file(folder.join(STATE_FILE)) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(named(e)),
-        _ => log.clear()?,
+    // State and weights of another run must not be taken for this one's.
+    for file in [STATE_FILE, WEIGHTS_FILE, CONFIG_FILE] {
+        match std::fs::remove_file(folder.join(file)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(named(e)),
+            _ => {}
+        }
     }
+    log.clear()?;
     if let Some(init) = &settings.init {
         log.begin_with_that_of(Path::new(init))?;
     }

@@ -7,6 +7,7 @@ mod decompress;
 mod device;
 mod explain;
 mod files;
+mod guard;
 mod learning;
 mod list;
 mod models;
@@ -14,6 +15,7 @@ mod models;
 mod page;
 mod program;
 mod report;
+mod runs;
 #[cfg(feature = "train")]
 mod train;
 mod verify;

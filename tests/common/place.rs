@@ -126,6 +126,32 @@ impl Place {
         command
     }
 
+    /// A shell in this folder, in which `$0` is the program.
+    #[cfg(unix)]
+    pub fn shell_process(&self, script: &str) -> std::process::Command {
+        let mut shell = std::process::Command::new("sh");
+        let program = assert_cmd::cargo::cargo_bin("surprisal");
+        shell.current_dir(self.folder()).env_remove("SURPRISAL_ISA");
+        shell.arg("-c").arg(script).arg(program);
+        shell
+    }
+
+    /// What a shell script does, with nothing on its standard input.
+    #[cfg(unix)]
+    pub fn shell(&self, script: &str) -> Output {
+        self.shell_process(script)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Makes a named pipe.
+    #[cfg(unix)]
+    pub fn make_pipe(&self, name: &str) {
+        let made = std::process::Command::new("mkfifo").arg(self.path(name)).status();
+        assert!(made.unwrap().success());
+    }
+
     pub fn run(&self, args: impl Args) -> Output {
         self.command(args).output().unwrap()
     }

@@ -69,6 +69,7 @@ impl Corpus {
         progress_shown: bool,
     ) -> Result<Self> {
         let mut source = Source::open(path)?;
+        let threads = decoding.threads;
         let progress = Progress::new(&input::name(path), source.len(), progress_shown);
         let plain = source.original().is_some();
         let mut start = Vec::new();
@@ -91,7 +92,7 @@ impl Corpus {
             let chosen = Arc::clone(of_archive.unwrap_or(models.default_model()));
             (chosen, Content::Archive(Box::new(decoder)))
         } else {
-            let (chosen, input) = model.choose_and_read(&models, Level::default(), input)?;
+            let (chosen, input) = model.choose_and_read(&models, Level::default(), input, threads)?;
             (chosen, Content::Text(Box::new(input)))
         };
         let is_read_again = is_read_again || watch.is_some();

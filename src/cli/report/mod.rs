@@ -11,14 +11,16 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use surprisal::model::Preset;
 use surprisal::network::Device;
-use surprisal::report::{Account, Peer, PeerResult, Reporter, to_json, to_text};
+use surprisal::report::{Account, Peer, PeerResult, Reporter, to_text};
 
 use super::input::for_each_chunk;
 use super::learning::LearnerOptions;
 use super::model::ModelOption;
 use super::output::Guard;
 use super::progress::Progress;
-use super::{Running, model_on_device, usage};
+use super::streams::print;
+use super::text::shown_lines;
+use super::{Running, in_pool, model_on_device, print_failure, usage};
 use files::Files;
 use input::{Corpus, Rereadable};
 
@@ -97,8 +99,12 @@ impl Args {
     /// Makes the account and prints it.
     pub fn run(&self) -> Result<()> {
         let file = self.corpus.clone().unwrap_or_else(|| "-".into());
-        let name = super::input::name(&file);
-        let mut guard = Guard::new([file.as_path()], self.force);
+        print_failure(self.json, &file, self.report(&file))
+    }
+
+    fn report(&self, file: &Path) -> Result<()> {
+        let name = super::input::name(file);
+        let mut guard = Guard::new([file], self.force);
         let files = Files::open(self.html.as_deref(), self.svg.as_deref(), &mut guard)?;
         if self.learn.is_some() && self.device.is_cuda() {
             return Err(usage("--learn runs on the CPU: leave --device out"));
@@ -108,16 +114,17 @@ impl Args {
         {
             return Err(usage(&format!("--learn: {} is named twice", preset.name())));
         }
-        let account = self.make(&file).with_context(|| name.clone())?;
+        let made = in_pool(self.running.threads(), || self.make(file))?;
+        let account = made.with_context(|| name.clone())?;
         files.write(&name, &account)?;
         let text = if self.json {
-            to_json(&file.to_string_lossy(), &account)
+            let mut value = serde_json::to_value(&account).expect("plain data");
+            super::input::put_name(&mut value, file);
+            value.to_string() + "\n"
         } else {
-            to_text(&name, &account)
+            shown_lines(&to_text(&name, &account))
         };
-        std::io::stdout()
-            .write_all(text.as_bytes())
-            .context("cannot write to stdout")
+        print(&text)
     }
 
     /// Makes the account that the corpus and the options ask for.

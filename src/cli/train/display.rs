@@ -1,12 +1,14 @@
 //! What a training shows: rows on stdout, a bar on stderr between them.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use surprisal::model::training_log::Evaluation;
 use surprisal::train::Progress;
 
+use super::super::streams::print;
 use super::super::text::grouped;
 
 const HEAD: &str =
@@ -20,7 +22,7 @@ pub struct Display {
     bar: ProgressBar,
     rows_shown: bool,
     /// The first failure to write to stdout. A reader that has gone does not end a long run.
-    printed: io::Result<()>,
+    printed: Result<()>,
     /// Steps that the run is to take.
     steps: u64,
     /// Lines and seconds of the last row.
@@ -33,13 +35,12 @@ pub struct Display {
 impl Display {
     /// `quiet` shows nothing, `no_progress` no bar.
     pub fn new(quiet: bool, no_progress: bool) -> Self {
-        let bar = match quiet || no_progress || !io::stderr().is_terminal() {
-            true => ProgressBar::hidden(),
-            false => {
-                let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}");
-                ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr())
-                    .with_style(style.expect("a right template"))
-            }
+        let bar = if quiet || no_progress || !io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}");
+            ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr())
+                .with_style(style.expect("a right template"))
         };
         Self {
             bar,
@@ -88,7 +89,7 @@ impl Display {
     ///
     /// # Errors
     /// The first failure.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(self) -> Result<()> {
         self.bar.finish_and_clear();
         self.printed
     }
@@ -109,7 +110,7 @@ impl Display {
 
     fn print(&mut self, line: &str) {
         if self.rows_shown && self.printed.is_ok() {
-            self.printed = self.bar.suspend(|| writeln!(io::stdout(), "{line}"));
+            self.printed = self.bar.suspend(|| print(&format!("{line}\n")));
         }
     }
 }

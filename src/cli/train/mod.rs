@@ -3,6 +3,7 @@
 mod display;
 mod options;
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,9 +12,15 @@ use anyhow::{Context, Result, bail};
 use surprisal::model::{CONFIG_FILE, WEIGHTS_FILE};
 use surprisal::train::{End, Progress, STATE_FILE};
 
-use super::{interrupt, say};
+use super::input::{self, Source, for_each_chunk};
+use super::model::MODEL_FILES;
+use super::output::{Content, Guard, Target};
+use super::{in_pool, interrupt, say};
 use display::Display;
 use options::RunOptions;
+
+/// What a corpus is kept as that does not come from a file.
+const CORPUS_FILE: &str = "corpus.txt";
 
 /// Train a model on addition lines, or on the lines of a text file.
 ///
@@ -56,6 +63,9 @@ pub struct Args {
     force: bool,
     #[command(flatten)]
     run: RunOptions,
+    /// Threads; 0 is one for every core
+    #[arg(short = 'T', long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    threads: u16,
     /// Print no records
     #[arg(short, long)]
     quiet: bool,
@@ -69,6 +79,8 @@ impl Args {
     pub fn run(&self) -> Result<ExitCode> {
         let mut display = Display::new(self.quiet, self.no_progress);
         let watch = |progress: Progress| {
+            // Before the run begins, whatever it waits for, an interrupt ends the program.
+            interrupt::note_the_first();
             display.show(progress);
             if interrupt::was_interrupted() {
                 ControlFlow::Break(())
@@ -76,16 +88,22 @@ impl Args {
                 ControlFlow::Continue(())
             }
         };
-        interrupt::note_the_first();
+        let threads = super::threads(self.threads);
         let (folder, end) = match (&self.resume, &self.output) {
-            (Some(folder), _) => (folder, surprisal::train::resume(folder, watch)?),
+            (Some(folder), _) => (
+                folder,
+                in_pool(threads, || surprisal::train::resume(folder, watch))?,
+            ),
             (None, Some(folder)) => {
                 self.refuse_to_overwrite(folder)?;
-                let settings = self.run.settings()?;
-                (folder, surprisal::train::train(&settings, folder, watch)?)
+                let corpus = self.keep_corpus(folder)?;
+                let settings = self.run.settings(corpus.as_deref())?;
+                let train = || surprisal::train::train(&settings, folder, watch);
+                (folder, in_pool(threads, train)?)
             }
             (None, None) => unreachable!("clap asks for one of them"),
         };
+        let end = end?;
         let printed = display.finish();
         let folder = folder.display();
         match end {
@@ -98,22 +116,41 @@ impl Args {
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
         }
-        printed.context("trained, but cannot write to stdout")?;
+        printed.context("trained, but not all was told")?;
         Ok(ExitCode::SUCCESS)
     }
 
     fn refuse_to_overwrite(&self, folder: &Path) -> Result<()> {
         let holds = |name: &str| folder.join(name).exists();
         let shown = folder.display();
-        match self.force {
-            true => Ok(()),
-            false if holds(STATE_FILE) => bail!(
+        if !self.force && holds(STATE_FILE) {
+            bail!(
                 "{shown} holds a run already: use --resume to go on with it, -f to overwrite it, or name another folder"
-            ),
-            false if holds(CONFIG_FILE) || holds(WEIGHTS_FILE) => {
-                bail!("{shown} holds a model already: use -f to overwrite it, or name another folder")
-            }
-            false => Ok(()),
+            );
         }
+        if !self.force && (holds(CONFIG_FILE) || holds(WEIGHTS_FILE)) {
+            bail!("{shown} holds a model already: use -f to overwrite it, or name another folder");
+        }
+        Guard::new(self.run.inputs().iter().map(PathBuf::as_path), self.force)
+            .refuse_inputs(folder, &MODEL_FILES)
+    }
+
+    /// The text to learn from: a file, or what a pipe gave, kept in the folder to be read again.
+    fn keep_corpus(&self, folder: &Path) -> Result<Option<PathBuf>> {
+        let Some(corpus) = self.run.corpus() else {
+            return Ok(None);
+        };
+        let source = Source::open(corpus).with_context(|| input::name(corpus))?;
+        if source.original().is_some() {
+            return Ok(Some(corpus.to_owned()));
+        }
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let kept = folder.join(CORPUS_FILE);
+        let mut output = Guard::new([], self.force).open(&Target::File(kept.clone()), Content::Text)?;
+        for_each_chunk(source, "cannot read the corpus", |data| {
+            output.write_all(data).context("cannot keep the corpus")
+        })?;
+        output.finish(None)?;
+        Ok(Some(kept))
     }
 }

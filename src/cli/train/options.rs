@@ -1,10 +1,10 @@
 //! The options that make a run's settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use surprisal::model::Preset;
 use surprisal::model::training_log::{ScheduleForm, TrainSettings};
+use surprisal::model::{CONFIG_FILE, LOG_FILE, Preset, WEIGHTS_FILE};
 use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, MAX_DIGITS, Operands};
 use surprisal::train::learn_from_file;
@@ -31,7 +31,7 @@ pub struct RunOptions {
     /// How operands are drawn: uniform, leading or natural [default: uniform]
     #[arg(long)]
     operands: Option<Operands>,
-    /// Learn from the lines of a text file instead, in its order, later epochs shuffled. With
+    /// Learn from the lines of a text file (- is stdin) instead, in its order, later epochs shuffled. With
     /// --digits or --operands all of them must be such lines: then their entropy, and the excess,
     /// are known
     #[arg(long, value_name = "FILE")]
@@ -113,14 +113,28 @@ fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
 }
 
 impl RunOptions {
-    /// The settings that they ask for.
+    /// The text to learn from.
+    pub fn corpus(&self) -> Option<&Path> {
+        self.corpus.as_deref()
+    }
+
+    /// The files that are read.
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let init = self.init.iter().map(Path::new);
+        let files =
+            init.flat_map(|folder| [CONFIG_FILE, WEIGHTS_FILE, LOG_FILE].map(|file| folder.join(file)));
+        files.chain(self.corpus.clone()).collect()
+    }
+
+    /// The settings that they ask for; the corpus is a file.
     ///
     /// # Errors
     /// If they make no sense, or the text file cannot be learned from.
-    pub fn settings(&self) -> Result<TrainSettings> {
-        let mut s = match self.reference {
-            true => TrainSettings::reference(),
-            false => TrainSettings::default(),
+    pub fn settings(&self, corpus: Option<&Path>) -> Result<TrainSettings> {
+        let mut s = if self.reference {
+            TrainSettings::reference()
+        } else {
+            TrainSettings::default()
         };
         set(&mut s.preset, &self.preset);
         set(&mut s.batch_lines, &self.batch_lines);
@@ -143,7 +157,7 @@ impl RunOptions {
         s.target_excess = self.target_excess;
         s.checkpoint_every = self.checkpoint_every;
         s.distribution = self.distribution(s.distribution)?;
-        if let Some(file) = &self.corpus {
+        if let Some(file) = corpus {
             learn_from_file(&mut s, file, self.epochs.unwrap_or(1))?;
         }
         set(&mut s.steps, &self.steps);
@@ -180,7 +194,7 @@ mod tests {
 
     fn settings(args: &str) -> TrainSettings {
         let line = Line::parse_from(["train"].into_iter().chain(args.split_whitespace()));
-        line.run.settings().unwrap()
+        line.run.settings(None).unwrap()
     }
 
     #[test]
