@@ -203,7 +203,7 @@ impl Group<'_> {
                 );
                 let padded = self.lines.next_multiple_of(LANES);
                 self.tokens[..self.lines].copy_from_slice(tokens);
-                // What fills the last tile begins as lines do.
+                // Lanes without a line take the first line's token, so that they are in the table of prefixes where it is.
                 self.tokens[self.lines..padded].fill(tokens.first().copied().unwrap_or_default());
                 let (tokens, rows) = (&self.tokens[..padded], &mut self.rows[..padded * eights]);
                 step(

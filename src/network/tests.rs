@@ -7,6 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 use crate::model::{GptConfig, Preset, Tensor};
+use crate::simd::on_each_isa;
 
 /// A checkpoint of random weights of a given spread.
 pub(super) fn random_checkpoint(config: GptConfig, seed: u64, spread: f32) -> Checkpoint {
@@ -51,29 +52,12 @@ fn rows(checkpoint: &Checkpoint, isa: Isa, lines: usize, seed: u64) -> Vec<u32> 
 
 fn assert_all_agree(checkpoint: &Checkpoint, lines: usize) {
     let expected = rows(checkpoint, Isa::Scalar, lines, 5);
-    for isa in Isa::ALL {
-        if isa.is_available() {
-            assert!(
-                rows(checkpoint, isa, lines, 5) == expected,
-                "{isa} differs from the definition"
-            );
-        }
-    }
-}
-
-/// Says which instruction sets the tests below could run on; never silently none.
-#[test]
-fn instruction_sets_of_this_machine() {
-    for isa in Isa::ALL {
-        let verdict = if isa.is_available() {
-            "tested"
-        } else {
-            "NOT TESTED: this processor lacks it"
-        };
-        println!("kernel {isa}: {verdict}");
-    }
-    assert!(Isa::Portable.is_available());
-    assert!(Isa::best().is_available());
+    on_each_isa(|isa| {
+        assert!(
+            rows(checkpoint, isa, lines, 5) == expected,
+            "{isa} differs from the definition"
+        );
+    });
 }
 
 #[test]

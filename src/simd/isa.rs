@@ -50,8 +50,10 @@ impl Isa {
         }
     }
 
+    /// It, if this processor has it.
+    ///
     /// # Errors
-    /// [`Error::Unavailable`] if this processor lacks it.
+    /// [`Error::Unavailable`] if it does not.
     pub(crate) fn available(self) -> Result<Self> {
         if self.is_available() {
             Ok(self)
@@ -81,6 +83,18 @@ impl Isa {
             None => Err(Error::invalid(format!(
                 "{ISA_VARIABLE}={name} is not known: use scalar, portable, avx2 or avx512"
             ))),
+        }
+    }
+}
+
+/// Runs a test for each instruction set; says which ones this processor lacks.
+#[cfg(test)]
+pub(crate) fn on_each_isa(test: impl Fn(Isa)) {
+    for isa in Isa::ALL {
+        if isa.is_available() {
+            test(isa);
+        } else {
+            println!("NOT TESTED: this processor lacks {isa}");
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) mod portable;
 mod tests;
 
 pub(crate) use dispatch::compiled;
+#[cfg(test)]
+pub(crate) use isa::on_each_isa;
 pub use isa::{ISA_VARIABLE, Isa};
 
 /// Lines that go through the network side by side.
@@ -53,6 +55,11 @@ pub(crate) struct Vector(pub [u32; LANES]);
 
 impl Vector {
     pub const ZERO: Self = Self([0; LANES]);
+
+    /// So many vectors of zeros.
+    pub fn zeros(len: usize) -> Vec<Self> {
+        vec![Self::ZERO; len]
+    }
 
     /// The first eight lines and the last eight.
     #[inline(always)]

@@ -5,6 +5,7 @@ use crate::learner::batch::Learner;
 use crate::learner::{Backprop, LearnerSettings, Loss};
 use crate::model::{Checkpoint, Preset};
 use crate::network::{ExactModel, Isa};
+use crate::simd::on_each_isa;
 use crate::text::{LineBatch, Token};
 
 pub(super) fn batch(settings: &LearnerSettings, lines: &[Vec<u8>]) -> LineBatch {
@@ -38,16 +39,12 @@ fn every_instruction_set_is_the_definition() {
     let lines = lines(300, 5);
     for rounded in [false, true] {
         let definition = found(&settings, rounded, Isa::Scalar, &lines);
-        for isa in Isa::ALL {
-            if isa.is_available() {
-                assert!(
-                    found(&settings, rounded, isa, &lines) == definition,
-                    "{isa}, rounded: {rounded}"
-                );
-            } else {
-                println!("this processor lacks {isa}: not compared");
-            }
-        }
+        on_each_isa(|isa| {
+            assert!(
+                found(&settings, rounded, isa, &lines) == definition,
+                "{isa}, rounded: {rounded}"
+            );
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use crate::coding::encode;
 use crate::learner::settings::LearnerSettings;
 use crate::model::{GptConfig, Preset};
 use crate::network::Isa;
+use crate::simd::on_each_isa;
 use crate::text::Vocabulary;
 
 /// The bits of all parameters after three batches, and the words that these took.
@@ -18,13 +19,9 @@ fn run(settings: &LearnerSettings, isa: Isa) -> (Vec<u32>, Vec<u32>) {
 
 fn all_agree(settings: &LearnerSettings) {
     let definition = run(settings, Isa::Scalar);
-    for isa in Isa::ALL {
-        if isa.is_available() {
-            assert!(run(settings, isa) == definition, "{isa}");
-        } else {
-            println!("this processor lacks {isa}: not compared");
-        }
-    }
+    on_each_isa(|isa| {
+        assert!(run(settings, isa) == definition, "{isa}");
+    });
 }
 
 #[test]
