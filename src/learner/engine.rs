@@ -1,25 +1,25 @@
-//! Sixteen lines, by the scalar definition or by the kernel.
+//! LaneBatch lines, by the scalar definition or by the kernel.
 
-use super::kernel::{self, Sixteen, Targets};
+use super::kernel::{self, LaneBatch, Targets};
 use super::scalar::Lines;
 use super::shape::Shape;
 use crate::network::Isa;
 use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::Token;
 
-/// Sixteen lines in lockstep and their gradient.
+/// LaneBatch lines in lockstep and their gradient.
 pub(super) enum Engine {
     /// By the definition.
     Scalar(Box<Lines>),
     /// By the kernel, compiled for an instruction set.
-    Kernel(Isa, Box<Sixteen>),
+    Kernel(Isa, Box<LaneBatch>),
 }
 
 impl Engine {
     pub fn new(shape: Shape, isa: Isa) -> Self {
         match isa {
             Isa::Scalar => Self::Scalar(Box::new(Lines::new(shape))),
-            isa => Self::Kernel(isa, Box::new(Sixteen::new(shape))),
+            isa => Self::Kernel(isa, Box::new(LaneBatch::new(shape))),
         }
     }
 

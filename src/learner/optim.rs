@@ -13,7 +13,7 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{self, OrthogonalRoom};
+use super::kernel::{self, OrthogonalScratch};
 use super::scalar;
 use super::shape::{Kind, LayerMatrix, Shape, TensorPlace};
 use crate::network::Isa;
@@ -282,7 +282,7 @@ struct Muon {
 /// Room for the step of one matrix.
 struct MuonRoom {
     x: Vec<Vector>,
-    products: OrthogonalRoom,
+    products: OrthogonalScratch,
 }
 
 /// A step of Muon.
@@ -313,7 +313,7 @@ impl Muon {
             let len = matrix.place.len();
             let room = MuonRoom {
                 x: vec![Vector::ZERO; len / LANES],
-                products: OrthogonalRoom::new(len / shape.width, shape.width),
+                products: OrthogonalScratch::new(len / shape.width, shape.width),
             };
             (matrix, room)
         };

@@ -1,6 +1,6 @@
 //! Everything that both sides have to know before the first line: it stands in an archive's header.
 
-use super::kernel::Sixteen;
+use super::kernel::LaneBatch;
 use super::optim::{Arithmetic, MuonSettings, OptimiserSettings};
 use super::shape::Shape;
 use crate::model::GptConfig;
@@ -188,7 +188,7 @@ impl LearnerSettings {
     fn memory(&self, shape: &Shape) -> usize {
         let groups = self.batch_lines.div_ceil(LANES);
         // Parameters, two moments, all three as they were before a block, and what Muon multiplies.
-        groups * Sixteen::bytes(shape) + 9 * shape.places().len * size_of::<f32>()
+        groups * LaneBatch::bytes(shape) + 9 * shape.places().len * size_of::<f32>()
     }
 
     pub(super) fn shape(&self) -> Result<Shape> {

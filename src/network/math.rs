@@ -28,26 +28,26 @@ pub(crate) mod gelu {
     const COEFFICIENTS_Q11: [i16; 5] = [10_565, -23_381, 17_355, -4_337, 384];
     /// What is added to GELU: 0.1875.
     pub(crate) const OFFSET: f32 = 0.1875;
-    /// Range of the binary places that an input may have.
-    pub(crate) const PLACES: std::ops::RangeInclusive<u32> = 4..=11;
+    /// Range of the fraction bits that an input may have.
+    pub(crate) const FRACTION_BITS: std::ops::RangeInclusive<u32> = 4..=11;
 
-    /// The coefficients with `places` binary places, rounded, halves up.
-    pub(crate) fn coefficients(places: u32) -> [i16; 5] {
-        let shift = 11 - places;
+    /// The coefficients with `fraction_bits` of them, rounded, halves up.
+    pub(crate) fn coefficients(fraction_bits: u32) -> [i16; 5] {
+        let shift = 11 - fraction_bits;
         COEFFICIENTS_Q11.map(|c| (c + ((1 << shift) >> 1)) >> shift)
     }
 
-    /// The clamp with `places` binary places.
-    pub(crate) fn clamp(places: u32) -> u16 {
-        (CLAMP * (1u32 << places) as f32) as u16
+    /// The clamp with `fraction_bits` of them.
+    pub(crate) fn clamp(fraction_bits: u32) -> u16 {
+        (CLAMP * (1u32 << fraction_bits) as f32) as u16
     }
 }
 
-/// GELU(x) + 0.1875 of x with `places` binary places, and the result with as many.
-pub(crate) fn gelu_shifted(x: i16, places: u32) -> i16 {
-    let u = x.unsigned_abs().min(gelu::clamp(places));
-    let v = (u << (13 - places)) as i16;
-    let [first, rest @ ..] = gelu::coefficients(places);
+/// GELU(x) + 0.1875 of x with `fraction_bits` of them, and the result with as many.
+pub(crate) fn gelu_shifted(x: i16, fraction_bits: u32) -> i16 {
+    let u = x.unsigned_abs().min(gelu::clamp(fraction_bits));
+    let v = (u << (13 - fraction_bits)) as i16;
+    let [first, rest @ ..] = gelu::coefficients(fraction_bits);
     let h = rest.iter().fold(first, |t, &c| mul_q15(t, v).wrapping_add(c));
     x.max(0).saturating_add(h)
 }
@@ -72,21 +72,21 @@ mod tests {
         assert_eq!(exp2(f32::NEG_INFINITY, &EXP2_FINE), exp2(EXP2_MIN, &EXP2_FINE));
     }
 
-    /// All 65,536 inputs at every number of places: never negative, close to the true function.
+    /// All 65,536 inputs at every number of fraction bits: never negative, close to the true function.
     #[test]
     fn gelu_keeps_its_stated_error() {
-        for places in gelu::PLACES {
-            let unit = 1.0 / f64::from(1u32 << places);
+        for fraction_bits in gelu::FRACTION_BITS {
+            let unit = 1.0 / f64::from(1u32 << fraction_bits);
             for x in i16::MIN..=i16::MAX {
-                let y = gelu_shifted(x, places);
-                assert!(y >= 0, "{x} at {places} places");
+                let y = gelu_shifted(x, fraction_bits);
+                assert!(y >= 0, "{x} with {fraction_bits} fraction bits");
                 let v = f64::from(x) * unit;
                 let inner = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v * v * v);
                 let exact = (0.5 * v * (1.0 + inner.tanh())).min(f64::from(i16::MAX) * unit - 0.1875);
                 let error = (f64::from(y) * unit - 0.1875 - exact).abs();
                 assert!(
                     error < 0.004 + 2.5 * unit,
-                    "GELU({v}) at {places} places is off by {error}"
+                    "GELU({v}) with {fraction_bits} fraction bits is off by {error}"
                 );
             }
         }

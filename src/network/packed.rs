@@ -104,7 +104,7 @@ pub(crate) struct PackedLayer {
     pub qkv: Option<PackedLinear>,
     pub projection: PackedLinear,
     pub expand: PackedLinear,
-    pub places: u32,
+    pub fraction_bits: u32,
     pub contract: PackedLinear,
 }
 
@@ -162,7 +162,7 @@ impl Packed {
             qkv: l.qkv.as_ref().map(PackedLinear::new),
             projection: PackedLinear::new(&l.projection),
             expand: PackedLinear::new(&l.expand),
-            places: l.places,
+            fraction_bits: l.fraction_bits,
             contract: PackedLinear::new(&l.contract),
         };
         let layers = parameters.layers.iter().map(layer).collect();

@@ -2,7 +2,7 @@
 
 use crate::text::{Token, Vocabulary};
 
-/// Binary places of a probability: they are integers that add up to 2^20.
+/// Fraction bits of a probability: they are integers that add up to 2^20.
 pub const PRECISION: usize = 20;
 
 /// Largest magnitude of a rounded activation in a product: activations are 64 ± 63.
@@ -124,10 +124,10 @@ pub(crate) struct Layer {
     pub qkv: Option<Linear>,
     /// From attention back to the residual stream.
     pub projection: Linear,
-    /// To the hidden layer, with the LayerNorm before it; in units of 2^−places.
+    /// To the hidden layer, with the LayerNorm before it; in units of 2^−fraction_bits.
     pub expand: Linear,
-    /// Binary places of the hidden layer.
-    pub places: u32,
+    /// Fraction bits of the hidden layer.
+    pub fraction_bits: u32,
     /// From the hidden layer back to the residual stream.
     pub contract: Linear,
 }
@@ -177,7 +177,7 @@ impl Parameters {
                 .iter()
                 .chain([&layer.projection, &layer.expand, &layer.contract]);
             products.for_each(|linear| add.linear(linear));
-            add.0.update(&layer.places.to_le_bytes());
+            add.0.update(&layer.fraction_bits.to_le_bytes());
         }
         for weight in &self.head.weights {
             add.0.update(&weight.to_le_bytes());

@@ -31,87 +31,119 @@ const LOG2_E: f64 = std::f64::consts::LOG2_E;
 /// [`Error::Model`] if the weights are too large for exact arithmetic.
 pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
     let config = checkpoint.config();
-    let shape = Shape {
-        layers: config.n_layer,
-        heads: config.n_head,
-        width: config.n_embd,
-        head_dim: config.head_dim(),
-        block_size: config.block_size,
-        vocab: config.vocab_size,
+    let quantizer = Quantizer {
+        checkpoint,
+        shape: Shape {
+            layers: config.n_layer,
+            heads: config.n_head,
+            width: config.n_embd,
+            head_dim: config.head_dim(),
+            block_size: config.block_size,
+            vocab: config.vocab_size,
+        },
     };
+    let shape = quantizer.shape;
     if shape.block_size * shape.vocab * shape.width > MAX_TABLE {
         return Err(Error::model(
             "block_size × vocab_size × n_embd is above 4,194,304",
         ));
     }
-    let float = |name: &str| {
-        checkpoint
-            .values(name)
-            .iter()
-            .map(|&v| f64::from(v))
-            .collect::<Vec<f64>>()
-    };
-    let layer_product = |layer: usize, name: &str, norm: Option<&str>| {
+    let layers = (0..shape.layers).map(|layer| quantizer.layer(layer));
+    Ok(Parameters {
+        layers: layers.collect::<Result<_>>()?,
+        embedded: quantizer.embedded()?,
+        head: quantizer.head()?,
+        vocabulary: config.vocabulary()?,
+        shape,
+    })
+}
+
+/// A checkpoint on its way.
+struct Quantizer<'a> {
+    checkpoint: &'a Checkpoint,
+    shape: Shape,
+}
+
+impl Quantizer<'_> {
+    fn floats(&self, name: &str) -> Vec<f64> {
+        let values = self.checkpoint.values(name).iter();
+        values.map(|&v| f64::from(v)).collect()
+    }
+
+    /// A product of a layer with weights and bias.
+    fn product(&self, layer: usize, name: &str) -> Dense {
         let name = format!("transformer.h.{layer}.{name}");
-        let product = Dense {
-            weights: float(&format!("{name}.weight")),
-            bias: float(&format!("{name}.bias")),
-        };
-        match norm {
-            None => product.checked(&name),
-            Some(norm) => {
-                let norm = format!("transformer.h.{layer}.{norm}");
-                let (gain, bias) = (float(&format!("{norm}.weight")), float(&format!("{norm}.bias")));
-                product.behind_norm(&gain, &bias).checked(&name)
+        Dense {
+            weights: self.floats(&format!("{name}.weight")),
+            bias: self.floats(&format!("{name}.bias")),
+            name,
+        }
+    }
+
+    /// As [`Quantizer::product`], with the LayerNorm before it.
+    fn product_behind_norm(&self, layer: usize, name: &str, norm: &str) -> Result<Dense> {
+        let norm = format!("transformer.h.{layer}.{norm}");
+        let (gain, bias) = (
+            self.floats(&format!("{norm}.weight")),
+            self.floats(&format!("{norm}.bias")),
+        );
+        self.product(layer, name).behind_norm(&gain, &bias).checked()
+    }
+
+    fn layer(&self, layer: usize) -> Result<Layer> {
+        let qkv = self.product_behind_norm(layer, "attn.c_attn", "ln_1")?;
+        let projection = self.product(layer, "attn.c_proj").checked()?;
+        let contract = self.product(layer, "mlp.c_proj").checked()?;
+        let used = used_inputs(&contract);
+        let expand = self
+            .product_behind_norm(layer, "mlp.c_fc", "ln_2")?
+            .of_outputs(&used);
+        let fraction_bits = fraction_bits(&expand, self.shape.width)?;
+        Ok(Layer {
+            qkv: (layer > 0).then(|| qkv.quantized(ACTIVATION_ZERO)),
+            projection: projection.quantized(ACTIVATION_ZERO),
+            expand: expand
+                .scaled(f64::from(1u32 << fraction_bits))
+                .quantized(ACTIVATION_ZERO),
+            fraction_bits,
+            contract: contract.of_inputs(&used).behind_shifted_gelu(),
+        })
+    }
+
+    /// The tables of token and position, position by position.
+    fn embedded(&self) -> Result<Vec<Embedded>> {
+        let qkv = self.product_behind_norm(0, "attn.c_attn", "ln_1")?;
+        let (tokens, positions) = (
+            self.floats("transformer.wte.weight"),
+            self.floats("transformer.wpe.weight"),
+        );
+        if tokens.iter().chain(&positions).any(|v| v.abs() > LARGEST) {
+            return Err(too_large("transformer.wte or transformer.wpe"));
+        }
+        let mut all = Vec::new();
+        for position in positions.chunks_exact(self.shape.width) {
+            for token in tokens.chunks_exact(self.shape.width) {
+                let both = token.iter().zip(position);
+                let stream: Vec<f32> = both.map(|(&t, &p)| t as f32 + p as f32).collect();
+                let attended = attended(&qkv, &stream, self.shape);
+                all.push(Embedded { stream, attended });
             }
         }
-    };
-    let mut layers = Vec::new();
-    for layer in 0..shape.layers {
-        let qkv = layer_product(layer, "attn.c_attn", Some("ln_1"))?;
-        let contract = layer_product(layer, "mlp.c_proj", None)?;
-        let used = used_inputs(&contract);
-        let contract = contract.of_inputs(&used);
-        let expand = layer_product(layer, "mlp.c_fc", Some("ln_2"))?.of_outputs(&used);
-        let places = places(&expand, shape.width, layer)?;
-        layers.push(Layer {
-            qkv: (layer > 0).then(|| qkv.quantized(ACTIVATION_ZERO)),
-            projection: layer_product(layer, "attn.c_proj", None)?.quantized(ACTIVATION_ZERO),
-            expand: expand
-                .scaled(f64::from(1u32 << places))
-                .quantized(ACTIVATION_ZERO),
-            places,
-            contract: contract.behind_shifted_gelu(),
-        });
+        Ok(all)
     }
-    let first = &layer_product(0, "attn.c_attn", Some("ln_1"))?;
-    let (tokens, positions) = (float("transformer.wte.weight"), float("transformer.wpe.weight"));
-    if tokens.iter().chain(&positions).any(|v| v.abs() > LARGEST) {
-        return Err(too_large("transformer.wte or transformer.wpe"));
+
+    fn head(&self) -> Result<Head> {
+        let head = Dense {
+            weights: self.floats("lm_head.weight"),
+            bias: vec![0.0; self.shape.vocab],
+            name: "lm_head".into(),
+        };
+        let (gain, bias) = (
+            self.floats("transformer.ln_f.weight"),
+            self.floats("transformer.ln_f.bias"),
+        );
+        Ok(head.behind_norm(&gain, &bias).checked()?.scaled(LOG2_E).head())
     }
-    let embedded = positions.chunks_exact(shape.width).flat_map(|position| {
-        tokens.chunks_exact(shape.width).map(move |token| {
-            let stream: Vec<f32> = token
-                .iter()
-                .zip(position)
-                .map(|(&t, &p)| t as f32 + p as f32)
-                .collect();
-            let attended = attended(first, &stream, shape);
-            Embedded { stream, attended }
-        })
-    });
-    let head = Dense {
-        weights: float("lm_head.weight"),
-        bias: vec![0.0; shape.vocab],
-    };
-    let head = head.behind_norm(&float("transformer.ln_f.weight"), &float("transformer.ln_f.bias"));
-    Ok(Parameters {
-        shape,
-        vocabulary: config.vocabulary()?,
-        embedded: embedded.collect(),
-        layers,
-        head: head.checked("lm_head")?.scaled(LOG2_E).head(),
-    })
 }
 
 fn too_large(name: &str) -> Error {
@@ -122,6 +154,8 @@ fn too_large(name: &str) -> Error {
 
 /// A product in f64: weights (outputs, inputs), one bias for each output.
 struct Dense {
+    /// Its name in the checkpoint, for errors.
+    name: String,
     weights: Vec<f64>,
     bias: Vec<f64>,
 }
@@ -141,6 +175,7 @@ impl Dense {
         Self {
             weights: outputs.iter().flat_map(row).copied().collect(),
             bias: outputs.iter().map(|&output| self.bias[output]).collect(),
+            name: self.name.clone(),
         }
     }
 
@@ -150,6 +185,7 @@ impl Dense {
         Self {
             weights: self.rows().flat_map(row).collect(),
             bias: self.bias.clone(),
+            name: self.name.clone(),
         }
     }
 
@@ -162,9 +198,13 @@ impl Dense {
         self
     }
 
-    fn checked(self, name: &str) -> Result<Self> {
+    fn checked(self) -> Result<Self> {
         let fits = self.weights.iter().chain(&self.bias).all(|v| v.abs() <= LARGEST);
-        if fits { Ok(self) } else { Err(too_large(name)) }
+        if fits {
+            Ok(self)
+        } else {
+            Err(too_large(&self.name))
+        }
     }
 
     fn scaled(mut self, factor: f64) -> Self {
@@ -273,18 +313,18 @@ pub(crate) fn weight_step(row: &[f64]) -> f64 {
     f64::from((step * (1.0 + 1e-6)) as f32)
 }
 
-/// Binary places of the hidden layer: as many as its largest possible value leaves in 16 bits. Behind
+/// Fraction bits of the hidden layer: as many as its largest possible value leaves in 16 bits. Behind
 /// a LayerNorm the inputs' squares add up to at most `width`, so by Cauchy and Schwarz an output is
 /// at most ‖w‖·√width + |b|.
-fn places(expand: &Dense, width: usize, layer: usize) -> Result<u32> {
+fn fraction_bits(expand: &Dense, width: usize) -> Result<u32> {
     let bounds = expand.rows().zip(&expand.bias).map(|(row, bias)| {
         let norm = row.iter().map(|w| w * w).sum::<f64>().sqrt();
         norm * (width as f64).sqrt() + bias.abs()
     });
     let bound = bounds.fold(0.0, f64::max);
-    let fits = |places: &u32| bound * f64::from(1u32 << places) <= f64::from(i16::MAX);
-    let places = gelu::PLACES.rev().find(fits);
-    places.ok_or_else(|| too_large(&format!("transformer.h.{layer}.mlp.c_fc")))
+    let fits = |fraction_bits: &u32| bound * f64::from(1u32 << fraction_bits) <= f64::from(i16::MAX);
+    let fraction_bits = gelu::FRACTION_BITS.rev().find(fits);
+    fraction_bits.ok_or_else(|| too_large(&expand.name))
 }
 
 /// Queries, keys and values of the first layer for one row of the residual stream.
@@ -335,6 +375,15 @@ pub(crate) fn softmax_factor(head_dim: usize) -> f32 {
 mod tests {
     use super::*;
 
+    /// A product of one output.
+    fn dense(row: &[f64], bias: f64) -> Dense {
+        Dense {
+            name: String::new(),
+            weights: row.to_vec(),
+            bias: vec![bias],
+        }
+    }
+
     #[test]
     fn no_accumulator_can_overflow() {
         // The hardest case: all weights of a chain as large as the largest.
@@ -343,11 +392,7 @@ mod tests {
             vec![-3.0; 16],
             (0..32).map(f64::from).collect::<Vec<_>>(),
         ] {
-            let dense = Dense {
-                weights: row.clone(),
-                bias: vec![0.0],
-            };
-            let linear = dense.quantized(0);
+            let linear = dense(&row, 0.0).quantized(0);
             for chain in linear.weights[..linear.inputs].chunks(CHAIN) {
                 for offset in [0, 2] {
                     let pairs = chain.chunks(4).flat_map(|quad| &quad[offset..offset + 2]);
@@ -361,11 +406,7 @@ mod tests {
     #[test]
     fn rounded_weights_are_within_half_a_step() {
         let row: Vec<f64> = (0..40).map(|i| f64::from(i * i % 23) - 11.0).collect();
-        let linear = Dense {
-            weights: row.clone(),
-            bias: vec![0.5],
-        }
-        .quantized(64);
+        let linear = dense(&row, 0.5).quantized(64);
         assert_eq!(
             (linear.inputs, linear.outputs, linear.weights.len()),
             (48, 1, 4 * 48)
@@ -384,10 +425,7 @@ mod tests {
 
     #[test]
     fn inputs_that_nothing_uses_are_left_out() {
-        let product = |row: &[f64]| Dense {
-            weights: row.to_vec(),
-            bias: vec![0.0],
-        };
+        let product = |row: &[f64]| dense(row, 0.0);
         // A tile is four: one used input takes three others with it.
         let row = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
         assert_eq!(used_inputs(&product(&row)), [0, 1, 2, 3]);

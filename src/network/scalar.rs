@@ -133,12 +133,12 @@ fn hidden(layer: &Layer, row: &Row) -> Row {
     let outputs = linear(&layer.expand, row);
     let values: Vec<i16> = outputs
         .iter()
-        .map(|&v| gelu_shifted(saturated(v), layer.places))
+        .map(|&v| gelu_shifted(saturated(v), layer.fraction_bits))
         .collect();
     let max = *values.iter().max().expect("a layer has features");
     let factor = ((HIDDEN_MAX * 32768.0 / f32::from(max)) as i32).min(i32::from(i16::MAX)) as i16;
     let integers = values.iter().map(|&v| i32::from(mul_q15(v, factor))).collect();
-    let unit = 32768.0 / (1u32 << layer.places) as f32;
+    let unit = 32768.0 / (1u32 << layer.fraction_bits) as f32;
     Row {
         integers,
         scale: unit / f32::from(factor),

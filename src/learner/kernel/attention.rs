@@ -2,6 +2,7 @@
 //! over positions go from first to last.
 
 use crate::learner::math::{EXP2_MIN, LOG2_E};
+use crate::learner::shape::Shape;
 use crate::simd::math::{EXP2_FINE, exp2_of_lanes};
 use crate::simd::{Lanes, Vector};
 
@@ -24,6 +25,14 @@ enum Part {
 }
 
 impl Heads {
+    /// Of a network.
+    pub fn of(shape: &Shape) -> Self {
+        Self {
+            count: shape.heads,
+            dim: shape.head_dim(),
+        }
+    }
+
     fn width(self) -> usize {
         self.count * self.dim
     }
@@ -111,9 +120,9 @@ fn softmax<L: Lanes>(l: L, scores: &mut [Vector], factor: f32) {
         sum = l.add(sum, e);
         l.store(score, e);
     }
-    let share = l.div(l.splat(1.0), sum);
+    let inv_sum = l.div(l.splat(1.0), sum);
     for e in scores {
-        let weight = l.mul(l.load(e), share);
+        let weight = l.mul(l.load(e), inv_sum);
         l.store(e, weight);
     }
 }

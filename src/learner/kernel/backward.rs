@@ -2,10 +2,11 @@
 //! the last, in each all positions: sums over positions and lines go from first to last, those of
 //! vectors over each line's positions first.
 
+use super::attention::{self, Heads};
+use super::lane_batch::{LaneBatch, LayerTape, NormTape, Scratch};
 use super::math::add;
 use super::norm::{self, Kept, affine};
 use super::product::{by_line, outer, product_scaled, product_transposed};
-use super::{LayerTape, NormTape, Room, Sixteen, attention, heads};
 use crate::learner::shape::{LayerPlaces, NormPlaces, Places};
 use crate::simd::math::tree_sum;
 use crate::simd::{LANES, Lanes, Vector, floats_mut};
@@ -48,18 +49,18 @@ impl<'a> Gradients<'a> {
 #[inline(always)]
 pub(super) fn backward_in<L: Lanes>(
     l: L,
-    batch: &mut Sixteen,
+    batch: &mut LaneBatch,
     parameters: &[f32],
     targets: &Targets,
     scales: &[f32],
 ) {
     let (c, positions) = (batch.shape.width, batch.tokens.len());
-    let room = &mut batch.room;
+    let scratch = &mut batch.scratch;
     batch.gradient.fill(Vector::ZERO);
-    room.dvectors.fill(Vector::ZERO);
-    room.dstream[..positions * c].fill(Vector::ZERO);
+    scratch.dvectors.fill(Vector::ZERO);
+    scratch.dstream[..positions * c].fill(Vector::ZERO);
     let (matrices, _) = batch.gradient.split_at_mut(batch.places.vectors / LANES);
-    let mut dvectors = std::mem::take(&mut room.dvectors);
+    let mut dvectors = std::mem::take(&mut scratch.dvectors);
     let mut gradients = Gradients {
         parameters,
         places: &batch.places,
@@ -68,43 +69,43 @@ pub(super) fn backward_in<L: Lanes>(
     };
     for position in 0..positions {
         let vocab = batch.shape.vocab;
-        let powers = &batch.powers[position * vocab..][..vocab];
-        let (share, targets) = (&batch.shares[position], &targets[position]);
-        softmax(
+        let exps = &batch.exps[position * vocab..][..vocab];
+        let (inv_sum, targets) = (&batch.inv_sums[position], &targets[position]);
+        softmax_backward(
             l,
-            powers,
-            share,
+            exps,
+            inv_sum,
             targets,
             scales[position],
-            &mut room.logits[..vocab],
+            &mut scratch.logits[..vocab],
         );
-        head(l, position, &batch.norm, room, &mut gradients);
+        head_backward(l, position, &batch.norm, scratch, &mut gradients);
     }
     for (tape, places) in batch.layers.iter().zip(&batch.places.layers).rev() {
         for position in 0..positions {
-            perceive(l, position, places, tape, room, &mut gradients);
+            mlp_backward(l, position, places, tape, scratch, &mut gradients);
         }
-        let heads = heads(&batch.shape);
+        let heads = Heads::of(&batch.shape);
         for position in 0..positions {
-            attend(l, heads, position, places, tape, room, &mut gradients);
+            attention_backward(l, heads, position, places, tape, scratch, &mut gradients);
         }
         let weights = &tape.weights[..heads.weights_at(positions)];
         let kept = (&tape.qkv[..positions * 3 * c], weights);
         for position in 0..positions {
-            let towards = (&room.dmixed[..positions * c], &room.slopes[..weights.len()]);
-            attention::backward_to_keys(l, heads, position, kept, towards, &mut room.dqkv);
+            let towards = (&scratch.dmixed[..positions * c], &scratch.slopes[..weights.len()]);
+            attention::backward_to_keys(l, heads, position, kept, towards, &mut scratch.dqkv);
         }
         for position in 0..positions {
-            relate(l, position, places, tape, room, &mut gradients);
+            qkv_backward(l, position, places, tape, scratch, &mut gradients);
         }
     }
     for (position, tokens) in batch.tokens.iter().enumerate() {
-        by_line(l, &room.dstream[position * c..][..c], &mut room.by_line);
-        embed(l, position, tokens, &room.by_line, &mut gradients);
+        by_line(l, &scratch.dstream[position * c..][..c], &mut scratch.by_line);
+        embedding_backward(l, position, tokens, &scratch.by_line, &mut gradients);
     }
-    room.dvectors = dvectors;
+    scratch.dvectors = dvectors;
     let vectors = floats_mut(&mut batch.gradient[batch.places.vectors / LANES..]);
-    for (to, lines) in vectors.iter_mut().zip(&room.dvectors) {
+    for (to, lines) in vectors.iter_mut().zip(&scratch.dvectors) {
         *to = tree_sum(lines.0.map(f32::from_bits));
     }
 }
@@ -112,18 +113,18 @@ pub(super) fn backward_in<L: Lanes>(
 /// From probabilities to the gradient of logits: (p − 1 at the target)·scale; 0 where there is
 /// none.
 #[inline(always)]
-fn softmax<L: Lanes>(
+fn softmax_backward<L: Lanes>(
     l: L,
-    powers: &[Vector],
-    share: &Vector,
+    exps: &[Vector],
+    inv_sum: &Vector,
     targets: &[Option<Token>; LANES],
     scale: f32,
     dlogits: &mut [Vector],
 ) {
     let counted = Vector(targets.map(|t| if t.is_some() { scale } else { 0.0 }.to_bits()));
-    let share = l.load(share);
-    for (power, to) in powers.iter().zip(&mut *dlogits) {
-        l.store(to, l.mul(l.load(power), share));
+    let inv_sum = l.load(inv_sum);
+    for (exp, to) in exps.iter().zip(&mut *dlogits) {
+        l.store(to, l.mul(l.load(exp), inv_sum));
     }
     for (line, target) in targets.iter().enumerate() {
         if let Some(target) = target {
@@ -137,39 +138,39 @@ fn softmax<L: Lanes>(
     }
 }
 
-/// A LayerNorm's output again, in `room.normed`, and its lines' rows in `room.by_line`.
+/// A LayerNorm's output again, in `scratch.normed`, and its lines' rows in `scratch.by_line`.
 #[inline(always)]
-fn normed<L: Lanes>(
+fn recompute_norm<L: Lanes>(
     l: L,
     position: usize,
     tape: &NormTape,
     places: &NormPlaces,
-    room: &mut Room,
+    scratch: &mut Scratch,
     g: &Gradients,
 ) {
-    let c = room.normed.len();
+    let c = scratch.normed.len();
     let normal = &tape.normal[position * c..][..c];
     affine(
         l,
         normal,
         g.of(&places.gain),
         g.of(&places.bias),
-        &mut room.normed,
+        &mut scratch.normed,
     );
-    by_line(l, &room.normed, &mut room.by_line);
+    by_line(l, &scratch.normed, &mut scratch.by_line);
 }
 
-/// Through a LayerNorm: from `room.update`, its output's gradient, into the stream's.
+/// Through a LayerNorm: from `scratch.update`, its output's gradient, into the stream's.
 #[inline(always)]
-fn norm<L: Lanes>(
+fn norm_backward<L: Lanes>(
     l: L,
     position: usize,
     tape: &NormTape,
     places: &NormPlaces,
-    room: &mut Room,
+    scratch: &mut Scratch,
     g: &mut Gradients,
 ) {
-    let c = room.update.len();
+    let c = scratch.update.len();
     let kept = Kept {
         normal: &tape.normal[position * c..][..c],
         r: &tape.r[position],
@@ -177,93 +178,110 @@ fn norm<L: Lanes>(
     };
     let both = g.vector(&(places.gain.start..places.bias.end));
     let (dgain, dbias) = both.split_at_mut(c);
-    let dstream = &mut room.dstream[position * c..][..c];
-    norm::backward(l, &kept, &mut room.update, dgain, dbias, dstream)
+    let dstream = &mut scratch.dstream[position * c..][..c];
+    norm::backward(l, &kept, &mut scratch.update, dgain, dbias, dstream)
 }
 
 /// Through the head and the last LayerNorm, from the gradient of logits.
 #[inline(always)]
-fn head<L: Lanes>(l: L, position: usize, tape: &NormTape, room: &mut Room, g: &mut Gradients) {
+fn head_backward<L: Lanes>(l: L, position: usize, tape: &NormTape, scratch: &mut Scratch, g: &mut Gradients) {
     let places = g.places;
     let w = g.of(&places.head);
-    let vocab = w.len() / room.update.len();
-    normed(l, position, tape, &places.norm, room, g);
-    outer(l, &room.logits[..vocab], &room.by_line, g.matrix(&places.head));
-    product_transposed(l, w, None, &room.logits[..vocab], &mut room.update);
-    norm(l, position, tape, &places.norm, room, g);
+    let vocab = w.len() / scratch.update.len();
+    recompute_norm(l, position, tape, &places.norm, scratch, g);
+    outer(
+        l,
+        &scratch.logits[..vocab],
+        &scratch.by_line,
+        g.matrix(&places.head),
+    );
+    product_transposed(l, w, None, &scratch.logits[..vocab], &mut scratch.update);
+    norm_backward(l, position, tape, &places.norm, scratch, g);
 }
 
 /// Through the MLP half of a layer.
 #[inline(always)]
-fn perceive<L: Lanes>(
+fn mlp_backward<L: Lanes>(
     l: L,
     position: usize,
     places: &LayerPlaces,
     tape: &LayerTape,
-    room: &mut Room,
+    scratch: &mut Scratch,
     g: &mut Gradients,
 ) {
-    let (c, inner) = (room.stream.len(), room.hidden.len());
+    let (c, inner) = (scratch.stream.len(), scratch.hidden.len());
     let slopes = &tape.slopes[position * inner..][..inner];
-    let dstream = &room.dstream[position * c..][..c];
-    by_line(l, dstream, &mut room.by_line);
+    let dstream = &scratch.dstream[position * c..][..c];
+    by_line(l, dstream, &mut scratch.by_line);
     let active = &tape.active[position * inner..][..inner];
-    outer(l, active, &room.by_line, g.matrix(&places.contract));
+    outer(l, active, &scratch.by_line, g.matrix(&places.contract));
     g.add(l, &places.contract_bias, dstream);
-    product_scaled(l, g.of(&places.contract), slopes, dstream, &mut room.hidden);
-    normed(l, position, &tape.norm2, &places.norm2, room, g);
-    outer(l, &room.hidden, &room.by_line, g.matrix(&places.expand));
-    g.add(l, &places.expand_bias, &room.hidden);
-    product_transposed(l, g.of(&places.expand), None, &room.hidden, &mut room.update);
-    norm(l, position, &tape.norm2, &places.norm2, room, g);
+    product_scaled(l, g.of(&places.contract), slopes, dstream, &mut scratch.hidden);
+    recompute_norm(l, position, &tape.norm2, &places.norm2, scratch, g);
+    outer(l, &scratch.hidden, &scratch.by_line, g.matrix(&places.expand));
+    g.add(l, &places.expand_bias, &scratch.hidden);
+    product_transposed(
+        l,
+        g.of(&places.expand),
+        None,
+        &scratch.hidden,
+        &mut scratch.update,
+    );
+    norm_backward(l, position, &tape.norm2, &places.norm2, scratch, g);
 }
 
 /// Through the projection and the attention of a layer, as far as its queries and slopes.
 #[inline(always)]
-fn attend<L: Lanes>(
+fn attention_backward<L: Lanes>(
     l: L,
-    heads: attention::Heads,
+    heads: Heads,
     position: usize,
     places: &LayerPlaces,
     tape: &LayerTape,
-    room: &mut Room,
+    scratch: &mut Scratch,
     g: &mut Gradients,
 ) {
-    let c = room.stream.len();
+    let c = scratch.stream.len();
     let at = heads.weights_at(position)..heads.weights_at(position + 1);
-    let dstream = &room.dstream[position * c..][..c];
-    by_line(l, &tape.mixed[position * c..][..c], &mut room.by_line);
-    outer(l, dstream, &room.by_line, g.matrix(&places.projection));
+    let dstream = &scratch.dstream[position * c..][..c];
+    by_line(l, &tape.mixed[position * c..][..c], &mut scratch.by_line);
+    outer(l, dstream, &scratch.by_line, g.matrix(&places.projection));
     g.add(l, &places.projection_bias, dstream);
-    let dmixed = &mut room.dmixed[position * c..][..c];
+    let dmixed = &mut scratch.dmixed[position * c..][..c];
     product_transposed(l, g.of(&places.projection), None, dstream, dmixed);
     let kept = (&tape.qkv[..], &tape.weights[at.clone()]);
-    let slopes = &mut room.slopes[at];
-    attention::backward(l, heads, position, kept, dmixed, slopes, &mut room.dqkv);
+    let slopes = &mut scratch.slopes[at];
+    attention::backward(l, heads, position, kept, dmixed, slopes, &mut scratch.dqkv);
 }
 
 /// Through queries, keys and values and the LayerNorm before them.
 #[inline(always)]
-fn relate<L: Lanes>(
+fn qkv_backward<L: Lanes>(
     l: L,
     position: usize,
     places: &LayerPlaces,
     tape: &LayerTape,
-    room: &mut Room,
+    scratch: &mut Scratch,
     g: &mut Gradients,
 ) {
-    let c = room.stream.len();
-    normed(l, position, &tape.norm1, &places.norm1, room, g);
-    let dqkv = &room.dqkv[position * 3 * c..][..3 * c];
-    outer(l, dqkv, &room.by_line, g.matrix(&places.qkv));
+    let c = scratch.stream.len();
+    recompute_norm(l, position, &tape.norm1, &places.norm1, scratch, g);
+    let dqkv = &scratch.dqkv[position * 3 * c..][..3 * c];
+    outer(l, dqkv, &scratch.by_line, g.matrix(&places.qkv));
     g.add(l, &places.qkv_bias, dqkv);
-    product_transposed(l, g.of(&places.qkv), None, dqkv, &mut room.update);
-    norm(l, position, &tape.norm1, &places.norm1, room, g);
+    product_transposed(l, g.of(&places.qkv), None, dqkv, &mut scratch.update);
+    norm_backward(l, position, &tape.norm1, &places.norm1, scratch, g);
 }
 
 /// Into the embeddings of a position's tokens and of the position, line by line.
 #[inline(always)]
-fn embed<L: Lanes>(l: L, position: usize, tokens: &[Token; LANES], rows: &[Vector], g: &mut Gradients) {
+fn embedding_backward<L: Lanes>(
+    l: L,
+    position: usize,
+    tokens: &[Token; LANES],
+    rows: &[Vector],
+    g: &mut Gradients,
+) {
     let places = g.places;
     let columns = rows.len() / LANES;
     for (row, &token) in rows.chunks_exact(columns).zip(tokens) {

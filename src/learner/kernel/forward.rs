@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::attention::{self, Heads};
+use super::lane_batch::{LaneBatch, LayerTape, NormTape, Scratch};
 use super::math::{add, gelu, round};
 use super::norm::{affine, normalise};
 use super::product::{product, product_transposed};
-use super::{LayerTape, NormTape, Room, Sixteen, heads};
 use crate::learner::math::{EXP2_MIN, LOG2_E};
 use crate::learner::rounding::{Rounding, Row, attention_rows};
 use crate::learner::shape::{LayerPlaces, NormPlaces};
@@ -33,53 +33,53 @@ impl<'a> Step<'a> {
 #[inline(always)]
 pub(super) fn forward_in<L: Lanes>(
     l: L,
-    lines: &mut Sixteen,
+    batch: &mut LaneBatch,
     parameters: &[f32],
     tokens: &[Token; LANES],
     rows: &mut [[u32; 8]],
 ) {
-    let (c, position) = (lines.shape.width, lines.tokens.len());
+    let (c, position) = (batch.shape.width, batch.tokens.len());
     assert!(
-        position < lines.shape.block,
+        position < batch.shape.block,
         "the lines have passed the last position"
     );
-    lines.tokens.push(*tokens);
+    batch.tokens.push(*tokens);
     let step = Step {
         parameters,
         position,
-        heads: heads(&lines.shape),
+        heads: Heads::of(&batch.shape),
     };
-    let room = &mut lines.room;
-    let embeddings = step.of(&lines.places.tokens);
-    let place = &step.of(&lines.places.positions)[position * c..][..c];
-    for (i, (to, &p)) in room.stream.iter_mut().zip(place).enumerate() {
+    let scratch = &mut batch.scratch;
+    let embeddings = step.of(&batch.places.tokens);
+    let place = &step.of(&batch.places.positions)[position * c..][..c];
+    for (i, (to, &p)) in scratch.stream.iter_mut().zip(place).enumerate() {
         to.0 = tokens.map(|token| (embeddings[usize::from(token) * c + i] + p).to_bits());
     }
-    let layers = lines.layers.iter_mut().zip(&lines.places.layers);
+    let layers = batch.layers.iter_mut().zip(&batch.places.layers);
     for (i, (tape, places)) in layers.enumerate() {
-        let rounding = Rounding::of_layer(lines.rounded, i);
-        attention_forward(l, &step, rounding, places, tape, room);
-        mlp_forward(l, &step, rounding, places, tape, room);
+        let rounding = Rounding::of_layer(batch.rounded, i);
+        attention_forward(l, &step, rounding, places, tape, scratch);
+        mlp_forward(l, &step, rounding, places, tape, scratch);
     }
-    norm_forward(l, &step, None, &lines.places.norm, &mut lines.norm, room);
-    let vocab = lines.shape.vocab;
+    norm_forward(l, &step, None, &batch.places.norm, &mut batch.norm, scratch);
+    let vocab = batch.shape.vocab;
     product(
         l,
-        step.of(&lines.places.head),
+        step.of(&batch.places.head),
         None,
-        &room.normed,
-        &mut room.logits[..vocab],
+        &scratch.normed,
+        &mut scratch.logits[..vocab],
     );
-    let powers = &mut lines.powers[position * vocab..][..vocab];
-    for (bits, logit) in powers.iter_mut().zip(&room.logits) {
+    let exps = &mut batch.exps[position * vocab..][..vocab];
+    for (bits, logit) in exps.iter_mut().zip(&scratch.logits) {
         l.store(bits, l.mul(l.load(logit), l.splat(LOG2_E)));
     }
-    let total = cumulative(l, powers, EXP2_MIN, PRECISION, &mut room.logits);
-    l.store(&mut lines.shares[position], l.div(l.splat(1.0), total));
-    scatter_rows(l, &room.logits, rows);
+    let total = cumulative(l, exps, EXP2_MIN, PRECISION, &mut scratch.logits);
+    l.store(&mut batch.inv_sums[position], l.div(l.splat(1.0), total));
+    scatter_rows(l, &scratch.logits, rows);
 }
 
-/// LayerNorm of the stream into `room.normed`; what it keeps is rounded first, if it is.
+/// LayerNorm of the stream into `scratch.normed`; what it keeps is rounded first, if it is.
 #[inline(always)]
 fn norm_forward<L: Lanes>(
     l: L,
@@ -87,11 +87,11 @@ fn norm_forward<L: Lanes>(
     rounded: Option<Row>,
     places: &NormPlaces,
     tape: &mut NormTape,
-    room: &mut Room,
+    scratch: &mut Scratch,
 ) {
-    let c = room.stream.len();
+    let c = scratch.stream.len();
     let normal = &mut tape.normal[step.position * c..][..c];
-    normalise(l, &room.stream, normal, &mut tape.r[step.position]);
+    normalise(l, &scratch.stream, normal, &mut tape.r[step.position]);
     if let Some(row) = rounded {
         round(l, row, normal);
     }
@@ -100,7 +100,7 @@ fn norm_forward<L: Lanes>(
         normal,
         step.of(&places.gain),
         step.of(&places.bias),
-        &mut room.normed,
+        &mut scratch.normed,
     );
 }
 
@@ -112,17 +112,17 @@ fn attention_forward<L: Lanes>(
     rounding: Rounding,
     places: &LayerPlaces,
     tape: &mut LayerTape,
-    room: &mut Room,
+    scratch: &mut Scratch,
 ) {
-    let (c, heads, position) = (room.stream.len(), step.heads, step.position);
+    let (c, heads, position) = (scratch.stream.len(), step.heads, step.position);
     let rounded = rounding.first_norm.then_some(Row::Input);
-    norm_forward(l, step, rounded, &places.norm1, &mut tape.norm1, room);
+    norm_forward(l, step, rounded, &places.norm1, &mut tape.norm1, scratch);
     let qkv = &mut tape.qkv[position * 3 * c..][..3 * c];
     product(
         l,
         step.of(&places.qkv),
         Some(step.of(&places.qkv_bias)),
-        &room.normed,
+        &scratch.normed,
         qkv,
     );
     if rounding.rest {
@@ -137,8 +137,8 @@ fn attention_forward<L: Lanes>(
         round(l, Row::Input, mixed);
     }
     let bias = Some(step.of(&places.projection_bias));
-    product(l, step.of(&places.projection), bias, mixed, &mut room.update);
-    add(l, &mut room.stream, &room.update);
+    product(l, step.of(&places.projection), bias, mixed, &mut scratch.update);
+    add(l, &mut scratch.stream, &scratch.update);
 }
 
 /// The MLP half of a layer.
@@ -149,17 +149,17 @@ fn mlp_forward<L: Lanes>(
     rounding: Rounding,
     places: &LayerPlaces,
     tape: &mut LayerTape,
-    room: &mut Room,
+    scratch: &mut Scratch,
 ) {
-    let (inner, position) = (room.hidden.len(), step.position);
+    let (inner, position) = (scratch.hidden.len(), step.position);
     let rounded = rounding.rest.then_some(Row::Input);
-    norm_forward(l, step, rounded, &places.norm2, &mut tape.norm2, room);
+    norm_forward(l, step, rounded, &places.norm2, &mut tape.norm2, scratch);
     let active = &mut tape.active[position * inner..][..inner];
     product(
         l,
         step.of(&places.expand),
         Some(step.of(&places.expand_bias)),
-        &room.normed,
+        &scratch.normed,
         active,
     );
     gelu(l, active, &mut tape.slopes[position * inner..][..inner]);
@@ -167,6 +167,6 @@ fn mlp_forward<L: Lanes>(
         round(l, Row::Hidden, active);
     }
     let bias = Some(step.of(&places.contract_bias));
-    product_transposed(l, step.of(&places.contract), bias, active, &mut room.update);
-    add(l, &mut room.stream, &room.update);
+    product_transposed(l, step.of(&places.contract), bias, active, &mut scratch.update);
+    add(l, &mut scratch.stream, &scratch.update);
 }

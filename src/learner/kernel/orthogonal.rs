@@ -5,12 +5,11 @@
 //! of a product, and by columns, sixteen of them side by side.
 
 use super::product::{by_line, product, product_of_columns};
-use super::room;
 use crate::learner::math::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS};
 use crate::simd::{LANES, Lanes, Vector, floats};
 
-/// Room for the products of a matrix of R rows and C columns, C ≤ R.
-pub(in crate::learner) struct Room {
+/// Scratch for the products of a matrix of R rows and C columns, C ≤ R.
+pub(in crate::learner) struct Scratch {
     /// C.
     width: usize,
     /// The matrix by columns: R×16 of them, one behind the other.
@@ -22,16 +21,16 @@ pub(in crate::learner) struct Room {
     polynomial: Vec<Vector>,
 }
 
-impl Room {
-    /// Room for `rows` rows of `width` columns.
+impl Scratch {
+    /// Scratch for `rows` rows of `width` columns.
     pub fn new(rows: usize, width: usize) -> Self {
         let square = width * width / LANES;
         Self {
             width,
-            columns: room(rows * width / LANES),
-            gram: room(square),
-            gram_rows: room(square),
-            polynomial: room(square),
+            columns: Vector::zeros(rows * width / LANES),
+            gram: Vector::zeros(square),
+            gram_rows: Vector::zeros(square),
+            polynomial: Vector::zeros(square),
         }
     }
 }
@@ -67,28 +66,28 @@ fn mirror<L: Lanes>(l: L, width: usize, columns: &mut [Vector]) {
     }
 }
 
-/// x ← x·(aI + bA + cA²) with A = xᵀx, [`NEWTON_SCHULZ_STEPS`] times. Rows of `room`'s width, its norm at most 1.
+/// x ← x·(aI + bA + cA²) with A = xᵀx, [`NEWTON_SCHULZ_STEPS`] times. Rows of `scratch`'s width, its norm at most 1.
 ///
 /// A and A² are symmetric to the bit, so a third and more of them is mirrored instead of computed.
 #[inline(always)]
-pub(super) fn orthogonalise_in<L: Lanes>(l: L, x: &mut [Vector], room: &mut Room) {
-    let (width, blocks) = (room.width, room.width / LANES);
+pub(super) fn orthogonalise_in<L: Lanes>(l: L, x: &mut [Vector], scratch: &mut Scratch) {
+    let (width, blocks) = (scratch.width, scratch.width / LANES);
     let rows = x.len() / blocks;
     let [a, b, c] = NEWTON_SCHULZ;
     for _ in 0..NEWTON_SCHULZ_STEPS {
-        by_columns(x, blocks, &mut room.columns);
-        let columns = room.columns.chunks_exact(rows);
-        for ((block, column), gram) in columns.enumerate().zip(room.gram.chunks_exact_mut(width)) {
+        by_columns(x, blocks, &mut scratch.columns);
+        let columns = scratch.columns.chunks_exact(rows);
+        for ((block, column), gram) in columns.enumerate().zip(scratch.gram.chunks_exact_mut(width)) {
             let first = block * LANES;
             product_of_columns(l, floats(x), first, column, &mut gram[first..])
         }
-        mirror(l, width, &mut room.gram);
-        by_rows(&room.gram, blocks, &mut room.gram_rows);
-        let grams = room.gram.chunks_exact(width);
-        for ((block, gram), polynomial) in grams.enumerate().zip(room.polynomial.chunks_exact_mut(width)) {
+        mirror(l, width, &mut scratch.gram);
+        by_rows(&scratch.gram, blocks, &mut scratch.gram_rows);
+        let grams = scratch.gram.chunks_exact(width);
+        for ((block, gram), polynomial) in grams.enumerate().zip(scratch.polynomial.chunks_exact_mut(width)) {
             let first = block * LANES;
             let below = &mut polynomial[first..];
-            product(l, &floats(&room.gram_rows)[first * width..], None, gram, below);
+            product(l, &floats(&scratch.gram_rows)[first * width..], None, gram, below);
             let (b, c) = (l.splat(b), l.splat(c));
             for (square, gram) in below.iter_mut().zip(&gram[first..]) {
                 let sum = l.add(l.mul(b, l.load(gram)), l.mul(c, l.load(square)));
@@ -98,11 +97,11 @@ pub(super) fn orthogonalise_in<L: Lanes>(l: L, x: &mut [Vector], room: &mut Room
                 row.0[lane] = (f32::from_bits(row.0[lane]) + a).to_bits();
             }
         }
-        mirror(l, width, &mut room.polynomial);
-        let polynomials = room.polynomial.chunks_exact(width);
-        for (polynomial, column) in polynomials.zip(room.columns.chunks_exact_mut(rows)) {
+        mirror(l, width, &mut scratch.polynomial);
+        let polynomials = scratch.polynomial.chunks_exact(width);
+        for (polynomial, column) in polynomials.zip(scratch.columns.chunks_exact_mut(rows)) {
             product(l, floats(x), None, polynomial, column)
         }
-        by_rows(&room.columns, blocks, x);
+        by_rows(&scratch.columns, blocks, x);
     }
 }

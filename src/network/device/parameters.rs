@@ -57,9 +57,9 @@ fn layer(layer: &parameters::Layer) -> Layer<'_> {
         projection: linear(&layer.projection),
         expand: linear(&layer.expand),
         gelu: Gelu {
-            fraction_bits: layer.places,
-            clamp: gelu::clamp(layer.places),
-            coefficients: gelu::coefficients(layer.places),
+            fraction_bits: layer.fraction_bits,
+            clamp: gelu::clamp(layer.fraction_bits),
+            coefficients: gelu::coefficients(layer.fraction_bits),
         },
         contract: linear(&layer.contract),
     }

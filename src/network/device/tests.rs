@@ -23,7 +23,7 @@ const TILES: usize = 3;
 #[test]
 fn gelu_stays_in_16_bits() {
     use crate::network::math::gelu;
-    for places in gelu::PLACES {
+    for places in gelu::FRACTION_BITS {
         let [first, rest @ ..] = gelu::coefficients(places).map(i32::from);
         for u in 0..=i32::from(gelu::clamp(places)) {
             let v = u << (13 - places);

@@ -1,49 +1,59 @@
-//! Attention: queries, keys and values, and what a position mixes of all that were seen.
+//! Attention: queries, keys and values, and what a position mixes of all positions so far.
 
-use super::rows::{normed, quads_of, scaled, unsigned_quads_of};
-use super::state::{Scratch, Seen};
+use super::kv_cache::{KvCache, append_kv, append_value};
+use super::rows::{normalise, quantize, quantize_unsigned, scale_of_row};
+use super::state::{Scratch, store_all};
 use crate::network::math::EXP2_MIN;
-use crate::network::packed::PackedLinear;
+use crate::network::packed::{Packed, PackedLinear};
 use crate::network::parameters::{KEY_ZERO, QUERY_MAX, Shape, TILE, VALUE_MAX};
 use crate::network::quantize::softmax_factor;
 use crate::network::scalar::weight_range;
 use crate::simd::math::{EXP2_COARSE, exp2_of_lanes};
-use crate::simd::{Lanes, Vector};
+use crate::simd::{LANES, Lanes, Vector};
+use crate::text::Token;
 
-impl Seen {
-    /// A head's values at this position and the three that it shares vectors with.
-    #[inline(always)]
-    pub(super) fn values_of(&mut self, shape: &Shape, head: usize, position: usize) -> &mut [Vector] {
-        let at = head * shape.block_size.div_ceil(4) + position / 4;
-        &mut self.values[at * shape.head_dim..][..shape.head_dim]
-    }
-}
-
-/// Puts a value at this position, byte `byte` of `bytes`, beside those at the positions before it.
+/// The start of a position: the residual stream, and queries, keys and values of the first layer,
+/// from the records of the tokens.
 #[inline(always)]
-pub(super) fn add_value<L: Lanes>(l: L, to: &mut Vector, position: usize, bytes: L::I, byte: usize) {
-    let moved = l.move_byte(bytes, 8 * byte as u32, 8 * (position % 4) as u32);
-    let before = if position.is_multiple_of(4) {
-        l.splat_i(0)
-    } else {
-        l.load_i(to)
-    };
-    l.store_i(to, l.or_i(before, moved));
+pub(super) fn embed<L: Lanes>(
+    l: L,
+    model: &Packed,
+    tokens: &[Token],
+    position: usize,
+    stream: &mut [Vector],
+    cache: &mut KvCache,
+    scratch: &mut Scratch,
+) {
+    let Packed { shape, layout, .. } = model;
+    let records: [&[[u32; 8]]; LANES] = std::array::from_fn(|lane| model.record(position, tokens[lane]));
+    let eight = |index: usize| l.gather(std::array::from_fn(|lane| &records[lane][index]));
+    for (index, vectors) in stream.chunks_mut(8).enumerate() {
+        store_all(l, vectors, eight(index));
+    }
+    for (index, vectors) in scratch.queries.chunks_mut(8).enumerate() {
+        store_all(l, vectors, eight(layout.queries + index));
+    }
+    for (index, vectors) in scratch.record.chunks_exact_mut(8).enumerate() {
+        store_all(l, vectors, eight(layout.keys + index));
+    }
+    let scales = &scratch.record[8 * (layout.scales - layout.keys)..];
+    scratch.query_scale.copy_from_slice(&scales[..shape.heads]);
+    append_kv(l, shape, layout, position, &scratch.record, cache);
 }
 
 /// Queries, keys and values of a layer behind the first.
 #[inline(always)]
-pub(super) fn attend<L: Lanes>(
+pub(super) fn project_qkv<L: Lanes>(
     l: L,
     qkv: &PackedLinear,
     shape: &Shape,
     position: usize,
     stream: &[Vector],
-    seen: &mut Seen,
+    cache: &mut KvCache,
     scratch: &mut Scratch,
 ) {
     let (quads, head_dim) = (shape.head_quads(), shape.head_dim);
-    let row = normed(l, stream, &mut scratch.features, &mut scratch.inputs);
+    let row = normalise(l, stream, &mut scratch.features, &mut scratch.inputs);
     let features = &mut scratch.features;
     for (tile, to) in qkv.tiles().zip(features.as_chunks_mut::<TILE>().0) {
         for (to, y) in to.iter_mut().zip(row.product(l, &tile, &scratch.inputs)) {
@@ -57,29 +67,29 @@ pub(super) fn attend<L: Lanes>(
         let at = head * shape.block_size + position;
         let of_head = |features| slice(features, head * head_dim, head_dim);
 
-        let (scale, round) = scaled(l, of_head(queries), QUERY_MAX);
+        let (scale, round) = scale_of_row(l, of_head(queries), QUERY_MAX);
         l.store(&mut scratch.query_scale[head], l.mul(scale, factor));
         let to = &mut scratch.queries[head * quads..][..quads];
-        quads_of(l, of_head(queries), round, 0, to);
+        quantize(l, of_head(queries), round, 0, to);
 
-        let (scale, round) = scaled(l, of_head(keys), QUERY_MAX);
-        l.store(&mut seen.key_scale[at], scale);
-        quads_of(
+        let (scale, round) = scale_of_row(l, of_head(keys), QUERY_MAX);
+        l.store(&mut cache.key_scale[at], scale);
+        quantize(
             l,
             of_head(keys),
             round,
             KEY_ZERO as u8,
-            &mut seen.keys[at * quads..][..quads],
+            &mut cache.keys[at * quads..][..quads],
         );
 
-        let (scale, round) = scaled(l, of_head(values), VALUE_MAX);
-        l.store(&mut seen.value_scale[at], scale);
-        for (to, value) in seen
+        let (scale, round) = scale_of_row(l, of_head(values), VALUE_MAX);
+        l.store(&mut cache.value_scale[at], scale);
+        for (to, value) in cache
             .values_of(shape, head, position)
             .iter_mut()
             .zip(of_head(values))
         {
-            add_value(l, to, position, l.round(l.mul(l.load(value), round)), 0);
+            append_value(l, to, position, l.round(l.mul(l.load(value), round)), 0);
         }
     }
 }
@@ -89,9 +99,15 @@ fn slice(features: &[Vector], from: usize, len: usize) -> &[Vector] {
     &features[from..from + len]
 }
 
-/// Attention of this position over all that were seen, into the scratch's features.
+/// Attention of this position over all positions so far, into the scratch's features.
 #[inline(always)]
-pub(super) fn attention<L: Lanes>(l: L, shape: &Shape, position: usize, seen: &Seen, scratch: &mut Scratch) {
+pub(super) fn attention<L: Lanes>(
+    l: L,
+    shape: &Shape,
+    position: usize,
+    cache: &KvCache,
+    scratch: &mut Scratch,
+) {
     let (positions, quads) = (position + 1, shape.head_quads());
     let Scratch {
         features,
@@ -105,11 +121,11 @@ pub(super) fn attention<L: Lanes>(l: L, shape: &Shape, position: usize, seen: &S
     for head in 0..shape.heads {
         let at = head * shape.block_size;
         let queries = &queries[head * quads..][..quads];
-        let keys = &seen.keys[at * quads..][..positions * quads];
-        let key_scale = &seen.key_scale[at..][..positions];
-        let value_scale = &seen.value_scale[at..][..positions];
+        let keys = &cache.keys[at * quads..][..positions * quads];
+        let key_scale = &cache.key_scale[at..][..positions];
+        let value_scale = &cache.value_scale[at..][..positions];
         let fours = positions.div_ceil(4);
-        let values = &seen.values[head * shape.head_dim * shape.block_size.div_ceil(4)..];
+        let values = &cache.values[head * shape.head_dim * shape.block_size.div_ceil(4)..];
         // The usual sizes have loops of their own, without loops inside.
         let max = match quads {
             1 => scores::<L, 1>(l, queries, keys, key_scale, weights),
@@ -130,7 +146,7 @@ pub(super) fn attention<L: Lanes>(l: L, shape: &Shape, position: usize, seen: &S
         weights[positions..4 * fours].fill(Vector::ZERO);
         let factor = l.div(l.splat(range), scaled_total);
         let unit = l.div(scaled_total, l.mul(l.splat(range), total));
-        unsigned_quads_of(l, &weights[..4 * fours], factor, rounded);
+        quantize_unsigned(l, &weights[..4 * fours], factor, rounded);
         let to = &mut features[head * shape.head_dim..][..shape.head_dim];
         mix(l, &rounded[..fours], &values[..fours * shape.head_dim], unit, to);
     }
@@ -149,7 +165,7 @@ fn scores<L: Lanes, const N: usize>(
     for (query, from) in query.iter_mut().zip(queries) {
         *query = l.load_i(from);
     }
-    let start = start_of(l, queries);
+    let start = key_zero_correction(l, queries);
     let mut max = l.splat(f32::MIN);
     for ((key, scale), to) in keys.as_chunks::<N>().0.iter().zip(key_scale).zip(to) {
         let mut sum = start;
@@ -176,7 +192,7 @@ fn scores_of_any_size<L: Lanes>(
     key_scale: &[Vector],
     to: &mut [Vector],
 ) -> L::F {
-    let start = start_of(l, queries);
+    let start = key_zero_correction(l, queries);
     let mut max = l.splat(f32::MIN);
     for ((key, scale), to) in keys.chunks_exact(queries.len()).zip(key_scale).zip(to) {
         let mut sum = start;
@@ -192,7 +208,7 @@ fn scores_of_any_size<L: Lanes>(
 
 /// Where the sums of a score start: keys are stored with 64 added, and this takes that off.
 #[inline(always)]
-fn start_of<L: Lanes>(l: L, queries: &[Vector]) -> L::I {
+fn key_zero_correction<L: Lanes>(l: L, queries: &[Vector]) -> L::I {
     const { assert!(KEY_ZERO == 0x40) };
     let mut sum = l.splat_i(0);
     for query in queries {

@@ -1,6 +1,6 @@
 //! The MLP's hidden layer.
 
-use super::rows::{RowScale, normed};
+use super::rows::{RowScale, normalise};
 use super::state::Scratch;
 use crate::network::math::gelu;
 use crate::network::packed::PackedLayer;
@@ -21,12 +21,12 @@ pub(super) fn hidden<L: Lanes>(
         features,
         ..
     } = scratch;
-    let places = layer.places;
-    let row = normed(l, stream, features, inputs);
-    let clamp = l.splat_h(gelu::clamp(places) as i16);
+    let fraction_bits = layer.fraction_bits;
+    let row = normalise(l, stream, features, inputs);
+    let clamp = l.splat_h(gelu::clamp(fraction_bits) as i16);
     let zero = l.splat_h(0);
     let mut coefficients = [zero; 5];
-    for (to, c) in coefficients.iter_mut().zip(gelu::coefficients(places)) {
+    for (to, c) in coefficients.iter_mut().zip(gelu::coefficients(fraction_bits)) {
         *to = l.splat_h(c);
     }
     let mut largest = zero;
@@ -36,7 +36,7 @@ pub(super) fn hidden<L: Lanes>(
         let (mut x, mut v) = ([zero; TILE / 2], [zero; TILE / 2]);
         for i in 0..TILE / 2 {
             x[i] = l.pack(l.round(y[2 * i]), l.round(y[2 * i + 1]));
-            v[i] = l.shift_left_h(l.abs_min_h(x[i], clamp), 13 - places);
+            v[i] = l.shift_left_h(l.abs_min_h(x[i], clamp), 13 - fraction_bits);
         }
         let mut h = [coefficients[0]; TILE / 2];
         for &c in &coefficients[1..] {
@@ -59,6 +59,6 @@ pub(super) fn hidden<L: Lanes>(
         let rounded = |i: usize| l.mul_q15(l.load_h(&four[i]), factor);
         l.store_i(to, l.quads(rounded(0), rounded(1)));
     }
-    let unit = l.splat(32768.0 / (1u32 << places) as f32);
+    let unit = l.splat(32768.0 / (1u32 << fraction_bits) as f32);
     RowScale(l.div(unit, l.float(l.widen(factor)[0])))
 }

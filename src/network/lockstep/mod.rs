@@ -8,8 +8,8 @@
 //! is laid out so that attention reads it from front to back.
 
 mod attention;
-mod embed;
 mod head;
+mod kv_cache;
 mod mlp;
 mod prefixes;
 mod rows;
@@ -19,13 +19,12 @@ use super::packed::Packed;
 use super::parameters::Shape;
 use crate::simd::{Isa, LANES, Lanes, compiled};
 use crate::text::Token;
-use attention::{attend, attention};
-use embed::embed;
+use attention::{attention, embed, project_qkv};
 use head::probabilities;
 use mlp::hidden;
 pub(crate) use prefixes::Prefixes;
-use prefixes::{append_record, recall, record_len};
-use rows::symmetric;
+use prefixes::{lookup_prefix, record_len};
+use rows::quantize_row;
 use state::{Scratch, Tile};
 
 /// The most records of a position.
@@ -39,8 +38,8 @@ const LINES: usize = 64;
 pub(crate) struct Lockstep {
     /// Positions taken so far.
     position: usize,
-    /// Whether the lines are in the table of prefixes.
-    known: bool,
+    /// Whether the lines begin as those in the table of prefixes.
+    has_prefix: bool,
     tiles: Vec<Tile>,
     scratch: Scratch,
 }
@@ -51,7 +50,7 @@ impl Lockstep {
         let tiles = (0..lines.div_ceil(LANES)).map(|_| Tile::new(shape)).collect();
         Self {
             position: 0,
-            known: false,
+            has_prefix: false,
             tiles,
             scratch: Scratch::new(shape),
         }
@@ -85,26 +84,26 @@ fn step_in<L: Lanes>(
     let rows = rows.chunks_exact_mut(LANES * model.shape.cdf_stride() / 8);
     let tiles = &mut state.tiles[..tokens_of_tiles.len()];
     if position == 0 {
-        state.known = prefixes.cover(tokens);
+        state.has_prefix = prefixes.contains(tokens);
     }
-    if state.known && position < prefixes.len() {
+    if state.has_prefix && position < prefixes.len() {
         for ((tile, tokens), rows) in tiles.iter_mut().zip(tokens_of_tiles).zip(rows) {
             let records = prefixes.records(&model.shape, position, tokens, &mut tile.prefix);
-            recall(l, model, records, position, &mut tile.seen, scratch, rows);
+            lookup_prefix(l, model, records, position, &mut tile.caches, scratch, rows);
         }
         return;
     }
     let width = model.shape.width;
     for (index, layer) in model.layers.iter().enumerate() {
         for (tile, tokens) in tiles.iter_mut().zip(tokens_of_tiles.clone()) {
-            let Tile { stream, seen, .. } = tile;
-            let seen = &mut seen[index];
+            let Tile { stream, caches, .. } = tile;
+            let cache = &mut caches[index];
             match &layer.qkv {
-                None => embed(l, model, tokens, position, &mut stream[..width], seen, scratch),
-                Some(qkv) => attend(l, qkv, &model.shape, position, &stream[..width], seen, scratch),
+                None => embed(l, model, tokens, position, &mut stream[..width], cache, scratch),
+                Some(qkv) => project_qkv(l, qkv, &model.shape, position, &stream[..width], cache, scratch),
             }
-            attention(l, &model.shape, position, seen, scratch);
-            let row = symmetric(l, &scratch.features[..width], &mut scratch.inputs);
+            attention(l, &model.shape, position, cache, scratch);
+            let row = quantize_row(l, &scratch.features[..width], &mut scratch.inputs);
             row.update(l, &layer.projection, &scratch.inputs, stream);
             let row = hidden(l, layer, &stream[..width], scratch);
             row.update(l, &layer.contract, &scratch.inputs, stream);
@@ -159,8 +158,9 @@ fn next_position(isa: Isa, model: &Packed, prefixes: &Prefixes, count: usize) ->
             divisor /= shape.vocab;
         }
         for line in 0..lines.min(count - first) {
-            let tile = &state.tiles[line / LANES];
-            append_record(shape, tile, line % LANES, position, &mut records);
+            for cache in &state.tiles[line / LANES].caches {
+                cache.record(shape, line % LANES, position, &mut records);
+            }
             records.extend(&rows[line * eights..][..eights]);
         }
     }

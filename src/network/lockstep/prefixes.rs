@@ -5,9 +5,9 @@
 //! A record holds, for each layer, keys, values and scales as in [`RecordLayout`], and then the row
 //! of cumulative probabilities.
 
-use super::embed::{see, store_all};
-use super::state::{Scratch, Seen, Tile};
-use crate::network::packed::{Packed, RecordLayout, append};
+use super::kv_cache::{KvCache, append_kv};
+use super::state::{Scratch, store_all};
+use crate::network::packed::{Packed, RecordLayout};
 use crate::network::parameters::Shape;
 use crate::simd::{LANES, Lanes};
 use crate::text::Token;
@@ -39,7 +39,7 @@ impl Prefixes {
     }
 
     /// Whether lines that begin with these tokens are in the table.
-    pub fn cover(&self, first: &[Token]) -> bool {
+    pub fn contains(&self, first: &[Token]) -> bool {
         first.iter().all(|&token| token == self.start)
     }
 
@@ -75,60 +75,25 @@ pub(super) fn record_len(shape: &Shape) -> usize {
     shape.layers * (layout.len - layout.keys) + shape.cdf_stride() / 8
 }
 
-/// Appends what attention sees of a line (a lane of a tile) at a position.
-pub(super) fn append_record(
-    shape: &Shape,
-    tile: &Tile,
-    lane: usize,
-    position: usize,
-    records: &mut Vec<[u32; 8]>,
-) {
-    let (quads, head_dim) = (shape.head_quads(), shape.head_dim);
-    for seen in &tile.seen {
-        let places = (0..shape.heads).map(|head| head * shape.block_size + position);
-        let keys = places.clone().flat_map(|at| &seen.keys[at * quads..][..quads]);
-        append(records, keys.map(|key| key.0[lane]));
-
-        let byte = |head: usize, i: usize| {
-            let at = head * shape.block_size.div_ceil(4) + position / 4;
-            let feature = (i < head_dim).then(|| seen.values[at * head_dim + i].0[lane]);
-            feature.map_or(0, |word| word.to_le_bytes()[position % 4])
-        };
-        let word = |head, quad: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| byte(head, 4 * quad + i)));
-        append(
-            records,
-            (0..shape.heads).flat_map(|head| (0..quads).map(move |quad| word(head, quad))),
-        );
-
-        // The scales of the queries are not needed again.
-        let key_scales = places.clone().map(|at| seen.key_scale[at].0[lane]);
-        let value_scales = places.map(|at| seen.value_scale[at].0[lane]);
-        append(
-            records,
-            (0..shape.heads).map(|_| 0).chain(key_scales).chain(value_scales),
-        );
-    }
-}
-
 /// A step of a tile by the records of its lines' prefixes.
 #[inline(always)]
-pub(super) fn recall<L: Lanes>(
+pub(super) fn lookup_prefix<L: Lanes>(
     l: L,
     model: &Packed,
     records: [&[[u32; 8]]; LANES],
     position: usize,
-    seen: &mut [Seen],
+    caches: &mut [KvCache],
     scratch: &mut Scratch,
     rows: &mut [[u32; 8]],
 ) {
     let mut at = 0;
-    for seen in seen {
+    for cache in caches {
         for vectors in scratch.record.chunks_exact_mut(8) {
             let words = l.gather(std::array::from_fn(|lane| &records[lane][at]));
             store_all(l, vectors, words);
             at += 1;
         }
-        see(l, model, position, &scratch.record, seen);
+        append_kv(l, &model.shape, &model.layout, position, &scratch.record, cache);
     }
     for (row, record) in rows.chunks_exact_mut(model.shape.cdf_stride() / 8).zip(records) {
         row.copy_from_slice(&record[at..]);

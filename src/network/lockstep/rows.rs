@@ -33,7 +33,7 @@ impl<L: Lanes> RowScale<L> {
 
 /// The scale of a row whose largest magnitude becomes `max`, and the factor that makes it so.
 #[inline(always)]
-pub(super) fn scaled<L: Lanes>(l: L, features: &[Vector], max: f32) -> (L::F, L::F) {
+pub(super) fn scale_of_row<L: Lanes>(l: L, features: &[Vector], max: f32) -> (L::F, L::F) {
     let mut largest = l.splat(SCALE_FLOOR);
     for feature in features {
         largest = l.max(l.abs(l.load(feature)), largest);
@@ -61,7 +61,7 @@ fn rounded<L: Lanes>(l: L, four: &[Vector; 4], factor: L::F) -> [L::H; 2] {
 /// Rounds features times `factor` to signed bytes, plus `zero`, four to a word. Bytes behind the last
 /// feature meet weights of 0.
 #[inline(always)]
-pub(super) fn quads_of<L: Lanes>(l: L, features: &[Vector], factor: L::F, zero: u8, to: &mut [Vector]) {
+pub(super) fn quantize<L: Lanes>(l: L, features: &[Vector], factor: L::F, zero: u8, to: &mut [Vector]) {
     let (whole, rest) = features.as_chunks::<4>();
     let mut last = [Vector::ZERO; 4];
     last[..rest.len()].copy_from_slice(rest);
@@ -81,9 +81,9 @@ pub(super) fn quads_of<L: Lanes>(l: L, features: &[Vector], factor: L::F, zero: 
     }
 }
 
-/// As [`quads_of`] for whole fours of features that are not negative, to unsigned bytes.
+/// As [`quantize`] for whole fours of features that are not negative, to unsigned bytes.
 #[inline(always)]
-pub(super) fn unsigned_quads_of<L: Lanes>(l: L, features: &[Vector], factor: L::F, to: &mut [Vector]) {
+pub(super) fn quantize_unsigned<L: Lanes>(l: L, features: &[Vector], factor: L::F, to: &mut [Vector]) {
     for (to, four) in to.iter_mut().zip(features.as_chunks::<4>().0) {
         let [a, b] = rounded(l, four, factor);
         l.store_i(to, l.quads_unsigned(a, b));
@@ -92,9 +92,9 @@ pub(super) fn unsigned_quads_of<L: Lanes>(l: L, features: &[Vector], factor: L::
 
 /// Rounding of a row to 64 ± 63 into `inputs`.
 #[inline(always)]
-pub(super) fn symmetric<L: Lanes>(l: L, features: &[Vector], inputs: &mut [Vector]) -> RowScale<L> {
-    let (scale, factor) = scaled(l, features, ACTIVATION_MAX);
-    quads_of(l, features, factor, ACTIVATION_ZERO as u8, inputs);
+pub(super) fn quantize_row<L: Lanes>(l: L, features: &[Vector], inputs: &mut [Vector]) -> RowScale<L> {
+    let (scale, factor) = scale_of_row(l, features, ACTIVATION_MAX);
+    quantize(l, features, factor, ACTIVATION_ZERO as u8, inputs);
     RowScale(scale)
 }
 
@@ -134,7 +134,7 @@ pub(super) fn centre<L: Lanes>(l: L, stream: &[Vector], centred: &mut [Vector]) 
 
 /// LayerNorm and rounding of a row into `inputs`. `centred` is room for the row without its mean.
 #[inline(always)]
-pub(super) fn normed<L: Lanes>(
+pub(super) fn normalise<L: Lanes>(
     l: L,
     stream: &[Vector],
     centred: &mut [Vector],
@@ -142,6 +142,6 @@ pub(super) fn normed<L: Lanes>(
 ) -> RowScale<L> {
     let (rstd, largest) = centre(l, stream, centred);
     let (scale, factor) = scale_of(l, largest, ACTIVATION_MAX);
-    quads_of(l, &centred[..stream.len()], factor, ACTIVATION_ZERO as u8, inputs);
+    quantize(l, &centred[..stream.len()], factor, ACTIVATION_ZERO as u8, inputs);
     RowScale(l.mul(scale, rstd))
 }

@@ -1,33 +1,18 @@
 //! What a tile of sixteen lines keeps between positions, and room to compute in.
 
-use super::super::packed::RecordLayout;
-use super::super::parameters::{Shape, TILE};
-use crate::simd::{LANES, Vector};
-
-fn zeros(n: usize) -> Vec<Vector> {
-    vec![Vector::ZERO; n]
-}
+use super::kv_cache::KvCache;
+use crate::network::packed::RecordLayout;
+use crate::network::parameters::{Shape, TILE};
+use crate::simd::{LANES, Lanes, Vector};
 
 /// Sixteen lines.
 pub(super) struct Tile {
     /// The residual stream, (width), and room up to a whole tile.
     pub stream: Vec<Vector>,
-    /// What attention sees, for each layer.
-    pub seen: Vec<Seen>,
+    /// For each layer.
+    pub caches: Vec<KvCache>,
     /// The number of each line's prefix, while the table has it.
     pub prefix: [usize; LANES],
-}
-
-/// The key/value cache of a layer.
-pub(super) struct Seen {
-    /// (heads, positions, head_quads): four bytes each.
-    pub keys: Vec<Vector>,
-    /// (heads, positions).
-    pub key_scale: Vec<Vector>,
-    /// (heads, positions / 4, head_dim): a feature at four positions each.
-    pub values: Vec<Vector>,
-    /// (heads, positions).
-    pub value_scale: Vec<Vector>,
 }
 
 /// What one tile needs for one position only.
@@ -57,20 +42,9 @@ pub(super) struct Scratch {
 impl Tile {
     pub fn new(shape: &Shape) -> Self {
         Self {
-            stream: zeros(shape.width.next_multiple_of(TILE)),
-            seen: (0..shape.layers).map(|_| Seen::new(shape)).collect(),
+            stream: Vector::zeros(shape.width.next_multiple_of(TILE)),
+            caches: (0..shape.layers).map(|_| KvCache::new(shape)).collect(),
             prefix: [0; LANES],
-        }
-    }
-}
-
-impl Seen {
-    fn new(shape: &Shape) -> Self {
-        Self {
-            keys: zeros(shape.heads * shape.block_size * shape.head_quads()),
-            key_scale: zeros(shape.heads * shape.block_size),
-            values: zeros(shape.width * shape.block_size.div_ceil(4)),
-            value_scale: zeros(shape.heads * shape.block_size),
         }
     }
 }
@@ -80,16 +54,24 @@ impl Scratch {
         let layout = RecordLayout::new(shape);
         let quads_of_positions = shape.block_size.div_ceil(4);
         Self {
-            record: zeros(8 * (layout.len - layout.keys)),
-            inputs: zeros(4 * shape.width + LANES),
-            features: zeros((3 * shape.width).next_multiple_of(TILE)),
-            queries: zeros(shape.heads * shape.head_quads()),
-            query_scale: zeros(shape.heads),
-            weights: zeros(4 * quads_of_positions),
-            rounded: zeros(quads_of_positions),
-            hidden: zeros(2 * shape.width),
-            logits: zeros(shape.vocab),
-            lefts: zeros(shape.cdf_stride()),
+            record: Vector::zeros(8 * (layout.len - layout.keys)),
+            inputs: Vector::zeros(4 * shape.width + LANES),
+            features: Vector::zeros((3 * shape.width).next_multiple_of(TILE)),
+            queries: Vector::zeros(shape.heads * shape.head_quads()),
+            query_scale: Vector::zeros(shape.heads),
+            weights: Vector::zeros(4 * quads_of_positions),
+            rounded: Vector::zeros(quads_of_positions),
+            hidden: Vector::zeros(2 * shape.width),
+            logits: Vector::zeros(shape.vocab),
+            lefts: Vector::zeros(shape.cdf_stride()),
         }
+    }
+}
+
+/// Stores as many of eight vectors as there is room for.
+#[inline(always)]
+pub(super) fn store_all<L: Lanes>(l: L, to: &mut [Vector], words: [L::I; 8]) {
+    for (to, words) in to.iter_mut().zip(words) {
+        l.store_i(to, words);
     }
 }
