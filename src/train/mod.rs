@@ -14,7 +14,6 @@
 
 mod corpus;
 mod data;
-mod device;
 mod gradient;
 mod lines;
 mod log;

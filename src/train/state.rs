@@ -127,7 +127,7 @@ impl State {
         })?;
         Self::from_bytes(&file).and_then(Self::check).map_err(|what| {
             Error::Training(format!(
-                "{} {what}: the run cannot go on; a new one can start from the folder's weights (init)",
+                "{} {what}; a new one can start from the folder's weights (init)",
                 path.display()
             ))
         })
@@ -140,13 +140,15 @@ impl State {
         if rows.iter().all(|row| row.len() == count) {
             Ok(self)
         } else {
-            Err(format!("is damaged (the network has {count} parameters)"))
+            Err(format!(
+                "is damaged (the network has {count} parameters): the run cannot go on"
+            ))
         }
     }
 
     /// The error says what is wrong with the file.
     fn from_bytes(file: &[u8]) -> Result<Self, String> {
-        Self::parse(file).unwrap_or_else(|what| Err(format!("is damaged ({what})")))
+        Self::parse(file).unwrap_or_else(|what| Err(format!("is damaged ({what}): the run cannot go on")))
     }
 
     /// A whole file's state, or that it is one of another version; the outer error is damage.
@@ -167,7 +169,7 @@ impl State {
         let Versioned { version } = serde_json::from_str(json).map_err(|e| e.to_string())?;
         if version != VERSION {
             return Ok(Err(format!(
-                "has version {version}, this program reads version {VERSION}: finish the run with the program that began it; here"
+                "has version {version}, this program reads version {VERSION}: the run can go on with the program that began it"
             )));
         }
         let mut state: Self = serde_json::from_str(json).map_err(|e| e.to_string())?;

@@ -1,14 +1,16 @@
 //! Weights that learn: one flat row of parameters, what gives their gradient, and AdamW.
 
-use super::device;
+use candle_core::Device;
+use candle_core::utils::cuda_is_available;
+
 use super::gradient::GradientSource;
-use crate::Result;
 use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
 use crate::learner::{Loss, Prediction, Shape};
 use crate::model::training_log::TrainSettings;
 use crate::model::{Checkpoint, GptConfig};
-use crate::network::Isa;
+use crate::network::{DeviceChoice, Isa};
 use crate::text::LineBatch;
+use crate::{Error, Result};
 
 /// A network in training.
 pub struct Trainer {
@@ -24,10 +26,10 @@ impl Trainer {
     /// A trainer of these weights, before its first step.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] if the settings contradict each other, [`crate::Error::Training`] if the
+    /// [`Error::Invalid`] if the settings contradict each other, [`Error::Training`] if the
     /// device is missing.
     pub fn new(settings: &TrainSettings, start: &Checkpoint) -> Result<Self> {
-        let device = device::open(settings.device)?;
+        let device = open(settings.device)?;
         let shape = Shape::of(start.config())?;
         let parameters = shape.flatten(start);
         let rule = OptimiserSettings {
@@ -58,7 +60,7 @@ impl Trainer {
     /// The loss of a batch; its gradient is kept for [`Trainer::step`].
     ///
     /// # Errors
-    /// [`crate::Error::Training`] if candle fails.
+    /// [`Error::Training`] if candle fails.
     pub fn differentiate(&mut self, batch: &LineBatch) -> Result<Loss> {
         self.gradients.differentiate(batch)
     }
@@ -88,7 +90,7 @@ impl Trainer {
     /// The weights as they are now.
     ///
     /// # Errors
-    /// [`crate::Error::Model`] if one is not finite.
+    /// [`Error::Model`] if one is not finite.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         self.shape.checkpoint(self.config.clone(), &self.parameters)
     }
@@ -108,5 +110,23 @@ impl Trainer {
     /// Where dropout's generator is, in words.
     pub(super) fn dropout_position(&self) -> u128 {
         self.gradients.dropout_position()
+    }
+}
+
+/// Opens the device of a choice.
+///
+/// # Errors
+/// [`Error::Training`] if that is CUDA and this build or machine has none.
+fn open(choice: DeviceChoice) -> Result<Device> {
+    let cuda = |ordinal| {
+        Device::new_cuda(ordinal).map_err(|e| Error::Training(format!("the CUDA device {ordinal}: {e}")))
+    };
+    match (choice, cuda_is_available()) {
+        (DeviceChoice::Cpu | DeviceChoice::Auto, _) => Ok(Device::Cpu),
+        (DeviceChoice::Cuda(ordinal), true) => cuda(ordinal),
+        (DeviceChoice::Cuda(_), false) => Err(Error::Training(
+            "this build of the program has no CUDA: train on the CPU, or build it with --features cuda (docs/gpu.md)"
+                .into(),
+        )),
     }
 }
