@@ -231,10 +231,11 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Sends what Ctrl-C sends.
+/// Asks it to end, which does what Ctrl-C does. A shell may start what it runs in the background with
+/// that ignored, and then it stays ignored.
 #[cfg(unix)]
 pub fn interrupt(child: &std::process::Child) {
     let mut kill = std::process::Command::new("kill");
-    let sent = kill.args(["-INT", &child.id().to_string()]).status();
+    let sent = kill.args(["-TERM", &child.id().to_string()]).status();
     assert!(sent.unwrap().success());
 }
