@@ -76,10 +76,10 @@ pub struct LearnArgs {
     pub learn: Option<Preset>,
     #[command(flatten)]
     learner: LearnerOptions,
-    /// Keep what was learned as a model folder
+    /// Keep what was learned as a model folder; with -f it replaces another model's
     #[arg(long, value_name = "FOLDER", requires = "learn")]
     save_model: Option<PathBuf>,
-    /// Write how the surprisal fell to this file, as JSON lines
+    /// Write how the surprisal fell to this file (- is stdout), as JSON lines
     #[arg(long, value_name = "FILE", requires = "learn")]
     log: Option<PathBuf>,
 }

@@ -31,7 +31,8 @@ pub struct RunOptions {
     /// How operands are drawn: uniform, leading or natural [default: uniform]
     #[arg(long)]
     operands: Option<Operands>,
-    /// Learn from the lines of a text file (- is stdin) instead, in its order, later epochs shuffled. With
+    /// Learn from the lines of a text file instead (- is stdin; what comes through a pipe is kept in the
+    /// folder as corpus.txt), in its order, later epochs shuffled. With
     /// --digits or --operands all of them must be such lines: then their entropy, and the excess,
     /// are known
     #[arg(long, value_name = "FILE")]
