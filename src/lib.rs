@@ -57,7 +57,7 @@ pub use archive::{
     Decompressor, Event, Finished, Index, LearnOptions, LineRange, Observer, compress, decompress,
 };
 pub use error::{Error, Result};
-pub use learner::{BatchRecord, Learner, StepRecord};
+pub use learner::{BatchRecord, Learner, LearnerSettings, StepRecord};
 pub use model::{Checkpoint, GptConfig, Identity, Level, Model, Models, Preset};
 pub use network::{Device, DeviceChoice, ExactModel, Isa};
 pub use text::Survey;
