@@ -9,8 +9,7 @@
 //! cargo bench --bench training -- --threads 1 nano    # one line of that
 //! ```
 //!
-//! What candle computes itself, the head's product above all, runs on as many threads as
-//! `RAYON_NUM_THREADS` says, whatever `--threads` does.
+//! Candle's products run on as many threads as `RAYON_NUM_THREADS` says, whatever `--threads` does.
 
 use std::time::{Duration, Instant};
 
