@@ -53,11 +53,13 @@ pub(crate) fn exp2_of_lanes<L: Lanes, const N: usize>(
 }
 
 /// x to the nearest integer, ties to even; for |x| < 2³¹.
+#[inline]
 pub(crate) fn round(x: f32) -> i32 {
     x.round_ties_even() as i32
 }
 
 /// (a·b + 2¹⁴) >> 15: the rounded high product of two Q15 numbers (`pmulhrsw`).
+#[inline]
 pub(crate) fn mul_q15(a: i16, b: i16) -> i16 {
     ((i32::from(a) * i32::from(b) + (1 << 14)) >> 15) as i16
 }
