@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::block::{self, BAD_WORDS, BlockCoder};
 use super::format::BlockKind;
-use super::job::{Content, Job, Piece, decode_blocks};
+use super::frames::{Content, Job, Piece, decode_blocks};
 use super::payload::Joiner;
 use super::pipeline::{Jobs, Pipeline};
 use crate::coding::{GROUP, LineDecoder, steps_on};

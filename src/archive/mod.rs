@@ -15,7 +15,6 @@ mod format;
 mod frames;
 mod gpu;
 mod index;
-mod job;
 mod lines;
 mod observe;
 mod options;

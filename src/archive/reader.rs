@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::block::BlockCoder;
 use super::embedded;
-use super::frames::{Block, Frame, Frames};
+use super::frames::{Block, Content, Frame, Frames, Job, decode_blocks};
 use super::gpu;
-use super::job::{Content, Job, decode_blocks};
 use super::lines::LineRange;
 use super::observe::{Event, Observer};
 use super::options::DecompressOptions;

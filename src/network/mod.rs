@@ -59,7 +59,7 @@ impl ExactModel {
     /// As [`ExactModel::from_checkpoint`] with a kernel of the caller's choice.
     ///
     /// # Errors
-    /// As there; [`crate::Error::Unavailable`] if the processor lacks the instruction set.
+    /// [`crate::Error::Model`] if the weights are too large, [`crate::Error::Unavailable`] if the processor lacks the instruction set.
     pub fn with_isa(checkpoint: &Checkpoint, isa: Isa) -> Result<Self> {
         let isa = isa.available()?;
         let parameters = quantize::quantize(checkpoint)?;

@@ -121,14 +121,14 @@ impl Reporter {
     /// # Errors
     /// [`crate::Error::Io`] only if memory fails.
     pub fn new(model: &Arc<Model>, threads: usize) -> Result<Self> {
-        Self::on(Device::CPU, model, threads)
+        Self::with_device(Device::CPU, model, threads)
     }
 
     /// As [`Reporter::new`], coding on a device.
     ///
     /// # Errors
-    /// As there.
-    pub fn on(device: Device, model: &Arc<Model>, threads: usize) -> Result<Self> {
+    /// [`crate::Error::Io`] only if memory fails.
+    pub fn with_device(device: Device, model: &Arc<Model>, threads: usize) -> Result<Self> {
         let options = CompressOptions::default()
             .with_coder(model)
             .with_threads(threads)

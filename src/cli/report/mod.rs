@@ -157,7 +157,7 @@ impl Args {
         let threads = self.running.threads();
         let coder = model_on_device(corpus.model(), &device);
         self.running.announce(file, &coder)?;
-        let mut reporter = Reporter::on(device.clone(), corpus.model(), threads)?;
+        let mut reporter = Reporter::with_device(device.clone(), corpus.model(), threads)?;
         for_each_chunk(&mut corpus, "cannot read it", |chunk| {
             reporter.write_all(chunk).context("cannot code it")
         })?;
