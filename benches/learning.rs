@@ -32,19 +32,13 @@ impl Arguments {
     /// Puts a number where it was given.
     fn set<T: std::str::FromStr>(&self, name: &str, to: &mut T) {
         if let Some(text) = self.text(name) {
-            *to = text
-                .parse()
-                .unwrap_or_else(|_| panic!("{name}={text} is no number for it"));
+            *to = text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number for it"));
         }
     }
 }
 
 fn settings(arguments: &Arguments, lines: usize) -> LearnerSettings {
-    let preset: Preset = arguments
-        .text("preset")
-        .unwrap_or("nano")
-        .parse()
-        .expect("a preset");
+    let preset: Preset = arguments.text("preset").unwrap_or("nano").parse().expect("a preset");
     let mut s = LearnerSettings::new(GptConfig::addition(preset, 28));
     arguments.set("batch", &mut s.batch_lines);
     arguments.set("lr", &mut s.rate);

@@ -53,10 +53,7 @@ fn network_alone(model: &ExactModel, lines: &[&[u8]]) {
         for position in 0..=lines[0].len() {
             std::hint::black_box(group.step(&tokens).row(0));
             for (token, line) in tokens.iter_mut().zip(lines) {
-                *token = line
-                    .get(position)
-                    .and_then(|&c| vocabulary.token(c))
-                    .unwrap_or(vocabulary.end());
+                *token = line.get(position).and_then(|&c| vocabulary.token(c)).unwrap_or(vocabulary.end());
             }
         }
     }
@@ -73,11 +70,7 @@ fn measure(label: &str, checkpoint: &Checkpoint, isa: Isa) {
     let network = best(tokens, || network_alone(&model, &lines));
     let encoding = best(tokens, || drop(encode(&mut group, &lines, |_, _, _| {})));
     let decoding = best(tokens, || {
-        let text = TextLimits {
-            lines: lines.len(),
-            terminator: b"\n",
-            bytes: usize::MAX,
-        };
+        let text = TextLimits { lines: lines.len(), terminator: b"\n", bytes: usize::MAX };
         let decoded = decode(&mut group, &words, text, |line| {
             std::hint::black_box(line);
         });

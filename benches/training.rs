@@ -51,12 +51,7 @@ fn step(trainer: &mut Trainer, batch: &LineBatch) -> Result<Parts> {
 fn measure(dropout: f64, preset: Preset, patience: Duration) -> Result<(Parts, usize)> {
     let distribution = Distribution::new(8, Operands::Uniform)?;
     let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
-    let settings = TrainSettings {
-        preset,
-        dropout,
-        device: DeviceChoice::Cpu,
-        ..TrainSettings::default()
-    };
+    let settings = TrainSettings { preset, dropout, device: DeviceChoice::Cpu, ..TrainSettings::default() };
     let mut trainer = Trainer::new(&settings, &initial_weights(&config, 1))?;
     let batch = LineSource::new(&config, distribution, 1)?.next_batch(LINES)?;
     let mut steps = Vec::new();
@@ -90,10 +85,8 @@ fn table(threads: usize, presets: &[Preset], patience: Duration) -> Result<()> {
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let after = |flag: &str| arguments.iter().skip_while(|a| *a != flag).nth(1);
-    let named: Vec<Preset> = PRESETS
-        .into_iter()
-        .filter(|p| arguments.iter().any(|a| a == p.name()))
-        .collect();
+    let named: Vec<Preset> =
+        PRESETS.into_iter().filter(|p| arguments.iter().any(|a| a == p.name())).collect();
     // `cargo test --all-targets` runs this too: see that it works, and be done.
     let is_bench = arguments.iter().any(|a| a == "--bench");
     let (patience, presets) = match (is_bench, &named[..]) {
@@ -107,8 +100,7 @@ fn main() -> Result<()> {
     };
     for threads in counts {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.expect("threads")
-            .install(|| table(threads, presets, patience))?;
+        pool.expect("threads").install(|| table(threads, presets, patience))?;
     }
     Ok(())
 }

@@ -24,24 +24,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = models.choose(Level::default(), &beginning);
 
     let options = CompressOptions::default().with_coder(model).with_threads(threads);
-    let archive = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(output)?;
+    let archive = File::options().read(true).write(true).create(true).truncate(true).open(output)?;
     let mut compressor = Compressor::with_options(archive, options)?;
     compressor.write_all(&beginning)?;
     io::copy(&mut input, &mut compressor)?;
     let finished = compressor.finish()?;
     let stats = finished.stats;
-    println!(
-        "{} lines: {} -> {} bytes by {}",
-        stats.lines,
-        stats.bytes_in,
-        stats.bytes_out,
-        model.name()
-    );
+    println!("{} lines: {} -> {} bytes by {}", stats.lines, stats.bytes_in, stats.bytes_out, model.name());
 
     let mut archive = finished.output;
     archive.rewind()?;

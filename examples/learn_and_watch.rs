@@ -16,10 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observer = Observer::new(move |event| match event {
         Event::Batch(batch) => {
             lines += batch.lines;
-            println!(
-                "{lines} lines: {:.2} bits a line",
-                batch.slot_bits / batch.lines as f64
-            );
+            println!("{lines} lines: {:.2} bits a line", batch.slot_bits / batch.lines as f64);
         }
         Event::Block(block) => println!("a block of {} bytes, {}", block.payload_len, block.kind.name()),
         _ => {}

@@ -53,11 +53,7 @@ impl AtomicFile {
                 (file, Some(temporary))
             }
         };
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            temporary,
-        })
+        Ok(Self { file, path: path.to_owned(), temporary })
     }
 
     /// The open file.
@@ -190,10 +186,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> crate::Result<()> {
         io::Write::write_all(&mut file, content)?;
         file.persist(Existing::Replace)
     };
-    write().map_err(|source| Error::ModelFile {
-        path: path.to_owned(),
-        source,
-    })
+    write().map_err(|source| Error::ModelFile { path: path.to_owned(), source })
 }
 
 /// A file to keep something in while the program runs; dropped, it is gone.
@@ -316,15 +309,9 @@ mod tests {
             folder.persist().unwrap();
         }
         let names = |path: &Path| -> Vec<_> {
-            std::fs::read_dir(path)
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name())
-                .collect()
+            std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect()
         };
-        assert_eq!(
-            (names(place.path()), names(&path)),
-            (vec!["folder".into()], vec!["new".into()])
-        );
+        assert_eq!((names(place.path()), names(&path)), (vec!["folder".into()], vec!["new".into()]));
     }
 
     #[test]
@@ -337,11 +324,7 @@ mod tests {
                 false => AtomicFile::create(&path).unwrap(),
                 true => {
                     let (file, name) = temporary(place.path(), |path| File::create_new(path)).unwrap();
-                    AtomicFile {
-                        file,
-                        path: path.clone(),
-                        temporary: Some(name),
-                    }
+                    AtomicFile { file, path: path.clone(), temporary: Some(name) }
                 }
             };
             create().write_all(b"never named").unwrap();
@@ -354,10 +337,7 @@ mod tests {
             }
             let error = create().persist(Existing::Keep).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-            assert_eq!(
-                (std::fs::read_to_string(&path).unwrap(), names()),
-                ("newer".into(), 1)
-            );
+            assert_eq!((std::fs::read_to_string(&path).unwrap(), names()), ("newer".into(), 1));
             std::fs::remove_file(&path).unwrap();
         }
         let (_, name) = temporary(place.path(), |path| File::create_new(path)).unwrap();

@@ -100,10 +100,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn damaged(what: impl Into<String>, place: impl Into<String>) -> Self {
-        Self::Damaged {
-            what: what.into(),
-            place: place.into(),
-        }
+        Self::Damaged { what: what.into(), place: place.into() }
     }
 
     pub(crate) fn model(what: impl Into<String>) -> Self {

@@ -114,10 +114,7 @@ mod tests {
 
     #[test]
     fn no_warm_up_is_no_division_by_zero() {
-        let s = Schedule {
-            warmup: 0,
-            ..schedule(ScheduleForm::Cosine)
-        };
+        let s = Schedule { warmup: 0, ..schedule(ScheduleForm::Cosine) };
         assert!(s.rate(1) > 3.9e-3);
     }
 }

@@ -15,9 +15,7 @@ const LINES: usize = 32_768;
 
 fn lines() -> Vec<Vec<u8>> {
     let text = sums_of_seed(Operands::Uniform, LINES, 11);
-    text.split_inclusive(|&b| b == b'\n')
-        .map(|line| line[..line.len() - 1].to_vec())
-        .collect()
+    text.split_inclusive(|&b| b == b'\n').map(|line| line[..line.len() - 1].to_vec()).collect()
 }
 
 /// Bits of the lines by the exact network's integer probabilities.
@@ -31,9 +29,7 @@ fn exact_bits(model: &ExactModel, lines: &[Vec<u8>]) -> f64 {
         for position in 0..=lines[0].len() {
             let cdfs = group.step(&tokens);
             for (index, line) in lines.iter().enumerate() {
-                let token = line
-                    .get(position)
-                    .map_or(vocabulary.end(), |&c| vocabulary.token(c).unwrap());
+                let token = line.get(position).map_or(vocabulary.end(), |&c| vocabulary.token(c).unwrap());
                 bits += cdfs.row(index).slots(token).bits();
                 tokens[index] = token;
             }
@@ -80,10 +76,7 @@ fn the_coder_writes_what_the_probabilities_say() {
     let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let written = 32.0 * encode(&mut model.group(GROUP), &slices, |_, _, _| {}).len() as f64;
     let excess = written / ideal - 1.0;
-    println!(
-        "coder: {written} bits written, {ideal:.0} by the probabilities: {:+.5} %",
-        100.0 * excess
-    );
+    println!("coder: {written} bits written, {ideal:.0} by the probabilities: {:+.5} %", 100.0 * excess);
     assert!(excess.abs() < 1e-4, "{excess}");
 }
 
@@ -130,18 +123,11 @@ fn the_float_network_is_mingpt() {
     let nats = float_nats(&model, &lines);
     let at = |position: usize| nats.iter().skip(position).step_by(28).sum::<f64>() / 64.0;
     let by_position: Vec<f64> = (0..28).map(at).collect();
-    close(
-        "position",
-        &by_position,
-        &numbers(&expected["loss_by_position"]),
-        1e-4,
-    );
+    close("position", &by_position, &numbers(&expected["loss_by_position"]), 1e-4);
     let by_line: Vec<f64> = nats.chunks(28).map(|line| line.iter().sum()).collect();
     close("line", &by_line, &numbers(&expected["loss_by_line"]), 1e-4);
     let first = batch(&model, &lines[..1]);
-    let logits = float_network(&model)
-        .forward(&first, &mut Dropout::none())
-        .unwrap();
+    let logits = float_network(&model).forward(&first, &mut Dropout::none()).unwrap();
     let rows = logits.to_vec2::<f32>().unwrap();
     for (row, expected) in rows.iter().zip(expected["logits_first_line"].as_array().unwrap()) {
         let row: Vec<f64> = row.iter().map(|&l| f64::from(l)).collect();

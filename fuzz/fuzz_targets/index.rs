@@ -20,18 +20,11 @@ fuzz_target!(|data: &[u8]| {
             std::hint::black_box(entry.stats());
         }
         let mut lines = Vec::new();
-        let written = index.write_lines(
-            &mut Cursor::new(&archive),
-            &options().with_lines(range),
-            &mut lines,
-        );
+        let written = index.write_lines(&mut Cursor::new(&archive), &options().with_lines(range), &mut lines);
         if let Some(content) = restore(&archive) {
             written.unwrap();
             assert_eq!(index, scanned.unwrap());
-            let expected = content
-                .split_inclusive(|&b| b == b'\n')
-                .skip(from - 1)
-                .take(count);
+            let expected = content.split_inclusive(|&b| b == b'\n').skip(from - 1).take(count);
             assert_eq!(lines, expected.collect::<Vec<_>>().concat());
         }
     }

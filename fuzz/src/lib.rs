@@ -60,9 +60,7 @@ pub fn restore(archive: &[u8]) -> Option<Vec<u8>> {
 
 /// One thread, and the models that [`models`] gives.
 pub fn options() -> DecompressOptions {
-    DecompressOptions::default()
-        .with_models(models())
-        .with_threads(1usize)
+    DecompressOptions::default().with_models(models()).with_threads(1usize)
 }
 
 /// The bundled models, made once.

@@ -50,15 +50,9 @@ pub(super) fn model_of(header: &Header, packed: Option<&[u8]>, models: &Models) 
     if let Some(model) = models.find(*identity, name) {
         return Ok(Arc::clone(model));
     }
-    let wrong = |at_hand| Error::WrongModel {
-        name: name.clone(),
-        wanted: *identity,
-        at_hand,
-    };
+    let wrong = |at_hand| Error::WrongModel { name: name.clone(), wanted: *identity, at_hand };
     let Some(packed) = packed else {
-        let names = models
-            .iter()
-            .map(|model| format!("'{}' ({})", model.name(), model.identity()));
+        let names = models.iter().map(|model| format!("'{}' ({})", model.name(), model.identity()));
         let names = names.collect::<Vec<_>>().join(", ");
         return Err(wrong(format!("at hand: {names}")));
     };
@@ -67,10 +61,7 @@ pub(super) fn model_of(header: &Header, packed: Option<&[u8]>, models: &Models) 
     if model.identity() == *identity {
         Ok(Arc::new(model))
     } else {
-        Err(wrong(format!(
-            "but it carries one of identity {}",
-            model.identity()
-        )))
+        Err(wrong(format!("but it carries one of identity {}", model.identity())))
     }
 }
 
@@ -83,9 +74,7 @@ fn unpack(packed: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     limited.map_err(|_| bad("does not unpack"))?;
     let config_len = plain.first_chunk().map(|&len| u32::from_le_bytes(len) as usize);
     let config_len = config_len.ok_or_else(|| bad("is too short"))?;
-    let (config, weights) = plain[4..]
-        .split_at_checked(config_len)
-        .ok_or_else(|| bad("is too short"))?;
+    let (config, weights) = plain[4..].split_at_checked(config_len).ok_or_else(|| bad("is too short"))?;
     Ok((config.to_vec(), weights.to_vec()))
 }
 

@@ -114,10 +114,7 @@ impl Header {
         take(input, &mut bytes, 2, "the header")?;
         let found = u16::from_le_bytes([bytes[4], bytes[5]]);
         if !(VERSION..=LEARNED_VERSION).contains(&found) {
-            return Err(Error::Version {
-                found,
-                known: LEARNED_VERSION,
-            });
+            return Err(Error::Version { found, known: LEARNED_VERSION });
         }
         take(input, &mut bytes, 34, "the header")?;
         let settings_at = 40 + usize::from(bytes[39]);
@@ -173,12 +170,7 @@ impl BlockHeader {
     /// exchanged unnoticed.
     pub fn to_bytes(self, number: u64) -> Vec<u8> {
         let mut out = vec![self.kind.byte()];
-        for field in [
-            self.content_len,
-            self.newlines,
-            self.payload_len,
-            self.payload_crc,
-        ] {
+        for field in [self.content_len, self.newlines, self.payload_len, self.payload_crc] {
             out.extend(field.to_le_bytes());
         }
         out.extend(self.content_hash.to_le_bytes());
@@ -190,10 +182,7 @@ impl BlockHeader {
         let place = || format!("block {number}");
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         if crc_with_number(&bytes[..25], number) != word(25) {
-            return Err(Error::damaged(
-                "a block's header does not match its checksum",
-                place(),
-            ));
+            return Err(Error::damaged("a block's header does not match its checksum", place()));
         }
         let header = Self {
             kind: BlockKind::from_byte(bytes[0])
@@ -249,10 +238,7 @@ pub(super) fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &
     let before = bytes.len();
     input.take(n as u64).read_to_end(bytes)?;
     if bytes.len() - before < n {
-        return Err(Error::damaged(
-            format!("the archive ends within {what}"),
-            "cut short",
-        ));
+        return Err(Error::damaged(format!("the archive ends within {what}"), "cut short"));
     }
     Ok(())
 }
@@ -261,10 +247,7 @@ pub(super) fn take(input: &mut impl Read, bytes: &mut Vec<u8>, n: usize, what: &
 pub(super) fn check_crc(bytes: &[u8], what: &str) -> Result<()> {
     let (covered, crc) = bytes.split_last_chunk().expect("at least four bytes");
     if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
-        return Err(Error::damaged(
-            format!("{what} does not match its checksum"),
-            what,
-        ));
+        return Err(Error::damaged(format!("{what} does not match its checksum"), what));
     }
     Ok(())
 }

@@ -45,10 +45,7 @@ impl Block {
 
     /// The error of a block whose checksums were right but which does not decode.
     pub fn undecodable(&self, what: &str) -> Error {
-        Error::damaged(
-            format!("a block cannot be decoded: {what}"),
-            format!("block {}", self.number),
-        )
+        Error::damaged(format!("a block cannot be decoded: {what}"), format!("block {}", self.number))
     }
 }
 
@@ -64,12 +61,7 @@ pub(super) struct Frames<R> {
 
 impl<R: Read> Frames<R> {
     pub fn new(input: R) -> Self {
-        Self {
-            input,
-            offset: 0,
-            archive: None,
-            archives: 0,
-        }
+        Self { input, offset: 0, archive: None, archives: 0 }
     }
 
     /// Bytes read so far.
@@ -99,10 +91,7 @@ impl<R: Read> Frames<R> {
                     format!("behind the end of an archive stands {magic:02x?}, neither end nor archive")
                 }
             };
-            return Err(Error::NotAnArchive {
-                offset: self.offset,
-                what,
-            });
+            return Err(Error::NotAnArchive { offset: self.offset, what });
         }
         let (header, len) = Header::read(&mut self.input)?;
         let start = self.offset;
@@ -139,12 +128,7 @@ impl<R: Read> Frames<R> {
         self.offset += stats.framed_len();
         blocks.push(stats);
         self.archive = Some((start, blocks));
-        Ok(Frame::Block(Block {
-            number,
-            header,
-            payload,
-            stats,
-        }))
+        Ok(Frame::Block(Block { number, header, payload, stats }))
     }
 
     /// The end must be, bit for bit, what this archive's blocks make it.
@@ -153,10 +137,7 @@ impl<R: Read> Frames<R> {
         let mut found = vec![END];
         take(&mut self.input, &mut found, expected.len() - 1, "the index")?;
         if found != expected {
-            return Err(Error::damaged(
-                "the index does not match the blocks before it",
-                "index",
-            ));
+            return Err(Error::damaged("the index does not match the blocks before it", "index"));
         }
         self.offset += expected.len() as u64;
         Ok(())
@@ -196,11 +177,7 @@ pub(super) struct Content {
 impl Job {
     /// What to hand on of the block's content.
     pub fn content(&self, whole: Vec<u8>) -> Content {
-        Content {
-            stats: Some(self.block.stats),
-            wanted: self.wanted.cut(&whole, self.before),
-            whole,
-        }
+        Content { stats: Some(self.block.stats), wanted: self.wanted.cut(&whole, self.before), whole }
     }
 
     /// Decodes it.

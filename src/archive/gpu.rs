@@ -69,15 +69,8 @@ struct Held {
 
 impl<'m> Scheduler<'m> {
     fn new(model: &'m Arc<Model>, steps: [Steps; 2]) -> Self {
-        let halves = steps.map(|steps| Half {
-            held: (0..steps.groups()).map(|_| None).collect(),
-            steps,
-        });
-        Self {
-            model,
-            cpu: BlockCoder::Model(Box::new(model.exact().group(GROUP))),
-            halves,
-        }
+        let halves = steps.map(|steps| Half { held: (0..steps.groups()).map(|_| None).collect(), steps });
+        Self { model, cpu: BlockCoder::Model(Box::new(model.exact().group(GROUP))), halves }
     }
 
     /// Decodes what waits and what the queue gives, until it gives no more or a block of another model, which then
@@ -133,11 +126,7 @@ impl<'m> Scheduler<'m> {
             return reply.give(job.decode(&mut self.cpu));
         };
         let lines = LineDecoder::new(words, self.cpu.predictor(), joiner.text);
-        let held = Held {
-            piece: (job, reply),
-            joiner,
-            lines,
-        };
+        let held = Held { piece: (job, reply), joiner, lines };
         let mut places = self.halves[now].held.iter_mut();
         let place = places.find(|place| place.is_none());
         *place.expect("there is room in the half") = Some(held);
@@ -197,11 +186,8 @@ impl Held {
     /// look damaged; false if it had done that.
     fn finish(self, is_decoded: bool, cpu: &mut BlockCoder) -> bool {
         let (job, reply) = self.piece;
-        let whole = if is_decoded && self.lines.finish().is_ok() {
-            self.joiner.finish()
-        } else {
-            Err(BAD_WORDS)
-        };
+        let whole =
+            if is_decoded && self.lines.finish().is_ok() { self.joiner.finish() } else { Err(BAD_WORDS) };
         if let Ok(whole) = whole.and_then(|whole| block::check(&job.block.header, whole)) {
             reply.give(Ok(job.content(whole)));
             return true;

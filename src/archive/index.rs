@@ -164,20 +164,14 @@ impl Index {
 /// The archive that ends at `end`.
 fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
     let wrong = |what: &str| Error::damaged(format!("the index at the end {what}"), format!("byte {end}"));
-    let trailer_at = end
-        .checked_sub(TRAILER_LEN as u64)
-        .ok_or_else(|| wrong("is missing"))?;
+    let trailer_at = end.checked_sub(TRAILER_LEN as u64).ok_or_else(|| wrong("is missing"))?;
     file.seek(SeekFrom::Start(trailer_at))?;
     let mut found = [0; TRAILER_LEN];
     file.read_exact(&mut found)?;
     let (index_len, archive_len) = trailer::lengths(&found)
         .ok_or_else(|| wrong("is missing: the archive is cut short, or something follows it"))?;
-    let index_at = trailer_at
-        .checked_sub(index_len)
-        .ok_or_else(|| wrong("is longer than the file"))?;
-    let offset = end
-        .checked_sub(archive_len)
-        .ok_or_else(|| wrong("tells of more bytes than there are"))?;
+    let index_at = trailer_at.checked_sub(index_len).ok_or_else(|| wrong("is longer than the file"))?;
+    let offset = end.checked_sub(archive_len).ok_or_else(|| wrong("tells of more bytes than there are"))?;
     file.seek(SeekFrom::Start(index_at))?;
     let mut index = Vec::new();
     file.take(index_len).read_to_end(&mut index)?;

@@ -12,10 +12,7 @@ pub struct LineRange {
 
 impl LineRange {
     /// All lines.
-    pub const ALL: Self = Self {
-        from: 1,
-        to: u64::MAX,
-    };
+    pub const ALL: Self = Self { from: 1, to: u64::MAX };
 
     /// Lines `from` to `to`, both included and counted from 1.
     ///
@@ -44,13 +41,12 @@ impl LineRange {
     pub(super) fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
         let behind_newline = |line: u64| match line.checked_sub(before + 1) {
             None => 0,
-            Some(nth) => match usize::try_from(nth)
-                .ok()
-                .and_then(|n| memchr::memchr_iter(b'\n', content).nth(n))
-            {
-                Some(at) => at + 1,
-                None => content.len(),
-            },
+            Some(nth) => {
+                match usize::try_from(nth).ok().and_then(|n| memchr::memchr_iter(b'\n', content).nth(n)) {
+                    Some(at) => at + 1,
+                    None => content.len(),
+                }
+            }
         };
         behind_newline(self.from - 1)..behind_newline(self.to)
     }

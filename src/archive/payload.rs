@@ -70,18 +70,9 @@ impl<'a> Split<'a> {
     pub fn payload(&self, words: &[u32]) -> Vec<u8> {
         let plain = [&self.places[..], &self.exceptions].concat();
         let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("memory does not fail");
-        let section = if packed.len() < plain.len() {
-            &packed
-        } else {
-            &plain
-        };
+        let section = if packed.len() < plain.len() { &packed } else { &plain };
         let mut out = vec![u8::from(self.crlf)];
-        for number in [
-            self.lines.len() as u64,
-            self.count,
-            plain.len() as u64,
-            section.len() as u64,
-        ] {
+        for number in [self.lines.len() as u64, self.count, plain.len() as u64, section.len() as u64] {
             put_varint(&mut out, number);
         }
         out.extend(section);
@@ -114,13 +105,7 @@ impl InnerSizes {
         let (&crlf, rest) = payload.split_first()?;
         *payload = rest;
         let mut number = || get_varint(payload).and_then(|n| usize::try_from(n).ok());
-        Some(Self {
-            crlf,
-            lines: number()?,
-            count: number()?,
-            plain_len: number()?,
-            section_len: number()?,
-        })
+        Some(Self { crlf, lines: number()?, count: number()?, plain_len: number()?, section_len: number()? })
     }
 }
 
@@ -157,13 +142,8 @@ impl Joiner {
     /// # Errors
     /// What is wrong.
     pub fn new(mut payload: &[u8], limit: usize) -> Result<(Self, Vec<u32>), &'static str> {
-        let InnerSizes {
-            crlf,
-            lines,
-            count,
-            plain_len,
-            section_len,
-        } = InnerSizes::parse(&mut payload).ok_or(BAD_SIZES)?;
+        let InnerSizes { crlf, lines, count, plain_len, section_len } =
+            InnerSizes::parse(&mut payload).ok_or(BAD_SIZES)?;
         // Every line takes at least its newline, every exception a byte and two varints of five.
         if crlf > 1 || lines > limit || count > limit || plain_len > limit + 10 * count {
             return Err(BAD_SIZES);
@@ -178,20 +158,13 @@ impl Joiner {
             return Err(BAD_SIZES);
         };
         let mut joiner = Self {
-            text: TextLimits {
-                lines,
-                terminator: terminator(crlf == 1),
-                bytes: limit,
-            },
+            text: TextLimits { lines, terminator: terminator(crlf == 1), bytes: limit },
             exceptions: Exceptions::new(plain, count).ok_or(BAD_SIZES)?,
             content: Vec::new(),
             misplaced: false,
         };
         joiner.exceptions.put(&mut joiner.content)?;
-        Ok((
-            joiner,
-            words.iter().map(|&word| u32::from_le_bytes(word)).collect(),
-        ))
+        Ok((joiner, words.iter().map(|&word| u32::from_le_bytes(word)).collect()))
     }
 
     /// Appends the next line, with what ends it, and the exceptions behind it.
@@ -208,11 +181,7 @@ impl Joiner {
     pub fn finish(mut self) -> Result<Vec<u8>, &'static str> {
         let is_whole =
             self.exceptions.places.next().is_none() && self.exceptions.read == self.exceptions.plain.len();
-        if is_whole && !self.misplaced {
-            Ok(self.content)
-        } else {
-            Err(BAD_SIZES)
-        }
+        if is_whole && !self.misplaced { Ok(self.content) } else { Err(BAD_SIZES) }
     }
 }
 
@@ -235,12 +204,7 @@ impl Exceptions {
         for _ in 0..count {
             places.push((number()?, number()?));
         }
-        Some(Self {
-            places: places.into_iter().peekable(),
-            read: plain.len() - rest.len(),
-            plain,
-            since: 0,
-        })
+        Some(Self { places: places.into_iter().peekable(), read: plain.len() - rest.len(), plain, since: 0 })
     }
 
     /// Appends those that stand here.

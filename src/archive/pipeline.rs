@@ -64,10 +64,7 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     pub fn new(threads: usize, held: usize, work: impl Fn(Jobs<In, Out>) + Send + Sync + 'static) -> Self {
         let threads = threads.max(1);
         let (jobs, queue) = channel();
-        let queue = Arc::new(Queue {
-            jobs: Mutex::new(queue),
-            is_abandoned: AtomicBool::new(false),
-        });
+        let queue = Arc::new(Queue { jobs: Mutex::new(queue), is_abandoned: AtomicBool::new(false) });
         let work = Arc::new(work);
         let worker = |_| {
             let (jobs, work) = (Jobs(Arc::clone(&queue)), Arc::clone(&work));

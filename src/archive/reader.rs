@@ -83,13 +83,7 @@ impl<R: Read> Decompressor<R> {
     /// # Errors
     /// As [`Decompressor::new`].
     pub fn with_options(input: R, options: DecompressOptions) -> Result<Self> {
-        let DecompressOptions {
-            models,
-            threads,
-            lines,
-            device,
-            observer,
-        } = options;
+        let DecompressOptions { models, threads, lines, device, observer } = options;
         let pipeline = if device.is_cpu() {
             Pipeline::new(threads, 1, |jobs: Jobs<_, _>| decode_blocks(jobs))
         } else {
@@ -189,12 +183,7 @@ impl<R: Read> Decompressor<R> {
         match self.decoder.as_mut().expect("a header came first") {
             ArchiveDecoder::Model(model) => {
                 if wanted.touches(before, block.header.newlines) {
-                    self.pipeline.give(Job {
-                        model: Arc::clone(model),
-                        block,
-                        wanted,
-                        before,
-                    });
+                    self.pipeline.give(Job { model: Arc::clone(model), block, wanted, before });
                 }
             }
             ArchiveDecoder::Learner(learner) => {

@@ -29,22 +29,8 @@ impl BlockStats {
     /// Of a block whose header begins at `offset`; `start` is all of its payload, or the first
     /// [`payload::MAX_INNER_SIZES`] bytes.
     pub(super) fn new(offset: u64, header: &BlockHeader, start: &[u8]) -> Self {
-        let BlockHeader {
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-            ..
-        } = *header;
-        let stats = Self {
-            offset,
-            kind,
-            content_len,
-            newlines,
-            payload_len,
-            coded_len: 0,
-            beside_len: 0,
-        };
+        let BlockHeader { kind, content_len, newlines, payload_len, .. } = *header;
+        let stats = Self { offset, kind, content_len, newlines, payload_len, coded_len: 0, beside_len: 0 };
         stats.with_parts(start)
     }
 
@@ -56,11 +42,7 @@ impl BlockStats {
     /// With the parts of its payload, which begins so.
     pub(super) fn with_parts(self, start: &[u8]) -> Self {
         let (coded_len, beside_len) = payload::parts(self.kind, self.payload_len, start);
-        Self {
-            coded_len,
-            beside_len,
-            ..self
-        }
+        Self { coded_len, beside_len, ..self }
     }
 }
 

@@ -117,22 +117,12 @@ impl<W: Write> Compressor<W> {
 impl<W: Write, R: Recorder> Compressor<W, R> {
     /// Begins an archive, and has everything that is coded taken down.
     pub(crate) fn recorded(output: W, options: CompressOptions, recorder: R) -> Result<Self> {
-        let CompressOptions {
-            coder,
-            threads,
-            embed_model,
-            device,
-            observer,
-        } = options;
+        let CompressOptions { coder, threads, embed_model, device, observer } = options;
         let mut header = None;
         let coding = match coder {
             Coder::Learner(options) => Coding::Undecided(options, threads),
             Coder::Model(model) => {
-                let embedded = if embed_model {
-                    embedded::model_to_bytes(&model)?
-                } else {
-                    Vec::new()
-                };
+                let embedded = if embed_model { embedded::model_to_bytes(&model)? } else { Vec::new() };
                 header = Some((Header::of_model(&model, embed_model), embedded));
                 Coding::Model(Pipeline::new(threads, 1, move |jobs| {
                     encode_blocks(jobs, &model, &device);
@@ -273,13 +263,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
     }
 
     fn put_block(&mut self, coded: Coded<R::Block>) -> io::Result<()> {
-        let Coded {
-            header,
-            payload,
-            modelled_lines,
-            tokens,
-            notes,
-        } = coded;
+        let Coded { header, payload, modelled_lines, tokens, notes } = coded;
         let block = BlockStats::new(self.stats.bytes_out, &header, &payload);
         self.put(&header.to_bytes(self.blocks.len() as u64))?;
         self.put(&payload)?;

@@ -134,13 +134,7 @@ impl Args {
         self.remark(file, &mut source);
         let original = source.original().cloned();
         let started = Instant::now();
-        let Compressed {
-            coder,
-            mut output,
-            summary,
-            digest,
-            learner,
-        } = match self.learning.learn {
+        let Compressed { coder, mut output, summary, digest, learner } = match self.learning.learn {
             Some(preset) => self.compress_learning(preset, file, source, output, log.clone())?,
             None => self.compress_with_model(models, device, file, source, output)?,
         };
@@ -155,12 +149,7 @@ impl Args {
             self.learning.save(learner)?;
         }
         self.files.finish(output, original.as_ref())?;
-        let summary = CompressSummary {
-            file,
-            target,
-            summary,
-            seconds,
-        };
+        let summary = CompressSummary { file, target, summary, seconds };
         if self.json {
             let line = summary.to_json(&coder, self.verify).to_string() + "\n";
             print(&line)?;
@@ -197,8 +186,7 @@ impl Args {
     ) -> Result<Compressed> {
         let length = source.len();
         let (model, source) =
-            self.model
-                .choose_and_read(models, self.level.0, source, self.running.threads())?;
+            self.model.choose_and_read(models, self.level.0, source, self.running.threads())?;
         self.running.announce(file, &model_on_device(&model, device))?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions::default()
@@ -210,17 +198,8 @@ impl Args {
         let digest = self.copy_hashing(source, &mut compressor, |_, len| progress.advance(len as u64))?;
         let finished = compressor.finish().context(WRITING)?;
         super::tell_failure(device);
-        let coder = CoderName {
-            name: model.name().to_owned(),
-            identity: Some(model.identity().to_string()),
-        };
-        Ok(Compressed {
-            coder,
-            output: finished.output,
-            summary: finished.stats,
-            digest,
-            learner: None,
-        })
+        let coder = CoderName { name: model.name().to_owned(), identity: Some(model.identity().to_string()) };
+        Ok(Compressed { coder, output: finished.output, summary: finished.stats, digest, learner: None })
     }
 
     fn compress_learning(
@@ -235,9 +214,7 @@ impl Args {
         self.running.announce(file, &name)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let threads = self.running.threads();
-        let options = self
-            .learning
-            .options(preset, &mut source, threads, &progress, log)?;
+        let options = self.learning.options(preset, &mut source, threads, &progress, log)?;
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
         let digest = self.copy_hashing(source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
@@ -317,9 +294,7 @@ impl CompressSummary<'_> {
 
     /// Only where the model coded everything does the archive's size say what a token takes.
     fn bits_per_token(&self) -> Option<f64> {
-        let ArchiveStats {
-            bytes_out, tokens, ..
-        } = self.summary;
+        let ArchiveStats { bytes_out, tokens, .. } = self.summary;
         ratio(8 * bytes_out, tokens).filter(|_| self.lines_outside() == 0)
     }
 
@@ -332,25 +307,14 @@ impl CompressSummary<'_> {
     }
 
     fn to_text(&self) -> String {
-        let ArchiveStats {
-            bytes_in,
-            bytes_out,
-            lines,
-            ..
-        } = self.summary;
+        let ArchiveStats { bytes_in, bytes_out, lines, .. } = self.summary;
         let mut parts = vec![
             count(lines, "line"),
             format!("{} -> {} bytes", grouped(bytes_in), grouped(bytes_out)),
             format!("ratio {}", decimal(ratio(bytes_in, bytes_out), 3)),
         ];
-        parts.extend(
-            self.bits_per_line()
-                .map(|bits| format!("{bits:.3} bits per line")),
-        );
-        parts.extend(
-            self.bits_per_token()
-                .map(|bits| format!("{bits:.4} bits per token")),
-        );
+        parts.extend(self.bits_per_line().map(|bits| format!("{bits:.3} bits per line")));
+        parts.extend(self.bits_per_token().map(|bits| format!("{bits:.4} bits per token")));
         if self.lines_outside() > 0 {
             parts.push(count(self.lines_outside(), "line") + " outside the model");
         }
@@ -359,14 +323,7 @@ impl CompressSummary<'_> {
     }
 
     fn to_json(&self, coder: &CoderName, verified: bool) -> serde_json::Value {
-        let ArchiveStats {
-            bytes_in,
-            bytes_out,
-            lines,
-            modelled_lines,
-            tokens,
-            ..
-        } = self.summary;
+        let ArchiveStats { bytes_in, bytes_out, lines, modelled_lines, tokens, .. } = self.summary;
         let output = match self.target {
             Target::Stdout => "-".into(),
             Target::File(path) => path.to_string_lossy(),

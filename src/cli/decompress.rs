@@ -77,11 +77,7 @@ impl Args {
         guard: &mut Guard,
     ) -> Result<()> {
         // Lines go to stdout, as what comes from stdin does.
-        let named_after = if self.lines.is_some() {
-            Path::new("-")
-        } else {
-            file
-        };
+        let named_after = if self.lines.is_some() { Path::new("-") } else { file };
         let target = self.files.target(named_after, content_of)?;
         let (source, mut output) = self.files.open(file, &target, Content::Text, guard)?;
         let original = source.original().cloned();
@@ -112,10 +108,7 @@ impl Args {
 
 /// The name of an archive's content.
 fn content_of(file: &Path) -> Result<PathBuf> {
-    if file
-        .extension()
-        .is_some_and(|extension| extension == &SUFFIX[1..])
-    {
+    if file.extension().is_some_and(|extension| extension == &SUFFIX[1..]) {
         return Ok(file.with_extension(""));
     }
     bail!("its name does not end in {SUFFIX}: name the output with -o, or use -c")
@@ -132,10 +125,7 @@ fn explain(error: Error, output: &mut Output) -> Result<()> {
         return Err(error.into());
     }
     let what = match output.safe_path() {
-        Some(path) => format!(
-            "{} was not written, use -c to get what precedes the damage",
-            path.display()
-        ),
+        Some(path) => format!("{} was not written, use -c to get what precedes the damage", path.display()),
         None => {
             output.flush().context("cannot write the output")?;
             "what precedes the damage was written".to_owned()

@@ -44,16 +44,10 @@ impl Args {
     /// Prints the tokens.
     pub fn run(&self) -> Result<()> {
         let models = self.model.models()?;
-        let model = &self
-            .model
-            .choose(&models, Level::default(), self.line.as_bytes(), 1)?;
+        let model = &self.model.choose(&models, Level::default(), self.line.as_bytes(), 1)?;
         let line = explain(model.exact(), self.line.as_bytes())
             .with_context(|| format!("{:?} cannot be explained by model {}", self.line, model.name()))?;
-        print(&if self.json {
-            to_json(model, &line) + "\n"
-        } else {
-            to_text(&line, Paint::of_stdout())
-        })
+        print(&if self.json { to_json(model, &line) + "\n" } else { to_text(&line, Paint::of_stdout()) })
     }
 }
 
@@ -71,13 +65,7 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
         text += &tokens.iter().map(painted).collect::<String>();
         text += "\n\n";
     }
-    let head = [
-        "token",
-        "probability",
-        "bits",
-        "expected",
-        "others, likeliest first",
-    ];
+    let head = ["token", "probability", "bits", "expected", "others, likeliest first"];
     let table = Table::new(head, tokens.iter().map(row)).to_text();
     let mut lines = table.lines();
     text += lines.next().unwrap_or_default();
@@ -90,18 +78,12 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
         text.push('\n');
     }
     let count = tokens.len();
-    text + &format!(
-        "\n{:.4} bits in {count} tokens, {:.4} a token\n",
-        line.bits,
-        line.bits / count as f64
-    )
+    text + &format!("\n{:.4} bits in {count} tokens, {:.4} a token\n", line.bits, line.bits / count as f64)
 }
 
 fn row(token: &TokenAccount) -> Vec<String> {
     let others = token.runners_up().take(RUNNERS_UP);
-    let others: Vec<String> = others
-        .map(|(symbol, p)| format!("{} {p:.6}", shown(symbol)))
-        .collect();
+    let others: Vec<String> = others.map(|(symbol, p)| format!("{} {p:.6}", shown(symbol))).collect();
     vec![
         shown(&token.symbol),
         format!("{:.6}", token.probability),
@@ -122,11 +104,7 @@ impl Paint {
     fn of_stdout() -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-        if std::io::stdout().is_terminal() && !no_color && !is_dumb {
-            Self::Colours
-        } else {
-            Self::Plain
-        }
+        if std::io::stdout().is_terminal() && !no_color && !is_dumb { Self::Colours } else { Self::Plain }
     }
 }
 
@@ -157,11 +135,7 @@ mod tests {
         let models = surprisal::Models::bundled();
         let line = explain(models.default_model().exact(), b"17282456+79546852=096829308").unwrap();
         let text = to_text(&line, Paint::Colours);
-        assert_eq!(
-            text.matches(colour(3.32)).count(),
-            32,
-            "16 in the line, 16 in the table"
-        );
+        assert_eq!(text.matches(colour(3.32)).count(), 32, "16 in the line, 16 in the table");
         assert_eq!(text.matches(colour(0.0)).count(), 24);
         assert!(!to_text(&line, Paint::Plain).contains('\x1b'));
     }

@@ -42,10 +42,9 @@ impl FileOptions {
             return Err(usage("-o names one output, but there are more inputs"));
         }
         if self.rm
-            && files.iter().any(|file| {
-                self.target(file, |_| Ok(PathBuf::new()))
-                    .is_ok_and(|t| t == Target::Stdout)
-            })
+            && files
+                .iter()
+                .any(|file| self.target(file, |_| Ok(PathBuf::new())).is_ok_and(|t| t == Target::Stdout))
         {
             return Err(needs_file("--rm"));
         }

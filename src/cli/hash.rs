@@ -19,12 +19,7 @@ pub struct Digester {
 
 impl Digester {
     pub fn new() -> Self {
-        Self {
-            hasher: blake3::Hasher::new(),
-            bytes: 0,
-            newlines: 0,
-            ends_in_newline: true,
-        }
+        Self { hasher: blake3::Hasher::new(), bytes: 0, newlines: 0, ends_in_newline: true }
     }
 
     pub fn update(&mut self, data: &[u8]) {
@@ -43,10 +38,6 @@ impl Digester {
 
     pub fn digest(&self) -> Digest {
         let lines = self.newlines + u64::from(!self.ends_in_newline);
-        Digest {
-            hash: self.hasher.finalize(),
-            bytes: self.bytes,
-            lines,
-        }
+        Digest { hash: self.hasher.finalize(), bytes: self.bytes, lines }
     }
 }

@@ -142,11 +142,7 @@ pub fn for_each_chunk(
 
 /// The files of a command line: stdin if none is named.
 pub fn or_stdin(files: &[PathBuf]) -> Vec<PathBuf> {
-    if files.is_empty() {
-        vec!["-".into()]
-    } else {
-        files.to_vec()
-    }
+    if files.is_empty() { vec!["-".into()] } else { files.to_vec() }
 }
 
 /// Whether a path stands for stdin.
@@ -162,9 +158,5 @@ pub fn put_name(object: &mut Value, path: &Path) {
 
 /// A path as messages show it.
 pub fn name(path: &Path) -> String {
-    if is_stdin(path) {
-        "stdin".into()
-    } else {
-        shown(&path.to_string_lossy())
-    }
+    if is_stdin(path) { "stdin".into() } else { shown(&path.to_string_lossy()) }
 }

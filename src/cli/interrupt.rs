@@ -26,9 +26,7 @@ fn watch_signals() -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     // Caught, a file that outgrows its limit is an error of writing like any other.
     signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default())?;
-    let wanted = [SIGINT, SIGTERM, SIGHUP]
-        .into_iter()
-        .filter(|&signal| !is_ignored(signal));
+    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal));
     let mut signals = signal_hook::iterator::Signals::new(wanted)?;
     let watch = move || signals.forever().for_each(|_| end());
     std::thread::Builder::new().name("signals".into()).spawn(watch)?;

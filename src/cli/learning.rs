@@ -60,10 +60,7 @@ impl LearnerOptions {
             .with_replay(self.replay)
             .with_stride(self.stride)
             .with_survey(survey);
-        CompressOptions::default()
-            .with_coder(learning)
-            .with_threads(threads)
-            .with_observer(observer)
+        CompressOptions::default().with_coder(learning).with_threads(threads).with_observer(observer)
     }
 }
 
@@ -91,10 +88,7 @@ impl LearnArgs {
     /// What can be said only of one input.
     pub fn of_one_input(&self) -> Option<&'static str> {
         let named = [(&self.save_model, "--save-model"), (&self.log, "--log")];
-        named
-            .iter()
-            .find(|(path, _)| path.is_some())
-            .map(|(_, name)| *name)
+        named.iter().find(|(path, _)| path.is_some()).map(|(_, name)| *name)
     }
 
     /// Opens the log, if there is to be one, and makes sure that the model folder can be made.

@@ -10,19 +10,13 @@ const LEVELS: [(&str, &str); 10] = [
     ("l0", ""),
     ("fast", "Fastest: the pico models, for natural lines the tiny one"),
     ("l2", ""),
-    (
-        "l3",
-        "Between: the lite models, for natural lines the tiny one (so does -2)",
-    ),
+    ("l3", "Between: the lite models, for natural lines the tiny one (so does -2)"),
     ("l4", ""),
     ("l5", ""),
     ("l6", "The default: the tiny models (so do -4 to -8)"),
     ("l7", ""),
     ("l8", ""),
-    (
-        "best",
-        "Smallest: nano for uniform lines, at a third of the speed; else the tiny models",
-    ),
+    ("best", "Smallest: nano for uniform lines, at a third of the speed; else the tiny models"),
 ];
 
 /// The option that chooses between speed and size.
@@ -32,15 +26,8 @@ impl clap::Args for LevelOption {
     fn augment_args(command: Command) -> Command {
         command.args((b'0'..).zip(LEVELS).map(|(digit, (name, help))| {
             let arg = Arg::new(name).short(char::from(digit)).action(ArgAction::SetTrue);
-            let arg = arg
-                .help(help)
-                .hide(help.is_empty())
-                .conflicts_with_all(["model", "learn"]);
-            if name.starts_with('l') {
-                arg
-            } else {
-                arg.long(name)
-            }
+            let arg = arg.help(help).hide(help.is_empty()).conflicts_with_all(["model", "learn"]);
+            if name.starts_with('l') { arg } else { arg.long(name) }
         }))
     }
 
@@ -59,9 +46,7 @@ impl FromArgMatches for LevelOption {
             _ => Level::new(0),
         };
         let what = "a level is one of -1 (fastest) to -9 (smallest)";
-        level
-            .map(Self)
-            .map_err(|_| clap::Error::raw(ErrorKind::ArgumentConflict, what))
+        level.map(Self).map_err(|_| clap::Error::raw(ErrorKind::ArgumentConflict, what))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -68,9 +68,7 @@ impl Args {
         } else if !listed.is_empty() {
             text += &summary_table(&listed);
             if self.verbose {
-                listed
-                    .iter()
-                    .for_each(|(file, index)| text += &block_tables(file, index));
+                listed.iter().for_each(|(file, index)| text += &block_tables(file, index));
             }
         }
         print(&text)?;
@@ -164,12 +162,8 @@ fn summary_table(listed: &[(&PathBuf, Index)]) -> String {
                 1 => input::name(file),
                 _ => format!("{} [{number}]", input::name(file)),
             };
-            let mut row = vec![
-                name,
-                archive.version.to_string(),
-                archive.model.clone(),
-                archive.identity.to_string(),
-            ];
+            let mut row =
+                vec![name, archive.version.to_string(), archive.model.clone(), archive.identity.to_string()];
             row.extend([totals.modelled_blocks, totals.zstd_blocks, totals.raw_blocks].map(grouped));
             row.extend([totals.lines, totals.bytes_in, totals.bytes_out].map(grouped));
             row.push(decimal(totals.ratio, 3));
@@ -188,11 +182,7 @@ fn block_tables(file: &Path, index: &Index) -> String {
             text += &format!("learner: {}\n", learner_text(settings));
         }
         let rows = archive.blocks.iter().enumerate().map(|(number, block)| {
-            let mut row = vec![
-                number.to_string(),
-                block.kind.name().to_owned(),
-                grouped(block.offset),
-            ];
+            let mut row = vec![number.to_string(), block.kind.name().to_owned(), grouped(block.offset)];
             let (content, payload) = (u64::from(block.content_len), u64::from(block.payload_len));
             row.extend([u64::from(block.newlines), content, payload].map(grouped));
             row.push(decimal(ratio(content, payload), 3));

@@ -127,9 +127,7 @@ impl Cli {
 
 /// An error in how the program was called, as clap prints its own.
 fn usage(message: &str) -> anyhow::Error {
-    Cli::command()
-        .error(clap::error::ErrorKind::ArgumentConflict, message)
-        .into()
+    Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).into()
 }
 
 /// What JSON says of a file that something failed with.
@@ -250,9 +248,7 @@ impl DeviceOption {
 /// Says that a GPU failed and the CPU did its work.
 fn tell_failure(device: &Device) {
     if let Some(failure) = device.failure() {
-        say(&format!(
-            "surprisal: went on with the CPU, the bytes are the same: {failure}"
-        ));
+        say(&format!("surprisal: went on with the CPU, the bytes are the same: {failure}"));
     }
 }
 

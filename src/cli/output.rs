@@ -26,11 +26,7 @@ pub enum Target {
 impl Target {
     /// Of an `-o` option, where `-` is stdout.
     pub fn named(path: &Path) -> Self {
-        if path.as_os_str() == "-" {
-            Self::Stdout
-        } else {
-            Self::File(path.to_owned())
-        }
+        if path.as_os_str() == "-" { Self::Stdout } else { Self::File(path.to_owned()) }
     }
 }
 
@@ -65,10 +61,7 @@ impl Identity {
     #[cfg(unix)]
     fn of_metadata(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        Self::Inode {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+        Self::Inode { device: metadata.dev(), inode: metadata.ino() }
     }
 
     /// Of a regular file that stdin comes from or stdout goes to.
@@ -100,11 +93,7 @@ impl Guard {
     /// `force` is the `-f` option: files that exist may be replaced, a terminal may get an archive.
     pub fn new<'a>(inputs: impl IntoIterator<Item = &'a Path>, force: bool) -> Self {
         let identity = |path: &Path| {
-            if input::is_stdin(path) {
-                Identity::of_stream(io::stdin())
-            } else {
-                Identity::of(path)
-            }
+            if input::is_stdin(path) { Identity::of_stream(io::stdin()) } else { Identity::of(path) }
         };
         Self {
             inputs: inputs.into_iter().filter_map(identity).collect(),
@@ -152,10 +141,7 @@ impl Guard {
         let file = AtomicFile::create(path).with_context(|| format!("cannot make {shown}"))?;
         self.outputs.extend(identity);
         self.mention_unfinished(folder(path));
-        Ok(Output::File(
-            BufWriter::with_capacity(BUFFER, file),
-            self.existing,
-        ))
+        Ok(Output::File(BufWriter::with_capacity(BUFFER, file), self.existing))
     }
 
     /// # Errors
@@ -163,10 +149,7 @@ impl Guard {
     pub fn refuse_inputs(&self, folder: &Path, files: &[&str]) -> Result<()> {
         for file in files.iter().map(|file| folder.join(file)) {
             if Identity::of(&file).is_some_and(|id| self.inputs.contains(&id)) {
-                bail!(
-                    "{} is input and output at once: name another folder",
-                    file.display()
-                );
+                bail!("{} is input and output at once: name another folder", file.display());
             }
         }
         Ok(())
@@ -208,10 +191,7 @@ impl Guard {
         }
         self.folders.push(folder.to_owned());
         for left in unfinished(folder).unwrap_or_default() {
-            say(&format!(
-                "{}: left by a run that was killed, or that still goes on",
-                left.display()
-            ));
+            say(&format!("{}: left by a run that was killed, or that still goes on", left.display()));
         }
     }
 
@@ -328,9 +308,7 @@ fn copy_times_and_mode(file: &File, like: &Metadata) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         std::fs::Permissions::from_mode(permissions.mode() & 0o777)
     };
-    let times = FileTimes::new()
-        .set_modified(like.modified()?)
-        .set_accessed(like.accessed()?);
+    let times = FileTimes::new().set_modified(like.modified()?).set_accessed(like.accessed()?);
     // Times first: a mode without the right to write may forbid them.
     file.set_times(times)?;
     file.set_permissions(permissions)

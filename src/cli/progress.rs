@@ -24,11 +24,7 @@ pub struct Progress {
 impl Progress {
     pub fn new(name: &str, total: Option<u64>, shown: bool) -> Self {
         let is_terminal = io::stderr().is_terminal();
-        let target = if shown {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let template = match total {
             Some(_) => {
                 "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left"
@@ -57,19 +53,12 @@ impl Progress {
 
     /// A bar that batches move as they are learned from.
     pub fn learning(&self) -> Learning {
-        Learning {
-            bar: self.bar.clone(),
-            name: self.bar.message(),
-            lines: Mutex::new((0, 0.0)),
-        }
+        Learning { bar: self.bar.clone(), name: self.bar.message(), lines: Mutex::new((0, 0.0)) }
     }
 
     /// A reader that moves the bar as it is read.
     pub fn watch<R: Read>(&self, inner: R) -> Watched<R> {
-        Watched {
-            inner,
-            bar: self.bar.clone(),
-        }
+        Watched { inner, bar: self.bar.clone() }
     }
 }
 
@@ -124,8 +113,7 @@ impl Learning {
         so_far.1 += record.slot_bits;
         self.bar.inc(record.tokens());
         let bits = so_far.1 / so_far.0.max(1) as f64;
-        self.bar
-            .set_message(format!("{} {bits:.2} bits a line", self.name));
+        self.bar.set_message(format!("{} {bits:.2} bits a line", self.name));
     }
 }
 
@@ -155,10 +143,7 @@ mod tests {
         let tell = move |line: &str| drop(told.send(line.to_owned()));
         let thread = Lines::start(progress.bar.clone(), Duration::from_millis(1), tell);
         let line = lines.recv().unwrap();
-        assert!(
-            line.starts_with("a.txt: 1,000 of 2,000 bytes, ") && line.ends_with(" left"),
-            "{line}"
-        );
+        assert!(line.starts_with("a.txt: 1,000 of 2,000 bytes, ") && line.ends_with(" left"), "{line}");
         drop(thread);
         lines.iter().for_each(drop);
     }

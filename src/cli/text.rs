@@ -33,10 +33,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head = head.iter().map(|&name| name.to_owned()).collect();
     let table = Table {
         head,
-        rows: rows
-            .iter()
-            .map(|row| row.iter().map(|cell| shown(cell)).collect())
-            .collect(),
+        rows: rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect(),
         ..Table::default()
     };
     table.to_text()
@@ -48,10 +45,7 @@ mod tests {
 
     #[test]
     fn numbers_and_tables() {
-        assert_eq!(
-            [0, 1, 2000].map(|n| count(n, "line")),
-            ["0 lines", "1 line", "2,000 lines"]
-        );
+        assert_eq!([0, 1, 2000].map(|n| count(n, "line")), ["0 lines", "1 line", "2,000 lines"]);
         assert_eq!((ratio(1, 2), ratio(1, 0)), (Some(0.5), None));
         assert_eq!(shown("a\u{1b}[31m\nü\u{202e}"), "a\\u{1b}[31m\\u{a}ü\\u{202e}");
     }

@@ -52,9 +52,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         let files = input::or_stdin(&self.files);
         if files.len() > 1 && self.against.is_some() {
-            return Err(usage(
-                "--against compares one archive with one file, but there are more archives",
-            ));
+            return Err(usage("--against compares one archive with one file, but there are more archives"));
         }
         let models = self.model.models()?;
         let device = self.device.open()?;
@@ -71,10 +69,7 @@ impl Args {
                     1 => String::new(),
                     n => format!(" in {n} archives"),
                 };
-                print(&format!(
-                    "{}: ok, {lines}, {bytes}{archives}\n",
-                    input::name(file)
-                ))?;
+                print(&format!("{}: ok, {lines}, {bytes}{archives}\n", input::name(file)))?;
             }
             result.map(|_| ())
         });
@@ -121,17 +116,11 @@ struct Comparison {
 impl Comparison {
     fn open(path: &Path, archive: &Path) -> Result<Self> {
         if input::is_stdin(path) && input::is_stdin(archive) {
-            return Err(usage(
-                "the archive and what it is compared with cannot both be stdin",
-            ));
+            return Err(usage("the archive and what it is compared with cannot both be stdin"));
         }
         let name = input::name(path);
         let source = Source::open(path).with_context(|| format!("--against {name}"))?;
-        Ok(Self {
-            name,
-            source: BufReader::with_capacity(BUFFER, source),
-            buffer: Vec::new(),
-        })
+        Ok(Self { name, source: BufReader::with_capacity(BUFFER, source), buffer: Vec::new() })
     }
 
     /// Compares the next bytes; `data` is empty at the archive's end. `before` has seen all that

@@ -153,11 +153,7 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
     /// # Errors
     /// [`Undecodable`] if not.
     pub fn finish(&self) -> Result<(), Undecodable> {
-        if self.decoder.maybe_exhausted() {
-            Ok(())
-        } else {
-            Err(Undecodable)
-        }
+        if self.decoder.maybe_exhausted() { Ok(()) } else { Err(Undecodable) }
     }
 }
 

@@ -95,8 +95,7 @@ impl RunAhead<'_> {
                 for (number, line) in known.iter().enumerate() {
                     self.starts.push(self.slots.len());
                     let slots = (0..=line.len()).map(|position| slotted.get(number, position));
-                    self.slots
-                        .extend(slots.map(|[left, width]| Slots::new(left, width)));
+                    self.slots.extend(slots.map(|[left, width]| Slots::new(left, width)));
                 }
             }
             Err(error) => {
@@ -170,10 +169,7 @@ impl Sample {
 
     fn new(model: &ExactModel) -> Self {
         let vocabulary = model.vocabulary();
-        Self {
-            start: vocabulary.start(),
-            symbols: vocabulary.len(),
-        }
+        Self { start: vocabulary.start(), symbols: vocabulary.len() }
     }
 
     fn token(self, line: usize, position: usize) -> Token {

@@ -53,11 +53,7 @@ impl Dropout {
         let threshold = (self.rate * 2f64.powi(32)) as u32;
         let kept = (1.0 / (1.0 - self.rate)) as f32;
         let mut draw = || {
-            if self.rng.next_u32() < threshold {
-                0.0
-            } else {
-                kept
-            }
+            if self.rng.next_u32() < threshold { 0.0 } else { kept }
         };
         let mask: Vec<f32> = (0..x.elem_count()).map(|_| draw()).collect();
         x.mul(&Tensor::from_vec(mask, x.shape(), x.device())?)

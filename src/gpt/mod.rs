@@ -42,11 +42,7 @@ impl Gpt {
             Ok((name.clone(), Var::from_tensor(&tensor)?))
         };
         let vars = checkpoint.tensors().iter().map(var).collect::<Result<_>>()?;
-        Ok(Self {
-            config: checkpoint.config().clone(),
-            vars,
-            device: device.clone(),
-        })
+        Ok(Self { config: checkpoint.config().clone(), vars, device: device.clone() })
     }
 
     /// The weights as they are now.
@@ -83,9 +79,7 @@ impl Gpt {
         let (lines, length) = (batch.lines(), batch.block);
         let (wte, wpe) = (self.weight("transformer.wte"), self.weight("transformer.wpe"));
         let width = self.config.n_embd;
-        let tokens = wte
-            .embedding(&inputs.flatten_all()?)?
-            .reshape((lines, length, width))?; // (B, T, C)
+        let tokens = wte.embedding(&inputs.flatten_all()?)?.reshape((lines, length, width))?; // (B, T, C)
         let x = tokens.broadcast_add(&wpe.narrow(0, 0, length)?)?; // (B, T, C)
         let mut x = dropout.apply(x.reshape((lines * length, width))?)?; // (B·T, C)
         for layer in 0..self.config.n_layer {
@@ -115,11 +109,8 @@ impl Gpt {
     /// # Errors
     /// As [`Gpt::forward`].
     pub fn surprisals(&self, batch: &LineBatch, dropout: &mut Dropout) -> Result<Tensor> {
-        let (targets, counts): (Vec<u32>, Vec<f32>) = batch
-            .targets
-            .iter()
-            .map(|target| target.map_or((0, 0.0), |token| (token.into(), -1.0)))
-            .unzip();
+        let (targets, counts): (Vec<u32>, Vec<f32>) =
+            batch.targets.iter().map(|target| target.map_or((0, 0.0), |token| (token.into(), -1.0))).unzip();
         let rows = targets.len();
         let targets = Tensor::from_vec(targets, (rows, 1), &self.device)?;
         let chosen = self.log_probabilities(batch, dropout)?.gather(&targets, 1)?; // (B·T, 1)
@@ -140,9 +131,7 @@ impl Gpt {
         let (heads, dim) = (self.config.n_head, self.config.head_dim());
         let qkv = self.linear(&format!("{name}.c_attn"), x)?; // (B·T, 3C)
         let part = |i: usize| {
-            let part = qkv
-                .narrow(1, i * width, width)?
-                .reshape((rows / length, length, heads, dim))?;
+            let part = qkv.narrow(1, i * width, width)?.reshape((rows / length, length, heads, dim))?;
             part.transpose(1, 2)?.contiguous() // (B, nh, T, hs)
         };
         let (q, k, v) = (part(0)?, part(1)?, part(2)?);
@@ -158,9 +147,7 @@ impl Gpt {
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?; // (B·T, 1)
         let normed = centred.broadcast_div(&(variance + 1e-5)?.sqrt()?)?;
-        normed
-            .broadcast_mul(self.weight(name))?
-            .broadcast_add(self.bias(name))
+        normed.broadcast_mul(self.weight(name))?.broadcast_add(self.bias(name))
     }
 
     fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
@@ -179,11 +166,7 @@ impl Gpt {
 /// 0 where a position sees another, −∞ where that comes later: (T, T).
 fn causal_mask(length: usize, device: &Device) -> Result<Tensor> {
     let hidden = |i: usize| {
-        if i % length > i / length {
-            f32::NEG_INFINITY
-        } else {
-            0.0
-        }
+        if i % length > i / length { f32::NEG_INFINITY } else { 0.0 }
     };
     let mask: Vec<f32> = (0..length * length).map(hidden).collect();
     Tensor::from_vec(mask, (length, length), device)

@@ -47,11 +47,7 @@ fn loss(gpt: &Gpt, batch: &LineBatch) -> f64 {
 #[test]
 fn every_gradient_is_the_slope_of_the_loss() {
     let (gpt, batch) = network_and_batch(3);
-    let gradients = gpt
-        .loss(&batch, &mut Dropout::none())
-        .unwrap()
-        .backward()
-        .unwrap();
+    let gradients = gpt.loss(&batch, &mut Dropout::none()).unwrap().backward().unwrap();
     for (name, var) in gpt.vars() {
         let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let (gradient, values) = (flat(gradients.get(var).unwrap()), flat(var));

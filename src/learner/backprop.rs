@@ -127,11 +127,7 @@ impl Backprop {
     /// # Panics
     /// If the lines are longer than the config's block, or a token is not in the vocabulary.
     pub fn differentiate(&mut self, batch: &LineBatch) -> Loss {
-        let LineBatch {
-            block,
-            ref inputs,
-            ref targets,
-        } = *batch;
+        let LineBatch { block, ref inputs, ref targets } = *batch;
         let tokens = batch.tokens();
         let mut loss = Loss { nats: 0.0, tokens };
         if tokens == 0 {
@@ -141,28 +137,20 @@ impl Backprop {
         let (parameters, scale) = (floats(&self.parameters), 1.0 / tokens as f32);
         let wave = WAVE * LANES * block;
         for (i, (inputs, targets)) in inputs.chunks(wave).zip(targets.chunks(wave)).enumerate() {
-            let lines = inputs
-                .par_chunks(LANES * block)
-                .zip(targets.par_chunks(LANES * block));
+            let lines = inputs.par_chunks(LANES * block).zip(targets.par_chunks(LANES * block));
             let groups = self.groups.par_iter_mut();
             let nats: Vec<f64> = groups
                 .zip(lines)
                 .map(|(group, lines)| group.differentiate(parameters, block, lines, scale))
                 .collect();
             loss.nats += nats.iter().sum::<f64>();
-            let mut engines: Vec<_> = self.groups[..nats.len()]
-                .iter_mut()
-                .map(|g| &mut g.engine)
-                .collect();
+            let mut engines: Vec<_> = self.groups[..nats.len()].iter_mut().map(|g| &mut g.engine).collect();
             add_in_pairs(&mut engines);
             let of_wave = floats(engines[0].gradient());
             let gradient = floats_mut(&mut self.gradient);
             match i {
                 0 => gradient.copy_from_slice(of_wave),
-                _ => gradient
-                    .iter_mut()
-                    .zip(of_wave)
-                    .for_each(|(to, from)| *to += from),
+                _ => gradient.iter_mut().zip(of_wave).for_each(|(to, from)| *to += from),
             }
         }
         loss
@@ -170,18 +158,12 @@ impl Backprop {
 
     /// What the network says of each target; panics as [`Backprop::differentiate`].
     pub fn predict(&mut self, batch: &LineBatch) -> Vec<Option<Prediction>> {
-        let LineBatch {
-            block,
-            ref inputs,
-            ref targets,
-        } = *batch;
+        let LineBatch { block, ref inputs, ref targets } = *batch;
         let (vocab, parameters) = (self.shape.vocab, floats(&self.parameters));
         let mut predictions = Vec::with_capacity(targets.len());
         let wave = WAVE * LANES * block;
         for (inputs, targets) in inputs.chunks(wave).zip(targets.chunks(wave)) {
-            let lines = inputs
-                .par_chunks(LANES * block)
-                .zip(targets.par_chunks(LANES * block));
+            let lines = inputs.par_chunks(LANES * block).zip(targets.par_chunks(LANES * block));
             self.groups
                 .par_iter_mut()
                 .zip(lines)
@@ -214,8 +196,7 @@ impl LineGroup {
             let at = |line: usize| (line < lines).then_some(line * block + position);
             let tokens = std::array::from_fn(|line| at(line).map_or(0, |i| inputs[i]));
             self.engine.forward(parameters, &tokens, &mut self.rows);
-            self.targets
-                .push(std::array::from_fn(|line| at(line).and_then(|i| targets[i])));
+            self.targets.push(std::array::from_fn(|line| at(line).and_then(|i| targets[i])));
         }
     }
 

@@ -174,10 +174,7 @@ impl Learner {
     /// # Panics
     /// If they are more than a batch has.
     pub(super) fn start(&mut self, lines: usize) {
-        assert!(
-            lines <= self.settings.batch_lines,
-            "a batch has at most its lines"
-        );
+        assert!(lines <= self.settings.batch_lines, "a batch has at most its lines");
         self.lines = lines;
         for group in &mut self.groups {
             group.engine.start();
@@ -244,11 +241,7 @@ impl Learner {
 
     /// Positions of the batch's longest line.
     pub(super) fn positions(&self) -> usize {
-        self.groups
-            .iter()
-            .map(|group| group.targets.len())
-            .max()
-            .unwrap_or(0)
+        self.groups.iter().map(|group| group.targets.len()).max().unwrap_or(0)
     }
 
     /// Counts the batch that was coded last, and takes a step on it if one is due.
@@ -289,17 +282,11 @@ impl Learner {
     fn move_weights(&mut self) -> StepRecord {
         self.state.steps += 1;
         let rate = self.settings.schedule().rate(self.state.steps);
-        let State {
-            parameters, moments, ..
-        } = &mut self.state;
+        let State { parameters, moments, .. } = &mut self.state;
         let gradient = floats(self.groups[0].engine.gradient());
         let optimiser = &mut self.optimiser;
         let step = || optimiser.step(rate, moments, floats_mut(parameters), gradient);
-        StepRecord {
-            gradient_norm: self.threads.install(step) as f32,
-            rate,
-            agreement: None,
-        }
+        StepRecord { gradient_norm: self.threads.install(step) as f32, rate, agreement: None }
     }
 
     /// What each position's surprisal counts in the gradient: its weight, over the sum of all tokens'
@@ -317,9 +304,7 @@ impl Learner {
         let parameters = floats(&self.state.parameters);
         let groups = &mut self.groups[..self.lines.div_ceil(LANES)];
         self.threads.install(|| {
-            groups
-                .par_iter_mut()
-                .for_each(|group| group.engine.backward(parameters, &group.targets, scales));
+            groups.par_iter_mut().for_each(|group| group.engine.backward(parameters, &group.targets, scales));
         });
         // The halves are what the tree of sums adds last.
         let half = groups.len().next_power_of_two() / 2;

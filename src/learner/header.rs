@@ -87,9 +87,7 @@ impl LearnerSettings {
         let nonsense = |what: &str| Error::damaged(format!("the learner makes no sense{what}"), "header");
         let settings = Self::parse(bytes).ok_or_else(|| nonsense(""))?;
         let config = GptConfig::from_json(settings.config.to_json().as_bytes());
-        config
-            .and_then(|_| settings.check())
-            .map_err(|e| nonsense(&format!(": {e}")))?;
+        config.and_then(|_| settings.check()).map_err(|e| nonsense(&format!(": {e}")))?;
         Ok(settings)
     }
 
@@ -179,10 +177,7 @@ mod tests {
         for definition in [0, 1, 4, 255] {
             bytes[0] = definition;
             let message = LearnerSettings::from_bytes(&bytes).unwrap_err().to_string();
-            assert!(
-                message.contains(&format!("definition {definition} ")),
-                "{message}"
-            );
+            assert!(message.contains(&format!("definition {definition} ")), "{message}");
         }
     }
 }

@@ -56,10 +56,7 @@ pub(crate) struct MuonSettings {
 
 /// How a step is computed where the definition of learning (`docs/learning.md`) and training differ.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    not(feature = "train"),
-    expect(dead_code, reason = "`Training` is for training")
-)]
+#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "`Training` is for training"))]
 pub(crate) enum Arithmetic {
     /// The definition: the norm in binary32 in sixteen striped parts, powers of β by repeated products,
     /// numbers too small to be normal become 0, and parameters stay within ±1024.
@@ -71,16 +68,8 @@ pub(crate) enum Arithmetic {
 impl Arithmetic {
     fn limits(self) -> Limits {
         match self {
-            Self::Learner => Limits {
-                gradient: 1e-18,
-                second: 1e-36,
-                parameter: 1024.0,
-            },
-            Self::Training => Limits {
-                gradient: 0.0,
-                second: 0.0,
-                parameter: f32::INFINITY,
-            },
+            Self::Learner => Limits { gradient: 1e-18, second: 1e-36, parameter: 1024.0 },
+            Self::Training => Limits { gradient: 0.0, second: 0.0, parameter: f32::INFINITY },
         }
     }
 }
@@ -118,12 +107,7 @@ impl Moments {
 
     /// After some steps in [`Arithmetic::Training`].
     pub fn after(steps: i32, first: Vec<f32>, second: Vec<f32>) -> Self {
-        Self {
-            first,
-            second,
-            steps,
-            powers: [1.0; 2],
-        }
+        Self { first, second, steps, powers: [1.0; 2] }
     }
 
     /// Counts a step.
@@ -151,12 +135,7 @@ impl Optimiser {
         let mut tensors = shape.tensors();
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         let muon = settings.muon.clone().map(|muon| Muon::new(shape, muon, isa));
-        Self {
-            settings,
-            shape: *shape,
-            tensors,
-            muon,
-        }
+        Self { settings, shape: *shape, tensors, muon }
     }
 
     /// A step at learning rate `rate`; the gradient's norm before it was cut. None is taken where it
@@ -178,14 +157,8 @@ impl Optimiser {
         let kept = |rate: f64| (1.0 - rate * settings.weight_decay) as f32;
         if let Some(muon) = &mut self.muon {
             let rate = rate * muon.settings.rate;
-            let step = MuonStep {
-                beta: muon.settings.beta,
-                rate,
-                scale,
-                keep: kept(rate),
-                limits,
-                isa: muon.isa,
-            };
+            let step =
+                MuonStep { beta: muon.settings.beta, rate, scale, keep: kept(rate), limits, isa: muon.isa };
             muon.step(&step, parameters, &mut moments.first, gradient);
         }
         for tensor in &self.tensors {
@@ -226,9 +199,7 @@ impl Optimiser {
             Arithmetic::Training => {
                 let squares = |sum: f64, tensor: &TensorPlace| {
                     let values = self.shape.in_model_order(tensor, gradient);
-                    values
-                        .iter()
-                        .fold(sum, |sum, &g| sum + f64::from(g) * f64::from(g))
+                    values.iter().fold(sum, |sum, &g| sum + f64::from(g) * f64::from(g))
                 };
                 let norm = self.tensors.iter().fold(0.0, squares).sqrt();
                 let clip = self.settings.clip;
@@ -256,11 +227,7 @@ struct AdamStep {
 impl AdamStep {
     /// Moves parameters, whose moments are `first` and `second`.
     fn apply(&self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        let Limits {
-            gradient: least,
-            second: least_second,
-            parameter: most,
-        } = self.limits;
+        let Limits { gradient: least, second: least_second, parameter: most } = self.limits;
         let moments = first.iter_mut().zip(second);
         for ((parameter, (m, v)), &g) in parameters.iter_mut().zip(moments).zip(gradient) {
             let g = flush_tiny(g * self.scale, least);
@@ -317,11 +284,7 @@ impl Muon {
             };
             (matrix, room)
         };
-        Self {
-            settings,
-            matrices: shape.layer_matrices().into_iter().map(with_room).collect(),
-            isa,
-        }
+        Self { settings, matrices: shape.layer_matrices().into_iter().map(with_room).collect(), isa }
     }
 
     /// Moves all matrices, each on one thread.

@@ -55,13 +55,7 @@ pub(super) struct Agreement {
 impl Pace {
     /// Before the first batch.
     pub fn new() -> Self {
-        Self {
-            stride: 1,
-            batches: 0,
-            cost: Cost::default(),
-            agreement: Agreement::default(),
-            before: None,
-        }
+        Self { stride: 1, batches: 0, cost: Cost::default(), agreement: Agreement::default(), before: None }
     }
 
     /// Whether a step is due on the batch that was coded last.
@@ -85,19 +79,13 @@ impl Pace {
         }
         if self.batches == WINDOW {
             let now = self.cost.bits as f64 / self.cost.tokens as f64;
-            let is_settled = self
-                .before
-                .is_some_and(|before| (now - before).abs() < CHANGE * before);
+            let is_settled = self.before.is_some_and(|before| (now - before).abs() < CHANGE * before);
             self.stride = if is_settled && self.agreement.cosine() < NOISE {
                 (2 * self.stride).min(longest.into())
             } else {
                 1
             };
-            *self = Self {
-                stride: self.stride,
-                before: Some(now),
-                ..Self::new()
-            };
+            *self = Self { stride: self.stride, before: Some(now), ..Self::new() };
         }
     }
 }
@@ -131,10 +119,7 @@ impl Agreement {
             }
         }
         let [product, a, b] = parts.map(|parts| f64::from(tree_sum(parts)));
-        Self {
-            product,
-            squares: [a, b],
-        }
+        Self { product, squares: [a, b] }
     }
 
     /// The cosine of the two; no number where nothing was asked.
@@ -152,13 +137,7 @@ mod tests {
 
     /// Batches of a window, all at one cost, and what its halves say; the number of steps taken on it.
     fn window(pace: &mut Pace, width: u32, cosine: f64) -> usize {
-        let (mut cost, agreement) = (
-            Cost::default(),
-            Agreement {
-                product: cosine,
-                squares: [1.0, 1.0],
-            },
-        );
+        let (mut cost, agreement) = (Cost::default(), Agreement { product: cosine, squares: [1.0, 1.0] });
         (0..100).for_each(|_| cost.count(width));
         let mut steps = 0;
         for _ in 0..WINDOW {
@@ -179,20 +158,11 @@ mod tests {
     #[test]
     fn they_do_not_while_halves_agree_or_lines_cost_less_or_more() {
         let mut pace = Pace::new();
-        assert!(
-            (0..5).all(|_| window(&mut pace, 100_000, 0.3) == 256),
-            "a plateau"
-        );
+        assert!((0..5).all(|_| window(&mut pace, 100_000, 0.3) == 256), "a plateau");
         let mut pace = Pace::new();
-        assert!(
-            (0..5).all(|i| window(&mut pace, 100_000 + 1000 * i, 0.1) == 256),
-            "less"
-        );
+        assert!((0..5).all(|i| window(&mut pace, 100_000 + 1000 * i, 0.1) == 256), "less");
         let mut pace = Pace::new();
-        assert!(
-            (0..5).all(|i| window(&mut pace, 100_000 - 1000 * i, 0.1) == 256),
-            "more"
-        );
+        assert!((0..5).all(|i| window(&mut pace, 100_000 - 1000 * i, 0.1) == 256), "more");
     }
 
     #[test]

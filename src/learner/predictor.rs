@@ -48,9 +48,7 @@ impl Predictor for Learner {
 
     /// Takes the step that may be due on the batch, then those on lines from before.
     fn end(&mut self, lines: &[&[u8]]) {
-        let LearnerSettings {
-            replay, batch_lines, ..
-        } = *self.settings();
+        let LearnerSettings { replay, batch_lines, .. } = *self.settings();
         self.close();
         let further_steps = if self.is_due() { replay } else { 0 };
         let record = self.learn();

@@ -18,11 +18,7 @@ pub(super) struct Reservoir {
 
 impl Reservoir {
     pub fn new(seed: u64) -> Self {
-        Self {
-            lines: Vec::new(),
-            seen: 0,
-            rng: generator(seed, Stream::Replay),
-        }
+        Self { lines: Vec::new(), seen: 0, rng: generator(seed, Stream::Replay) }
     }
 
     /// Remembers some lines.

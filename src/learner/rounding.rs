@@ -21,10 +21,7 @@ pub(super) struct Rounding {
 impl Rounding {
     /// Of a layer of a network that is rounded, or not.
     pub fn of_layer(rounded: bool, layer: usize) -> Self {
-        Self {
-            first_norm: rounded && layer > 0,
-            rest: rounded,
-        }
+        Self { first_norm: rounded && layer > 0, rest: rounded }
     }
 }
 
@@ -99,11 +96,7 @@ pub(super) fn round_weights(places: &Places, width: usize, parameters: &mut [f32
 
 fn round_rows(matrix: &mut [f32], gain: &[f32]) {
     for row in matrix.chunks_exact_mut(gain.len()) {
-        let folded: Vec<f64> = row
-            .iter()
-            .zip(gain)
-            .map(|(&w, &g)| f64::from(w) * f64::from(g))
-            .collect();
+        let folded: Vec<f64> = row.iter().zip(gain).map(|(&w, &g)| f64::from(w) * f64::from(g)).collect();
         let step = weight_step(&folded);
         for ((w, folded), &g) in row.iter_mut().zip(folded).zip(gain).filter(|(_, g)| **g != 0.0) {
             *w = ((folded / step).round_ties_even() * step / f64::from(g)) as f32;
@@ -156,44 +149,24 @@ mod tests {
 
     #[test]
     fn weights_are_rounded_with_their_gain_and_pruned_ones_stay() {
-        let shape = Shape {
-            layers: 2,
-            heads: 4,
-            width: 16,
-            vocab: 14,
-            block: 4,
-        };
+        let shape = Shape { layers: 2, heads: 4, width: 16, vocab: 14, block: 4 };
         let places = shape.places();
-        let before: Vec<f32> = (0..places.len)
-            .map(|i| ((i * i) as f32 * 0.37).sin() + 0.01)
-            .collect();
+        let before: Vec<f32> = (0..places.len).map(|i| ((i * i) as f32 * 0.37).sin() + 0.01).collect();
         let mut after = before.clone();
         round_weights(&places, shape.width, &mut after);
-        let [first, second] = &places.layers[..] else {
-            panic!("two layers")
-        };
+        let [first, second] = &places.layers[..] else { panic!("two layers") };
         assert_eq!(before[first.qkv.clone()], after[first.qkv.clone()]);
         let gain = &before[second.norm1.gain.clone()];
         let rows = |values: &[f32]| -> Vec<Vec<f64>> {
-            let folded = |row: &[f32]| {
-                row.iter()
-                    .zip(gain)
-                    .map(|(&w, &g)| f64::from(w) * f64::from(g))
-                    .collect()
-            };
-            values[second.qkv.clone()]
-                .chunks(shape.width)
-                .map(folded)
-                .collect()
+            let folded =
+                |row: &[f32]| row.iter().zip(gain).map(|(&w, &g)| f64::from(w) * f64::from(g)).collect();
+            values[second.qkv.clone()].chunks(shape.width).map(folded).collect()
         };
         for (was, is) in rows(&before).iter().zip(rows(&after)) {
             let step = weight_step(was);
             for (was, is) in was.iter().zip(&is) {
                 assert!((was - is).abs() <= step * 0.501, "{was} became {is}");
-                assert!(
-                    ((is / step) - (is / step).round()).abs() < 1e-3,
-                    "{is} is no step"
-                );
+                assert!(((is / step) - (is / step).round()).abs() < 1e-3, "{is} is no step");
             }
             assert_ne!(*was, is);
         }

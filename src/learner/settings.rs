@@ -151,12 +151,8 @@ impl LearnerSettings {
         if !within(self.embedding_rate, 100.0) {
             return wrong("embeddings learn at most 100 times as fast as all else");
         }
-        let deviations = [
-            self.token_deviation,
-            self.position_deviation,
-            self.matrix_deviation,
-            self.head_deviation,
-        ];
+        let deviations =
+            [self.token_deviation, self.position_deviation, self.matrix_deviation, self.head_deviation];
         if !positive(self.clip, 1e6) || !deviations.iter().all(|&d| within(d, 10.0)) {
             return wrong("gradient is cut to a positive norm, its weights begin within 10");
         }
@@ -198,11 +194,7 @@ impl LearnerSettings {
     /// The learning rate over the steps.
     pub(super) fn schedule(&self) -> Schedule {
         Schedule {
-            form: if self.steps == 0 {
-                ScheduleForm::InverseRoot
-            } else {
-                ScheduleForm::Linear
-            },
+            form: if self.steps == 0 { ScheduleForm::InverseRoot } else { ScheduleForm::Linear },
             peak: self.rate.into(),
             warmup: self.warmup.into(),
             warmup_order: WarmupOrder::Quotient,
@@ -219,10 +211,7 @@ impl LearnerSettings {
             weight_decay: self.weight_decay.into(),
             clip: self.clip.into(),
             embedding_rate: self.embedding_rate.into(),
-            muon: Some(MuonSettings {
-                rate: self.matrix_rate.into(),
-                beta: self.matrix_beta,
-            }),
+            muon: Some(MuonSettings { rate: self.matrix_rate.into(), beta: self.matrix_beta }),
             arithmetic: Arithmetic::Learner,
         }
     }

@@ -122,10 +122,7 @@ impl Cursor {
     }
 
     fn norm(&mut self, width: usize) -> NormPlaces {
-        NormPlaces {
-            gain: self.take(width),
-            bias: self.take(width),
-        }
+        NormPlaces { gain: self.take(width), bias: self.take(width) }
     }
 }
 
@@ -137,9 +134,7 @@ impl Shape {
     pub fn of(config: &GptConfig) -> Result<Self> {
         if !config.n_embd.is_multiple_of(LANES) {
             let width = config.n_embd;
-            return Err(Error::invalid(format!(
-                "a learner's width is a multiple of {LANES}, not {width}"
-            )));
+            return Err(Error::invalid(format!("a learner's width is a multiple of {LANES}, not {width}")));
         }
         if config.n_head == 0 || !config.head_dim().is_multiple_of(4) {
             return Err(Error::invalid("a learner's heads have a multiple of 4 features"));
@@ -187,25 +182,13 @@ impl Shape {
         };
         let layers = matrices.into_iter().map(layer).collect();
         let norm = at.norm(c);
-        Places {
-            tokens,
-            positions,
-            layers,
-            head,
-            norm,
-            vectors,
-            len: at.0,
-        }
+        Places { tokens, positions, layers, head, norm, vectors, len: at.0 }
     }
 
     /// The matrices of all layers, in the order of their places.
     pub(super) fn layer_matrices(&self) -> Vec<LayerMatrix> {
         let width = self.width;
-        let matrix = |place: Range<usize>, widening| LayerMatrix {
-            place,
-            width,
-            widening,
-        };
+        let matrix = |place: Range<usize>, widening| LayerMatrix { place, width, widening };
         let of_layer = |layer: LayerPlaces| {
             let part = |i: usize| layer.qkv.start + i * width * width;
             let mut matrices: Vec<_> = (0..3).map(|i| matrix(part(i)..part(i + 1), 1)).collect();
@@ -230,11 +213,7 @@ impl Shape {
             });
         };
         add("transformer.wte.weight".into(), Kind::Tokens, &places.tokens);
-        add(
-            "transformer.wpe.weight".into(),
-            Kind::Positions,
-            &places.positions,
-        );
+        add("transformer.wpe.weight".into(), Kind::Positions, &places.positions);
         for (i, layer) in places.layers.iter().enumerate() {
             let name = |part: &str| format!("transformer.h.{i}.{part}");
             add(name("attn.c_attn.weight"), Kind::Matrix, &layer.qkv);
@@ -270,11 +249,7 @@ impl Shape {
     /// A tensor's values among all parameters, in the order of minGPT's shape.
     pub fn in_model_order<'a>(&self, tensor: &TensorPlace, parameters: &'a [f32]) -> Cow<'a, [f32]> {
         let values = &parameters[tensor.place.clone()];
-        if tensor.transposed {
-            transposed(values, self.width).into()
-        } else {
-            values.into()
-        }
+        if tensor.transposed { transposed(values, self.width).into() } else { values.into() }
     }
 
     /// Puts a tensor's values, which are in the order of minGPT's shape, among all parameters.

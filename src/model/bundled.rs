@@ -36,14 +36,10 @@ impl Model {
     pub fn load(folder: &Path) -> Result<Self> {
         let (config, weights) = read_folder(folder)?;
         let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let name = resolved
-            .file_name()
-            .map_or("model".into(), |name| name.to_string_lossy().into_owned());
+        let name = resolved.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let mut model = Self::from_files(&name, config, weights)?;
         // A model needs none: one from elsewhere has no such file.
-        model.log = std::fs::read_to_string(folder.join(LOG_FILE))
-            .unwrap_or_default()
-            .into();
+        model.log = std::fs::read_to_string(folder.join(LOG_FILE)).unwrap_or_default().into();
         Ok(model)
     }
 
@@ -170,19 +166,12 @@ impl Level {
     /// # Errors
     /// [`Error::Level`] for any other number.
     pub fn new(level: u8) -> Result<Self> {
-        if Self::ALL.contains(&level) {
-            Ok(Self(level))
-        } else {
-            Err(Error::Level(level))
-        }
+        if Self::ALL.contains(&level) { Ok(Self(level)) } else { Err(Error::Level(level)) }
     }
 
     /// Whether this model, a bundled one, is among those that it chooses from.
     pub fn may_choose(self, model: &Model) -> bool {
-        model
-            .levels
-            .as_ref()
-            .is_some_and(|levels| levels.contains(&self.0))
+        model.levels.as_ref().is_some_and(|levels| levels.contains(&self.0))
     }
 }
 
@@ -228,10 +217,7 @@ impl Models {
     /// them knows gets the first.
     pub fn choose(&self, level: Level, beginning: &[u8]) -> &Arc<Model> {
         let candidates: Vec<_> = self.iter().filter(|model| level.may_choose(model)).collect();
-        let costs: Vec<u64> = candidates
-            .par_iter()
-            .map(|model| bits(model, beginning))
-            .collect();
+        let costs: Vec<u64> = candidates.par_iter().map(|model| bits(model, beginning)).collect();
         let cheapest = candidates.into_iter().zip(costs).min_by_key(|&(_, cost)| cost);
         cheapest.expect("every family has a model").0
     }
@@ -269,12 +255,7 @@ mod tests {
     use super::*;
 
     fn fresh() -> Models {
-        Models(
-            BUNDLED
-                .iter()
-                .map(|files| Arc::new(Model::bundled(files)))
-                .collect(),
-        )
+        Models(BUNDLED.iter().map(|files| Arc::new(Model::bundled(files))).collect())
     }
 
     #[test]

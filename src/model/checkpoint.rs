@@ -33,10 +33,7 @@ impl Checkpoint {
             // Some trainings have no bias here: the same as a bias of zero.
             let name = format!("transformer.h.{layer}.attn.c_attn.bias");
             let shape = shapes[&name].clone();
-            tensors.entry(name).or_insert_with(|| Tensor {
-                values: vec![0.0; shape[0]],
-                shape,
-            });
+            tensors.entry(name).or_insert_with(|| Tensor { values: vec![0.0; shape[0]], shape });
         }
         for (name, shape) in &shapes {
             let tensor = tensors
@@ -49,9 +46,7 @@ impl Checkpoint {
                 )));
             }
             if tensor.values.iter().any(|v| !v.is_finite()) {
-                return Err(Error::model(format!(
-                    "tensor '{name}' holds a value that is not finite"
-                )));
+                return Err(Error::model(format!("tensor '{name}' holds a value that is not finite")));
             }
         }
         if let Some(name) = tensors.keys().find(|name| !shapes.contains_key(*name)) {

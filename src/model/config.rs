@@ -86,15 +86,10 @@ impl GptConfig {
     fn check(&self) -> Result<()> {
         let in_range = |name: &str, value: usize, max: usize| match value {
             v if (1..=max).contains(&v) => Ok(()),
-            v => Err(Error::model(format!(
-                "config.json: {name} is {v}, not within 1 to {max}"
-            ))),
+            v => Err(Error::model(format!("config.json: {name} is {v}, not within 1 to {max}"))),
         };
         if self.model_type != "gpt" {
-            let what = format!(
-                "config.json: model_type is '{}', only 'gpt' is known",
-                self.model_type
-            );
+            let what = format!("config.json: model_type is '{}', only 'gpt' is known", self.model_type);
             return Err(Error::model(what));
         }
         in_range("n_layer", self.n_layer, MAX_LAYERS)?;
@@ -102,10 +97,8 @@ impl GptConfig {
         in_range("n_head", self.n_head, self.n_embd)?;
         in_range("block_size", self.block_size, MAX_BLOCK)?;
         if !self.n_embd.is_multiple_of(self.n_head) {
-            let what = format!(
-                "config.json: n_embd {} is not a multiple of n_head {}",
-                self.n_embd, self.n_head
-            );
+            let what =
+                format!("config.json: n_embd {} is not a multiple of n_head {}", self.n_embd, self.n_head);
             return Err(Error::model(what));
         }
         if self.vocab.chars().count() != self.vocab_size {
@@ -177,10 +170,7 @@ impl GptConfig {
 
     /// Number of trained parameters.
     pub fn parameters(&self) -> usize {
-        self.tensor_shapes()
-            .values()
-            .map(|shape| shape.iter().product::<usize>())
-            .sum()
+        self.tensor_shapes().values().map(|shape| shape.iter().product::<usize>()).sum()
     }
 }
 
@@ -203,13 +193,7 @@ pub enum Preset {
 crate::names::impl_names!(
     Preset,
     "preset",
-    [
-        Pico = "pico",
-        Tiny = "tiny",
-        Nano = "nano",
-        Micro = "micro",
-        Mini = "mini"
-    ]
+    [Pico = "pico", Tiny = "tiny", Nano = "nano", Micro = "micro", Mini = "mini"]
 );
 
 impl Preset {
@@ -260,10 +244,7 @@ mod tests {
         for change in bad {
             let mut config = good.clone();
             change(&mut config);
-            assert!(
-                GptConfig::from_json(config.to_json().as_bytes()).is_err(),
-                "{config:?}"
-            );
+            assert!(GptConfig::from_json(config.to_json().as_bytes()).is_err(), "{config:?}");
         }
     }
 }

@@ -69,13 +69,7 @@ mod tests {
                 false => i / per_row,
             };
             let values = (0..shape.iter().product()).map(|i| 1.0 + unit(i) as f32);
-            (
-                name.clone(),
-                Tensor {
-                    values: values.collect(),
-                    shape,
-                },
-            )
+            (name.clone(), Tensor { values: values.collect(), shape })
         });
         Checkpoint::new(config, tensors.collect::<BTreeMap<_, _>>()).unwrap()
     }

@@ -21,10 +21,8 @@ pub(crate) fn to_bytes(
     tensors: &BTreeMap<String, Tensor>,
     metadata: Option<HashMap<String, String>>,
 ) -> Vec<u8> {
-    let bytes: Vec<Vec<u8>> = tensors
-        .values()
-        .map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect())
-        .collect();
+    let bytes: Vec<Vec<u8>> =
+        tensors.values().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
     let views = tensors.iter().zip(&bytes).map(|((name, tensor), data)| {
         let view = TensorView::new(Dtype::F32, tensor.shape.clone(), data);
         (name.as_str(), view.expect("shape and values agree"))

@@ -59,10 +59,7 @@ impl Cdf<'_> {
         let (left, right) = (self.0[symbol], self.right_end(symbol));
         let slots = match right.checked_sub(left).and_then(NonZeroU32::new) {
             Some(width) if left <= quantile && quantile < right => Slots { left, width },
-            _ => Slots {
-                left: quantile,
-                width: NonZeroU32::MIN,
-            },
+            _ => Slots { left: quantile, width: NonZeroU32::MIN },
         };
         (symbol as Token, slots)
     }
@@ -84,19 +81,13 @@ pub struct Slots {
 
 impl Slots {
     /// Every slot: of a symbol that is certain.
-    pub(crate) const ALL: Self = Self {
-        left: 0,
-        width: NonZeroU32::new(1 << PRECISION).expect("not 0"),
-    };
+    pub(crate) const ALL: Self = Self { left: 0, width: NonZeroU32::new(1 << PRECISION).expect("not 0") };
 
     /// # Panics
     /// If the width is 0.
     #[inline]
     pub(crate) fn new(left: u32, width: u32) -> Self {
-        Self {
-            left,
-            width: NonZeroU32::new(width).expect("every symbol has a slot"),
-        }
+        Self { left, width: NonZeroU32::new(width).expect("every symbol has a slot") }
     }
 
     /// The bits that the symbol costs.
@@ -116,20 +107,8 @@ mod tests {
     fn every_quantile_finds_its_symbol() {
         let all = 1 << PRECISION;
         let row = [0, 1, 500, 501, all - 2, all, all, all];
-        for (quantile, symbol) in [
-            (0, 0),
-            (1, 1),
-            (499, 1),
-            (500, 2),
-            (501, 3),
-            (all - 3, 3),
-            (all - 1, 4),
-        ] {
-            assert_eq!(
-                Cdf(&row).find(quantile),
-                (symbol, Cdf(&row).slots(symbol)),
-                "{quantile}"
-            );
+        for (quantile, symbol) in [(0, 0), (1, 1), (499, 1), (500, 2), (501, 3), (all - 3, 3), (all - 1, 4)] {
+            assert_eq!(Cdf(&row).find(quantile), (symbol, Cdf(&row).slots(symbol)), "{quantile}");
         }
         for bad in [[0; 8], [all; 8], [u32::MAX; 8], [7, 6, 5, 4, 3, 2, 1, 0]] {
             for quantile in [0, 3, 4, all - 1] {

@@ -50,12 +50,7 @@ impl Device {
         };
         let device = surprisal_cuda::Gpu::open(ordinal)
             .map_err(|error| Error::Device(format!("{error}: use --device cpu")))?;
-        Ok(Self {
-            gpu: Some(Arc::new(Gpu {
-                device,
-                failure: OnceLock::new(),
-            })),
-        })
+        Ok(Self { gpu: Some(Arc::new(Gpu { device, failure: OnceLock::new() })) })
     }
 
     /// Whether it is the CPU.

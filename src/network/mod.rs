@@ -65,18 +65,9 @@ impl ExactModel {
         let parameters = quantize::quantize(checkpoint)?;
         let (packed, identity) = (Packed::new(&parameters), Identity(parameters.identity()));
         let start = parameters.vocabulary.start();
-        let prefixes = if isa == Isa::Scalar {
-            Prefixes::new(start)
-        } else {
-            fill_prefixes(isa, &packed, start)
-        };
-        Ok(Self {
-            parameters,
-            packed,
-            prefixes,
-            identity,
-            isa,
-        })
+        let prefixes =
+            if isa == Isa::Scalar { Prefixes::new(start) } else { fill_prefixes(isa, &packed, start) };
+        Ok(Self { parameters, packed, prefixes, identity, isa })
     }
 
     /// blake3 of all quantised parameters: models of the same identity give the same archives.
@@ -119,13 +110,7 @@ impl ExactModel {
             _ => Engine::Lockstep(Box::new(Lockstep::new(shape, lines))),
         };
         let eights = shape.cdf_stride() / 8;
-        Group {
-            model: self,
-            engine,
-            tokens: vec![0; padded],
-            rows: vec![[0; 8]; padded * eights],
-            lines: 0,
-        }
+        Group { model: self, engine, tokens: vec![0; padded], rows: vec![[0; 8]; padded * eights], lines: 0 }
     }
 }
 
@@ -154,17 +139,11 @@ impl Group<'_> {
     /// # Panics
     /// If there is no room for them.
     pub fn start(&mut self, lines: usize) {
-        assert!(
-            lines <= self.tokens.len(),
-            "the group has room for {} lines",
-            self.tokens.len()
-        );
+        assert!(lines <= self.tokens.len(), "the group has room for {} lines", self.tokens.len());
         self.lines = lines;
         match &mut self.engine {
             Engine::Scalar(all) => {
-                *all = (0..lines)
-                    .map(|_| scalar::Line::new(&self.model.parameters))
-                    .collect();
+                *all = (0..lines).map(|_| scalar::Line::new(&self.model.parameters)).collect();
             }
             Engine::Lockstep(state) => state.restart(),
         }
@@ -179,17 +158,12 @@ impl Group<'_> {
     pub fn step(&mut self, tokens: &[Token]) -> Cdfs<'_> {
         let shape = &self.model.parameters.shape;
         assert_eq!(tokens.len(), self.lines, "one token for each line");
-        assert!(
-            tokens.iter().all(|&t| usize::from(t) < shape.vocab),
-            "a token is outside the vocabulary"
-        );
+        assert!(tokens.iter().all(|&t| usize::from(t) < shape.vocab), "a token is outside the vocabulary");
         let eights = shape.cdf_stride() / 8;
         match &mut self.engine {
             Engine::Scalar(lines) => {
-                for ((line, &token), row) in lines
-                    .iter_mut()
-                    .zip(tokens)
-                    .zip(self.rows.chunks_exact_mut(eights))
+                for ((line, &token), row) in
+                    lines.iter_mut().zip(tokens).zip(self.rows.chunks_exact_mut(eights))
                 {
                     let row = row.as_flattened_mut();
                     row.fill(1 << PRECISION);
@@ -197,23 +171,13 @@ impl Group<'_> {
                 }
             }
             Engine::Lockstep(state) => {
-                assert!(
-                    state.position() < shape.block_size,
-                    "the lines have passed the last position"
-                );
+                assert!(state.position() < shape.block_size, "the lines have passed the last position");
                 let padded = self.lines.next_multiple_of(LANES);
                 self.tokens[..self.lines].copy_from_slice(tokens);
                 // Lanes without a line take the first line's token, so that they are in the table of prefixes where it is.
                 self.tokens[self.lines..padded].fill(tokens.first().copied().unwrap_or_default());
                 let (tokens, rows) = (&self.tokens[..padded], &mut self.rows[..padded * eights]);
-                step(
-                    self.model.isa,
-                    state,
-                    &self.model.packed,
-                    &self.model.prefixes,
-                    tokens,
-                    rows,
-                );
+                step(self.model.isa, state, &self.model.packed, &self.model.prefixes, tokens, rows);
             }
         }
         Cdfs::new(&self.rows, eights)

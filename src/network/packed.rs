@@ -38,9 +38,7 @@ impl PackedLinear {
                 let bytes = &rows[output * linear.inputs + 4 * quad..][..4];
                 i32::from_le_bytes([0, 1, 2, 3].map(|i| bytes[i] as u8))
             };
-            (0..quads)
-                .map(|quad| [0, 1, 2, 3].map(|output| word(output, quad)))
-                .collect()
+            (0..quads).map(|quad| [0, 1, 2, 3].map(|output| word(output, quad))).collect()
         };
         let outputs = |first: usize| PackedOutputs {
             start: four(&linear.correction, first).map(|correction| -correction),
@@ -48,11 +46,7 @@ impl PackedLinear {
             bias: four(&linear.bias, first),
         };
         Self {
-            weights: linear
-                .weights
-                .chunks_exact(TILE * linear.inputs)
-                .flat_map(tile)
-                .collect(),
+            weights: linear.weights.chunks_exact(TILE * linear.inputs).flat_map(tile).collect(),
             quads,
             outputs: linear.outputs,
             sums: (0..linear.outputs).step_by(TILE).map(outputs).collect(),
@@ -63,9 +57,7 @@ impl PackedLinear {
     #[inline(always)]
     pub fn tiles(&self) -> impl Iterator<Item = PackedTile<'_>> {
         let weights = self.weights.chunks_exact(self.quads);
-        weights
-            .zip(&self.sums)
-            .map(|(weights, outputs)| PackedTile { weights, outputs })
+        weights.zip(&self.sums).map(|(weights, outputs)| PackedTile { weights, outputs })
     }
 }
 
@@ -86,16 +78,9 @@ pub(crate) struct PackedHead {
 impl PackedHead {
     fn new(head: &Head) -> Self {
         let pairs = head.weights.chunks_exact(2);
-        let pairs = pairs
-            .map(|p| i32::from(p[0] as u16) | i32::from(p[1]) << 16)
-            .collect();
+        let pairs = pairs.map(|p| i32::from(p[0] as u16) | i32::from(p[1]) << 16).collect();
         let (scale, bias) = (head.scale.clone(), head.bias.clone());
-        Self {
-            pairs,
-            per_symbol: head.inputs / 2,
-            scale,
-            bias,
-        }
+        Self { pairs, per_symbol: head.inputs / 2, scale, bias }
     }
 }
 
@@ -126,13 +111,7 @@ impl RecordLayout {
         let keys = queries + head_quads;
         let values = keys + head_quads;
         let scales = values + head_quads;
-        Self {
-            queries,
-            keys,
-            values,
-            scales,
-            len: scales + eights(3 * shape.heads),
-        }
+        Self { queries, keys, values, scales, len: scales + eights(3 * shape.heads) }
     }
 }
 
@@ -167,21 +146,13 @@ impl Packed {
         };
         let layers = parameters.layers.iter().map(layer).collect();
         let head = PackedHead::new(&parameters.head);
-        Self {
-            shape,
-            layout,
-            records,
-            layers,
-            head,
-        }
+        Self { shape, layout, records, layers, head }
     }
 
     /// Weights of all products.
     pub fn weights(&self) -> usize {
-        let products = self
-            .layers
-            .iter()
-            .flat_map(|l| l.qkv.iter().chain([&l.projection, &l.expand, &l.contract]));
+        let products =
+            self.layers.iter().flat_map(|l| l.qkv.iter().chain([&l.projection, &l.expand, &l.contract]));
         products.map(|linear| 4 * TILE * linear.weights.len()).sum()
     }
 
@@ -195,11 +166,7 @@ impl Packed {
 /// Appends words, zeros behind them up to a whole eight.
 pub(crate) fn append(records: &mut Vec<[u32; 8]>, words: impl Iterator<Item = u32>) {
     let words: Vec<u32> = words.collect();
-    records.extend(
-        words
-            .chunks(8)
-            .map(|eight| std::array::from_fn(|i| eight.get(i).copied().unwrap_or(0))),
-    );
+    records.extend(words.chunks(8).map(|eight| std::array::from_fn(|i| eight.get(i).copied().unwrap_or(0))));
 }
 
 /// Up to four bytes as a word, lowest first.
@@ -214,8 +181,5 @@ fn head_words(features: &[i8], shape: &Shape, zero: i32) -> impl Iterator<Item =
 }
 
 fn scales(a: &Attended) -> impl Iterator<Item = u32> {
-    [&a.query_scale, &a.key_scale, &a.value_scale]
-        .into_iter()
-        .flatten()
-        .map(|f| f.to_bits())
+    [&a.query_scale, &a.key_scale, &a.value_scale].into_iter().flatten().map(|f| f.to_bits())
 }

@@ -164,18 +164,11 @@ impl Parameters {
         for e in &self.embedded {
             add.floats(&e.stream);
             let a = &e.attended;
-            [&a.queries, &a.keys, &a.values]
-                .into_iter()
-                .for_each(|bytes| add.bytes(bytes));
-            [&a.query_scale, &a.key_scale, &a.value_scale]
-                .into_iter()
-                .for_each(|scales| add.floats(scales));
+            [&a.queries, &a.keys, &a.values].into_iter().for_each(|bytes| add.bytes(bytes));
+            [&a.query_scale, &a.key_scale, &a.value_scale].into_iter().for_each(|scales| add.floats(scales));
         }
         for layer in &self.layers {
-            let products = layer
-                .qkv
-                .iter()
-                .chain([&layer.projection, &layer.expand, &layer.contract]);
+            let products = layer.qkv.iter().chain([&layer.projection, &layer.expand, &layer.contract]);
             products.for_each(|linear| add.linear(linear));
             add.0.update(&layer.fraction_bits.to_le_bytes());
         }

@@ -44,9 +44,7 @@ pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
     };
     let shape = quantizer.shape;
     if shape.block_size * shape.vocab * shape.width > MAX_TABLE {
-        return Err(Error::model(
-            "block_size × vocab_size × n_embd is above 4,194,304",
-        ));
+        return Err(Error::model("block_size × vocab_size × n_embd is above 4,194,304"));
     }
     let layers = (0..shape.layers).map(|layer| quantizer.layer(layer));
     Ok(Parameters {
@@ -83,10 +81,7 @@ impl Quantizer<'_> {
     /// As [`Quantizer::product`], with the LayerNorm before it.
     fn product_behind_norm(&self, layer: usize, name: &str, norm: &str) -> Result<Dense> {
         let norm = format!("transformer.h.{layer}.{norm}");
-        let (gain, bias) = (
-            self.floats(&format!("{norm}.weight")),
-            self.floats(&format!("{norm}.bias")),
-        );
+        let (gain, bias) = (self.floats(&format!("{norm}.weight")), self.floats(&format!("{norm}.bias")));
         self.product(layer, name).behind_norm(&gain, &bias).checked()
     }
 
@@ -95,16 +90,12 @@ impl Quantizer<'_> {
         let projection = self.product(layer, "attn.c_proj").checked()?;
         let contract = self.product(layer, "mlp.c_proj").checked()?;
         let used = used_inputs(&contract);
-        let expand = self
-            .product_behind_norm(layer, "mlp.c_fc", "ln_2")?
-            .of_outputs(&used);
+        let expand = self.product_behind_norm(layer, "mlp.c_fc", "ln_2")?.of_outputs(&used);
         let fraction_bits = fraction_bits(&expand, self.shape.width)?;
         Ok(Layer {
             qkv: (layer > 0).then(|| qkv.quantized(ACTIVATION_ZERO)),
             projection: projection.quantized(ACTIVATION_ZERO),
-            expand: expand
-                .scaled(f64::from(1u32 << fraction_bits))
-                .quantized(ACTIVATION_ZERO),
+            expand: expand.scaled(f64::from(1u32 << fraction_bits)).quantized(ACTIVATION_ZERO),
             fraction_bits,
             contract: contract.of_inputs(&used).behind_shifted_gelu(),
         })
@@ -113,10 +104,8 @@ impl Quantizer<'_> {
     /// The tables of token and position, position by position.
     fn embedded(&self) -> Result<Vec<Embedded>> {
         let qkv = self.product_behind_norm(0, "attn.c_attn", "ln_1")?;
-        let (tokens, positions) = (
-            self.floats("transformer.wte.weight"),
-            self.floats("transformer.wpe.weight"),
-        );
+        let (tokens, positions) =
+            (self.floats("transformer.wte.weight"), self.floats("transformer.wpe.weight"));
         if tokens.iter().chain(&positions).any(|v| v.abs() > LARGEST) {
             return Err(too_large("transformer.wte or transformer.wpe"));
         }
@@ -138,18 +127,13 @@ impl Quantizer<'_> {
             bias: vec![0.0; self.shape.vocab],
             name: "lm_head".into(),
         };
-        let (gain, bias) = (
-            self.floats("transformer.ln_f.weight"),
-            self.floats("transformer.ln_f.bias"),
-        );
+        let (gain, bias) = (self.floats("transformer.ln_f.weight"), self.floats("transformer.ln_f.bias"));
         Ok(head.behind_norm(&gain, &bias).checked()?.scaled(LOG2_E).head())
     }
 }
 
 fn too_large(name: &str) -> Error {
-    Error::model(format!(
-        "the weights of {name} are too large for exact arithmetic"
-    ))
+    Error::model(format!("the weights of {name} are too large for exact arithmetic"))
 }
 
 /// A product in f64: weights (outputs, inputs), one bias for each output.
@@ -200,18 +184,11 @@ impl Dense {
 
     fn checked(self) -> Result<Self> {
         let fits = self.weights.iter().chain(&self.bias).all(|v| v.abs() <= LARGEST);
-        if fits {
-            Ok(self)
-        } else {
-            Err(too_large(&self.name))
-        }
+        if fits { Ok(self) } else { Err(too_large(&self.name)) }
     }
 
     fn scaled(mut self, factor: f64) -> Self {
-        self.weights
-            .iter_mut()
-            .chain(&mut self.bias)
-            .for_each(|v| *v *= factor);
+        self.weights.iter_mut().chain(&mut self.bias).for_each(|v| *v *= factor);
         self
     }
 
@@ -230,14 +207,7 @@ impl Dense {
             correction.push(zero * rounded.iter().map(|&w| i32::from(w)).sum::<i32>());
         }
         let bias = self.bias.iter().map(|&b| b as f32).collect();
-        Linear {
-            inputs,
-            outputs,
-            weights,
-            correction,
-            scale,
-            bias,
-        }
+        Linear { inputs, outputs, weights, correction, scale, bias }
     }
 
     /// As [`Dense::quantized`], for activations that are GELU + 0.1875 and have no zero: what the
@@ -245,12 +215,8 @@ impl Dense {
     fn behind_shifted_gelu(&self) -> Linear {
         let mut linear = self.quantized(0);
         let rows = linear.weights.chunks_exact(linear.inputs);
-        for (((bias, rounded), &scale), exact) in linear
-            .bias
-            .iter_mut()
-            .zip(rows)
-            .zip(&linear.scale)
-            .zip(&self.bias)
+        for (((bias, rounded), &scale), exact) in
+            linear.bias.iter_mut().zip(rows).zip(&linear.scale).zip(&self.bias)
         {
             let sum: i32 = rounded.iter().map(|&w| i32::from(w)).sum();
             *bias = (exact - f64::from(gelu::OFFSET) * f64::from(sum) * f64::from(scale)) as f32;
@@ -264,17 +230,10 @@ impl Dense {
         let mut scale = Vec::new();
         for (row, rounded) in self.rows().zip(weights.chunks_exact_mut(inputs)) {
             let step = largest(row).max(f64::from(SCALE_FLOOR)) / f64::from(HEAD_MAX);
-            row.iter()
-                .zip(rounded)
-                .for_each(|(w, r)| *r = (w / step).round_ties_even() as i16);
+            row.iter().zip(rounded).for_each(|(w, r)| *r = (w / step).round_ties_even() as i16);
             scale.push(step as f32);
         }
-        Head {
-            inputs,
-            weights,
-            scale,
-            bias: self.bias.iter().map(|&b| b as f32).collect(),
-        }
+        Head { inputs, weights, scale, bias: self.bias.iter().map(|&b| b as f32).collect() }
     }
 }
 
@@ -303,9 +262,7 @@ pub(crate) fn weight_step(row: &[f64]) -> f64 {
         let pairs = chain.chunks(4).flat_map(|quad| quad.iter().skip(offset).take(2));
         pairs.map(|w| w.abs()).sum()
     };
-    let sums = row
-        .chunks(CHAIN)
-        .flat_map(|chain| [half(chain, 0), half(chain, 2)]);
+    let sums = row.chunks(CHAIN).flat_map(|chain| [half(chain, 0), half(chain, 2)]);
     let by_sum = sums.fold(0.0, f64::max) / f64::from(CHAIN_SUM_MAX - 4);
     let by_size = largest(row) / f64::from(WEIGHT_MAX);
     // A step that f32 can hold, and not smaller for it.
@@ -341,13 +298,10 @@ fn attended(qkv: &Dense, stream: &[f32], shape: Shape) -> Attended {
         .collect();
     let rounded = |part: usize, max: f32| {
         let heads = outputs[part * shape.width..][..shape.width].chunks_exact(shape.head_dim);
-        let steps: Vec<f64> = heads
-            .clone()
-            .map(|h| largest(h).max(f64::from(SCALE_FLOOR)) / f64::from(max))
-            .collect();
-        let values = heads
-            .zip(&steps)
-            .flat_map(|(h, step)| h.iter().map(move |v| (v / step).round_ties_even() as i8));
+        let steps: Vec<f64> =
+            heads.clone().map(|h| largest(h).max(f64::from(SCALE_FLOOR)) / f64::from(max)).collect();
+        let values =
+            heads.zip(&steps).flat_map(|(h, step)| h.iter().map(move |v| (v / step).round_ties_even() as i8));
         (values.collect::<Vec<i8>>(), steps)
     };
     let (queries, query_steps) = rounded(0, QUERY_MAX);
@@ -377,21 +331,13 @@ mod tests {
 
     /// A product of one output.
     fn dense(row: &[f64], bias: f64) -> Dense {
-        Dense {
-            name: String::new(),
-            weights: row.to_vec(),
-            bias: vec![bias],
-        }
+        Dense { name: String::new(), weights: row.to_vec(), bias: vec![bias] }
     }
 
     #[test]
     fn no_accumulator_can_overflow() {
         // The hardest case: all weights of a chain as large as the largest.
-        for row in [
-            vec![1.0; 32],
-            vec![-3.0; 16],
-            (0..32).map(f64::from).collect::<Vec<_>>(),
-        ] {
+        for row in [vec![1.0; 32], vec![-3.0; 16], (0..32).map(f64::from).collect::<Vec<_>>()] {
             let linear = dense(&row, 0.0).quantized(0);
             for chain in linear.weights[..linear.inputs].chunks(CHAIN) {
                 for offset in [0, 2] {
@@ -407,20 +353,14 @@ mod tests {
     fn rounded_weights_are_within_half_a_step() {
         let row: Vec<f64> = (0..40).map(|i| f64::from(i * i % 23) - 11.0).collect();
         let linear = dense(&row, 0.5).quantized(64);
-        assert_eq!(
-            (linear.inputs, linear.outputs, linear.weights.len()),
-            (48, 1, 4 * 48)
-        );
+        assert_eq!((linear.inputs, linear.outputs, linear.weights.len()), (48, 1, 4 * 48));
         for (exact, &w) in row.iter().zip(&linear.weights) {
             assert!(
                 (exact - f64::from(w) * f64::from(linear.scale[0])).abs()
                     <= 0.5001 * f64::from(linear.scale[0])
             );
         }
-        assert_eq!(
-            linear.correction[0],
-            64 * linear.weights.iter().map(|&w| i32::from(w)).sum::<i32>()
-        );
+        assert_eq!(linear.correction[0], 64 * linear.weights.iter().map(|&w| i32::from(w)).sum::<i32>());
     }
 
     #[test]

@@ -22,10 +22,7 @@ pub(crate) struct Line<'a> {
 impl<'a> Line<'a> {
     /// A line before its first token.
     pub fn new(parameters: &'a Parameters) -> Self {
-        Self {
-            parameters,
-            seen: vec![Vec::new(); parameters.shape.layers],
-        }
+        Self { parameters, seen: vec![Vec::new(); parameters.shape.layers] }
     }
 
     /// Takes the next token and returns the cumulative probabilities of the one behind it: the
@@ -36,9 +33,7 @@ impl<'a> Line<'a> {
 
     /// As [`Line::step`], before rounding to integers: the probabilities are proportional to these.
     pub fn weights(&mut self, token: Token) -> Vec<f32> {
-        let Parameters {
-            shape, layers, head, ..
-        } = self.parameters;
+        let Parameters { shape, layers, head, .. } = self.parameters;
         let embedded = self.parameters.embedded(self.seen[0].len(), token);
         let mut stream = embedded.stream.clone();
         for (layer, seen) in layers.iter().zip(&mut self.seen) {
@@ -73,9 +68,7 @@ fn striped_sum(values: impl Iterator<Item = f32>) -> f32 {
 }
 
 fn largest(values: &[f32]) -> f32 {
-    values
-        .iter()
-        .fold(SCALE_FLOOR, |m, v| if v.abs() > m { v.abs() } else { m })
+    values.iter().fold(SCALE_FLOOR, |m, v| if v.abs() > m { v.abs() } else { m })
 }
 
 /// A row without its mean, and 1/√(variance + ε).
@@ -92,36 +85,22 @@ fn centred(stream: &[f32]) -> (Vec<f32>, f32) {
 fn normed(stream: &[f32]) -> Row {
     let (centred, rstd) = centred(stream);
     let row = symmetric(&centred);
-    Row {
-        scale: row.scale * rstd,
-        ..row
-    }
+    Row { scale: row.scale * rstd, ..row }
 }
 
 /// Rounding to 64 ± 63.
 fn symmetric(values: &[f32]) -> Row {
     let max = largest(values);
     let factor = ACTIVATION_MAX / max;
-    let integers = values
-        .iter()
-        .map(|v| round(v * factor) + ACTIVATION_ZERO)
-        .collect();
-    Row {
-        integers,
-        scale: max / ACTIVATION_MAX,
-    }
+    let integers = values.iter().map(|v| round(v * factor) + ACTIVATION_ZERO).collect();
+    Row { integers, scale: max / ACTIVATION_MAX }
 }
 
 /// y = ((Σ a·w − correction) · scale) · row scale + bias.
 fn linear(linear: &Linear, row: &Row) -> Vec<f32> {
     let output = |o: usize| {
         let weights = &linear.weights[o * linear.inputs..][..linear.inputs];
-        let sum: i32 = row
-            .integers
-            .iter()
-            .zip(weights)
-            .map(|(a, &w)| a * i32::from(w))
-            .sum();
+        let sum: i32 = row.integers.iter().zip(weights).map(|(a, &w)| a * i32::from(w)).sum();
         ((sum - linear.correction[o]) as f32 * linear.scale[o]) * row.scale + linear.bias[o]
     };
     (0..linear.outputs).map(output).collect()
@@ -131,18 +110,12 @@ fn linear(linear: &Linear, row: &Row) -> Vec<f32> {
 fn hidden(layer: &Layer, row: &Row) -> Row {
     let saturated = |v: f32| round(v).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
     let outputs = linear(&layer.expand, row);
-    let values: Vec<i16> = outputs
-        .iter()
-        .map(|&v| gelu_shifted(saturated(v), layer.fraction_bits))
-        .collect();
+    let values: Vec<i16> = outputs.iter().map(|&v| gelu_shifted(saturated(v), layer.fraction_bits)).collect();
     let max = *values.iter().max().expect("a layer has features");
     let factor = ((HIDDEN_MAX * 32768.0 / f32::from(max)) as i32).min(i32::from(i16::MAX)) as i16;
     let integers = values.iter().map(|&v| i32::from(mul_q15(v, factor))).collect();
     let unit = 32768.0 / (1u32 << layer.fraction_bits) as f32;
-    Row {
-        integers,
-        scale: unit / f32::from(factor),
-    }
+    Row { integers, scale: unit / f32::from(factor) }
 }
 
 /// Rounds queries, keys and values for each head.
@@ -161,14 +134,7 @@ fn attended(qkv: &[f32], shape: &Shape) -> Attended {
     let (values, value_scale) = rounded(2, VALUE_MAX);
     let factor = softmax_factor(shape.head_dim);
     let query_scale = query_scale.iter().map(|s| s * factor).collect();
-    Attended {
-        queries,
-        keys,
-        values,
-        query_scale,
-        key_scale,
-        value_scale,
-    }
+    Attended { queries, keys, values, query_scale, key_scale, value_scale }
 }
 
 /// Attention of the last position over all that were seen. The weights, each times its value's
@@ -181,11 +147,7 @@ fn attention(seen: &[Attended], shape: &Shape) -> Vec<f32> {
         let query = &now.queries[features.clone()];
         let score = |at: &Attended| {
             let key = &at.keys[features.clone()];
-            let dot: i32 = query
-                .iter()
-                .zip(key)
-                .map(|(&q, &k)| i32::from(q) * i32::from(k))
-                .sum();
+            let dot: i32 = query.iter().zip(key).map(|(&q, &k)| i32::from(q) * i32::from(k)).sum();
             dot as f32 * at.key_scale[head]
         };
         let scores: Vec<f32> = seen.iter().map(score).collect();
@@ -205,11 +167,7 @@ fn attention(seen: &[Attended], shape: &Shape) -> Vec<f32> {
         let integers: Vec<i32> = weights.iter().map(|w| round(w * factor)).collect();
         let unit = scaled_total / (range * total);
         for i in features {
-            let sum: i32 = seen
-                .iter()
-                .zip(&integers)
-                .map(|(at, w)| w * i32::from(at.values[i]))
-                .sum();
+            let sum: i32 = seen.iter().zip(&integers).map(|(at, w)| w * i32::from(at.values[i])).sum();
             mixed.push(sum as f32 * unit);
         }
     }
@@ -254,7 +212,5 @@ fn cumulative(weights: &[f32]) -> Vec<u32> {
     }
     let factor = ((1 << PRECISION) - weights.len()) as f32 / total;
     let slots = before.iter().enumerate();
-    slots
-        .map(|(symbol, &left)| (left * factor) as u32 + symbol as u32)
-        .collect()
+    slots.map(|(symbol, &left)| (left * factor) as u32 + symbol as u32).collect()
 }

@@ -15,13 +15,7 @@ pub(super) fn random_checkpoint(config: GptConfig, seed: u64, spread: f32) -> Ch
     let tensors = config.tensor_shapes().into_iter().map(|(name, shape)| {
         let count = shape.iter().product();
         let values = (0..count).map(|_| (rng.next_u32() as i32 as f32 / i32::MAX as f32) * spread);
-        (
-            name,
-            Tensor {
-                values: values.collect(),
-                shape,
-            },
-        )
+        (name, Tensor { values: values.collect(), shape })
     });
     let tensors: BTreeMap<_, _> = tensors.collect();
     Checkpoint::new(config, tensors).unwrap()
@@ -53,21 +47,13 @@ fn rows(checkpoint: &Checkpoint, isa: Isa, lines: usize, seed: u64) -> Vec<u32> 
 fn assert_all_agree(checkpoint: &Checkpoint, lines: usize) {
     let expected = rows(checkpoint, Isa::Scalar, lines, 5);
     on_each_isa(|isa| {
-        assert!(
-            rows(checkpoint, isa, lines, 5) == expected,
-            "{isa} differs from the definition"
-        );
+        assert!(rows(checkpoint, isa, lines, 5) == expected, "{isa} differs from the definition");
     });
 }
 
 #[test]
 fn every_preset_agrees() {
-    for (preset, lines) in [
-        (Preset::Pico, 37),
-        (Preset::Tiny, 64),
-        (Preset::Nano, 20),
-        (Preset::Micro, 3),
-    ] {
+    for (preset, lines) in [(Preset::Pico, 37), (Preset::Tiny, 64), (Preset::Nano, 20), (Preset::Micro, 3)] {
         let config = GptConfig::addition(preset, 28);
         assert_all_agree(&random_checkpoint(config, 1, 0.3), lines);
     }
@@ -76,10 +62,7 @@ fn every_preset_agrees() {
 #[test]
 #[ignore = "slow: the largest preset by the scalar definition"]
 fn mini_agrees() {
-    assert_all_agree(
-        &random_checkpoint(GptConfig::addition(Preset::Mini, 28), 1, 0.2),
-        17,
-    );
+    assert_all_agree(&random_checkpoint(GptConfig::addition(Preset::Mini, 28), 1, 0.2), 17);
 }
 
 /// Widths that fill no vector, no chain and no tile; one head; a single position; many symbols.
@@ -116,10 +99,7 @@ fn extreme_weights_agree() {
         let checkpoint = random_checkpoint(GptConfig::addition(Preset::Pico, 12), 3, spread);
         assert_all_agree(&checkpoint, 16);
         for row in rows(&checkpoint, Isa::Scalar, 16, 5).chunks_exact(16) {
-            assert!(
-                row[0] == 0 && row[..15].windows(2).all(|w| w[0] < w[1]),
-                "{row:?}"
-            );
+            assert!(row[0] == 0 && row[..15].windows(2).all(|w| w[0] < w[1]), "{row:?}");
             assert_eq!(row[14..], [1 << PRECISION; 2]);
         }
     }
@@ -143,10 +123,7 @@ fn a_line_never_sees_its_neighbours() {
         (0..28).map(step).collect()
     };
     let alone = run(&[3]);
-    assert_eq!(
-        alone,
-        run(&[3, 1, 2, 9, 8, 5, 6, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 1])
-    );
+    assert_eq!(alone, run(&[3, 1, 2, 9, 8, 5, 6, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 1]));
     assert_eq!(alone, run(&(3..67).collect::<Vec<_>>()));
 }
 

@@ -55,14 +55,7 @@ impl Account {
         peers: Option<Vec<PeerResult>>,
         threads: usize,
     ) -> Self {
-        Self {
-            floor_bytes: floor.bytes(corpus.lines),
-            corpus,
-            floor,
-            coding,
-            peers,
-            threads,
-        }
+        Self { floor_bytes: floor.bytes(corpus.lines), corpus, floor, coding, peers, threads }
     }
 
     /// The account of learners; `survey` is one of the corpus that looked for its distribution.
@@ -93,10 +86,8 @@ impl Account {
             }
         };
         if let Some(lines) = corpus.modelled_lines.filter(|&lines| lines < corpus.lines) {
-            facts += &format!(
-                "; the model codes {} of the lines: links 1 to 6 are about those",
-                grouped(lines)
-            );
+            facts +=
+                &format!("; the model codes {} of the lines: links 1 to 6 are about those", grouped(lines));
         }
         let floor = match self.floor.bits_per_line {
             Some(bits) => format!("The entropy of a line is {bits:.4} bits: {}.", self.floor.reason),
@@ -122,12 +113,6 @@ impl Coded {
     pub fn account(self, peers: Option<Vec<PeerResult>>) -> Result<Account> {
         let threads = self.threads();
         let (corpus, floor, run) = self.run(peers.as_deref())?;
-        Ok(Account::new(
-            corpus,
-            floor,
-            Coding::Model(Box::new(run)),
-            peers,
-            threads,
-        ))
+        Ok(Account::new(corpus, floor, Coding::Model(Box::new(run)), peers, threads))
     }
 }

@@ -78,19 +78,13 @@ impl Canvas {
 
     pub fn dot(&mut self, class: &str, (x, y): (f64, f64)) {
         let (x, y) = (px(x), px(y));
-        self.put(&format!(
-            "<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"/>"
-        ));
+        self.put(&format!("<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"/>"));
     }
 
     /// Text whose baseline begins, ends or has its middle at a point: class `end` or `middle`.
     pub fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
         let (x, y, text) = (px(x), px(y), escape(text));
-        let class = if class.is_empty() {
-            String::new()
-        } else {
-            format!(" class=\"{class}\"")
-        };
+        let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         self.put(&format!("<text{class} x=\"{x}\" y=\"{y}\">{text}</text>"));
     }
 
@@ -125,11 +119,7 @@ impl Canvas {
 
     /// A figure of what was drawn.
     pub fn figure(self, size: (f64, f64), description: String) -> Figure {
-        Figure {
-            description,
-            size,
-            body: self.0,
-        }
+        Figure { description, size, body: self.0 }
     }
 }
 
@@ -163,11 +153,7 @@ impl Scale {
     fn new(numbers: (f64, f64), pixels: (f64, f64), kind: Kind) -> Self {
         // Something to divide by, whatever there is to show.
         let (from, to) = numbers;
-        let to = if to > from {
-            to
-        } else {
-            from + 1e-9_f64.max(from.abs() * 1e-6)
-        };
+        let to = if to > from { to } else { from + 1e-9_f64.max(from.abs() * 1e-6) };
         Self {
             numbers: (from, to),
             pixels,
@@ -212,9 +198,7 @@ impl Scale {
     fn step(&self) -> f64 {
         let rough = (self.numbers.1 - self.numbers.0) / self.ticks;
         let power = 10f64.powf(rough.log10().floor());
-        let times = [1.0, 2.0, 5.0, 10.0]
-            .into_iter()
-            .find(|t| t * power >= rough * 0.999);
+        let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|t| t * power >= rough * 0.999);
         times.unwrap_or(10.0) * power
     }
 
@@ -287,10 +271,7 @@ mod tests {
     fn text_cannot_end_its_element() {
         let mut canvas = Canvas::new();
         canvas.text("", (1.0, 2.25), "a<b & \"c\"\u{1}");
-        assert_eq!(
-            canvas.0,
-            "<text x=\"1\" y=\"2.2\">a&lt;b &amp; &quot;c&quot;\u{fffd}</text>"
-        );
+        assert_eq!(canvas.0, "<text x=\"1\" y=\"2.2\">a&lt;b &amp; &quot;c&quot;\u{fffd}</text>");
     }
 
     #[test]
@@ -315,10 +296,7 @@ mod tests {
             assert!(scale.at(5.0).is_finite() && scale.ticks().len() < 20, "{scale:?}");
         }
         let upwards = Scale::linear((0.0, 10.0), (100.0, 0.0));
-        assert_eq!(
-            (upwards.at(2.5), upwards.at(-1.0), upwards.at(11.0)),
-            (75.0, 100.0, 0.0)
-        );
+        assert_eq!((upwards.at(2.5), upwards.at(-1.0), upwards.at(11.0)), (75.0, 100.0, 0.0));
     }
 
     #[test]

@@ -77,13 +77,7 @@ impl Facts<'_> {
 
     /// A link about the lines that the model coded.
     fn of_modelled(&self, link: u8, name: &'static str, bits: Option<f64>, why: String) -> Link {
-        Link::new(
-            link,
-            name,
-            bits.filter(|_| self.tokens > 0),
-            (self.modelled_lines, self.tokens),
-            why,
-        )
+        Link::new(link, name, bits.filter(|_| self.tokens > 0), (self.modelled_lines, self.tokens), why)
     }
 
     fn floor_link(&self) -> Link {
@@ -93,13 +87,9 @@ impl Facts<'_> {
         };
         let why = format!("no model can do with less; {}", self.floor.reason);
         match self.modelled_lines {
-            0 => Link::new(
-                1,
-                "entropy of the lines",
-                Some(entropy * self.lines as f64),
-                (self.lines, 0),
-                why,
-            ),
+            0 => {
+                Link::new(1, "entropy of the lines", Some(entropy * self.lines as f64), (self.lines, 0), why)
+            }
             n => self.of_modelled(1, "entropy of the lines", Some(entropy * n as f64), why),
         }
     }
@@ -175,10 +165,7 @@ impl Facts<'_> {
                     grouped(estimate.lines),
                     error
                 );
-                Link {
-                    standard_error_bits: Some(error),
-                    ..self.of_modelled(link, name, Some(bits), why)
-                }
+                Link { standard_error_bits: Some(error), ..self.of_modelled(link, name, Some(bits), why) }
             }
         }
     }
@@ -215,19 +202,9 @@ impl Facts<'_> {
             (None, Some(_)) => "; never less than xz -9e takes".into(),
             (None, None) => String::new(),
         };
-        let all_tokens = if self.modelled_lines == self.lines {
-            self.tokens
-        } else {
-            0
-        };
+        let all_tokens = if self.modelled_lines == self.lines { self.tokens } else { 0 };
         let of_all = |link, name, bytes: u64, why| {
-            Link::new(
-                link,
-                name,
-                Some(8.0 * bytes as f64),
-                (self.lines, all_tokens),
-                why,
-            )
+            Link::new(link, name, Some(8.0 * bytes as f64), (self.lines, all_tokens), why)
         };
         [
             self.of_modelled(6, "range coder", Some(8.0 * coded_bytes as f64), coder),
@@ -285,11 +262,7 @@ impl Facts<'_> {
     /// The closing sentences.
     pub fn claim(&self) -> Claim {
         if self.tokens == 0 {
-            return Claim {
-                holds: None,
-                percent: None,
-                sentence: self.nothing_to_weigh(),
-            };
+            return Claim { holds: None, percent: None, sentence: self.nothing_to_weigh() };
         }
         let written = 8.0 * self.archive.coded_bytes as f64;
         let apart = 100.0 * (written / self.integer_bits - 1.0).abs();
@@ -304,16 +277,9 @@ impl Facts<'_> {
         if !holds {
             sentence += " Ending a stream weighs that much in so short a file.";
         }
-        sentence += &if self.lines == self.modelled_lines {
-            self.whole_archive()
-        } else {
-            self.part_of_archive()
-        };
-        Claim {
-            holds: Some(holds),
-            percent: Some(apart),
-            sentence,
-        }
+        sentence +=
+            &if self.lines == self.modelled_lines { self.whole_archive() } else { self.part_of_archive() };
+        Claim { holds: Some(holds), percent: Some(apart), sentence }
     }
 
     fn nothing_to_weigh(&self) -> String {

@@ -39,9 +39,7 @@ pub fn glyph(symbol: &str) -> char {
 impl TokenAccount {
     /// The likeliest symbols that did not come.
     pub fn runners_up(&self) -> impl Iterator<Item = &(String, f64)> {
-        self.distribution
-            .iter()
-            .filter(|(symbol, _)| *symbol != self.symbol)
+        self.distribution.iter().filter(|(symbol, _)| *symbol != self.symbol)
     }
 }
 
@@ -107,10 +105,7 @@ fn tokens_of(model: &ExactModel, line: &[u8]) -> Result<Vec<Token>> {
     let token = |(i, &c): (usize, &u8)| {
         vocabulary.token(c).ok_or_else(|| {
             let c = char::from(c);
-            Error::invalid(format!(
-                "character {} of the line, {c:?}, is none of the model's",
-                i + 1
-            ))
+            Error::invalid(format!("character {} of the line, {c:?}, is none of the model's", i + 1))
         })
     };
     let tokens: Result<Vec<Token>> = line.iter().enumerate().map(token).collect();
@@ -126,9 +121,8 @@ fn token_account(vocabulary: &Vocabulary, position: usize, token: Token, cdf: Cd
         None => "start".to_owned(),
     };
     let all = (0..vocabulary.len()).map(|t| t as Token);
-    let mut distribution: Vec<(String, f64)> = all
-        .map(|token| (name(token), (-cdf.slots(token).bits()).exp2()))
-        .collect();
+    let mut distribution: Vec<(String, f64)> =
+        all.map(|token| (name(token), (-cdf.slots(token).bits()).exp2())).collect();
     distribution.sort_by(|a, b| b.1.total_cmp(&a.1));
     let bits = cdf.slots(token).bits();
     debug_assert!(cdf.0[0] == 0 && bits <= PRECISION as f64);

@@ -95,10 +95,7 @@ impl Floor {
         let found = match recogniser.conclude() {
             Ok(found) => found,
             Err(reason) => {
-                return Self {
-                    reason,
-                    ..Self::default()
-                };
+                return Self { reason, ..Self::default() };
             }
         };
         let [digits, pairs, lags] = found.deviations;

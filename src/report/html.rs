@@ -57,13 +57,7 @@ pub fn to_html(name: &str, account: &Account) -> String {
 
 /// A section: its figure with the table folded away, or the table alone.
 fn section(html: &mut String, section: &Section) {
-    write!(
-        html,
-        "<section id=\"{}\">\n<h2>{}</h2>\n",
-        section.name,
-        escape(&section.title)
-    )
-    .expect("memory");
+    write!(html, "<section id=\"{}\">\n<h2>{}</h2>\n", section.name, escape(&section.title)).expect("memory");
     let table = table(&section.table);
     match section.to_svg() {
         Some(svg) => write!(

@@ -171,11 +171,7 @@ impl<W: Write> LearningReporter<W> {
     pub fn new(output: W, mut options: CompressOptions) -> Result<Self> {
         let record = Shared::default();
         options.observer = Some(record.observer(options.observer.take()));
-        Ok(Self {
-            compressor: Compressor::with_options(output, options)?,
-            record,
-            started: Instant::now(),
-        })
+        Ok(Self { compressor: Compressor::with_options(output, options)?, record, started: Instant::now() })
     }
 
     /// Bytes of content in blocks that are coded.
@@ -227,11 +223,7 @@ impl LearningWatch {
         let settings = archive.learner()?.clone();
         let record = Shared::default();
         archive.observe(record.observer(None));
-        Some(Self {
-            settings,
-            record,
-            started: Instant::now(),
-        })
+        Some(Self { settings, record, started: Instant::now() })
     }
 
     /// The whole archive was read; `survey` is one of what came out that looked for its distribution.
@@ -354,8 +346,7 @@ impl Record {
             self.coded(&batches);
         }
         self.stats += block;
-        self.curve
-            .add(self.stats.lines, 8.0 * self.stats.payload_len as f64);
+        self.curve.add(self.stats.lines, 8.0 * self.stats.payload_len as f64);
     }
 
     /// Adds the batches of a block that stands in the archive as they were coded.
@@ -447,10 +438,7 @@ mod tests {
         go(BlockKind::Raw, 10_240);
         let record = shared.take();
         assert_eq!(told, 12);
-        assert_eq!(
-            (record.lines, record.tokens, record.learned_lines),
-            (1024, 1024, 2048)
-        );
+        assert_eq!((record.lines, record.tokens, record.learned_lines), (1024, 1024, 2048));
         assert!((record.loss_bits - 1024.0).abs() < 1e-9);
         assert_eq!(record.slot_bits, 4.0 * 257.0);
         assert_eq!((record.stats.coded_len, record.stats.fallback_len), (129, 10_290));

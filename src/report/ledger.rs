@@ -27,10 +27,7 @@ pub(super) struct Noted {
 
 impl Noted {
     fn behind(self, lines: u64) -> Self {
-        Self {
-            line: self.line + lines,
-            ..self
-        }
+        Self { line: self.line + lines, ..self }
     }
 }
 
@@ -76,11 +73,7 @@ struct Numbers<'a> {
 
 impl<'a> Numbers<'a> {
     fn of(content: &'a [u8]) -> Self {
-        Self {
-            content,
-            at: 0,
-            newlines: 0,
-        }
+        Self { content, at: 0, newlines: 0 }
     }
 
     /// The number of a line, a slice of the content.
@@ -148,10 +141,7 @@ impl TokenNotes {
             order.select_nth_unstable_by(WORST_LINES, |&a, &b| bits[b].total_cmp(&bits[a]));
             order.truncate(WORST_LINES);
         }
-        self.worst = order
-            .into_iter()
-            .map(|index| self.noted(content, lines, index))
-            .collect();
+        self.worst = order.into_iter().map(|index| self.noted(content, lines, index)).collect();
     }
 
     /// The candidates for the sample, and the points of the code length.
@@ -161,11 +151,7 @@ impl TokenNotes {
         let mut sum = 0.0;
         for (index, (line, &bits)) in lines.iter().zip(&self.line_bits).enumerate() {
             if index % self.stride == 0 {
-                self.sample.push(Noted {
-                    line: numbers.number(line),
-                    bits,
-                    text: line.to_vec(),
-                });
+                self.sample.push(Noted { line: numbers.number(line), bits, text: line.to_vec() });
             }
             sum += bits;
             if (index + 1) % CURVE_STRIDE == 0 && index + 1 < lines.len() {
@@ -204,8 +190,7 @@ impl Recorder for Ledger {
         }
         self.recogniser.append(&block.recogniser);
         self.stats += stats;
-        self.curve
-            .add(self.stats.lines, 8.0 * self.stats.payload_len as f64);
+        self.curve.add(self.stats.lines, 8.0 * self.stats.payload_len as f64);
     }
 }
 
@@ -225,8 +210,7 @@ impl Ledger {
 
     fn add_worst(&mut self, lines: impl Iterator<Item = Noted>) {
         self.worst.extend(lines);
-        self.worst
-            .sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.line.cmp(&b.line)));
+        self.worst.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.line.cmp(&b.line)));
         self.worst.truncate(WORST_LINES);
     }
 
@@ -273,11 +257,7 @@ mod tests {
     use super::*;
 
     fn noted(line: u64) -> Noted {
-        Noted {
-            line,
-            bits: line as f64,
-            text: Vec::new(),
-        }
+        Noted { line, bits: line as f64, text: Vec::new() }
     }
 
     #[test]

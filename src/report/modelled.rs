@@ -129,10 +129,7 @@ impl Reporter {
     /// # Errors
     /// [`crate::Error::Io`] only if memory fails.
     pub fn with_device(device: Device, model: &Arc<Model>, threads: usize) -> Result<Self> {
-        let options = CompressOptions::default()
-            .with_coder(model)
-            .with_threads(threads)
-            .with_device(device);
+        let options = CompressOptions::default().with_coder(model).with_threads(threads).with_device(device);
         Ok(Self {
             compressor: Compressor::recorded(io::sink(), options, Ledger::default())?,
             model: Arc::clone(model),
@@ -276,9 +273,7 @@ fn text_of(line: &[u8]) -> String {
 /// Some lines of a sample, from its beginning to its end.
 fn spread(sample: &[Noted]) -> Vec<Noted> {
     let count = SHOWN_LINES.min(sample.len());
-    (0..count)
-        .map(|i| sample[i * sample.len() / count].clone())
-        .collect()
+    (0..count).map(|i| sample[i * sample.len() / count].clone()).collect()
 }
 
 fn explained(model: &Model, lines: &[Noted]) -> Result<Vec<LineAccount>> {
@@ -287,10 +282,7 @@ fn explained(model: &Model, lines: &[Noted]) -> Result<Vec<LineAccount>> {
         for token in &mut line.tokens {
             token.distribution.truncate(SHOWN_SYMBOLS);
         }
-        Ok(LineAccount {
-            line: Some(noted.line + 1),
-            ..line
-        })
+        Ok(LineAccount { line: Some(noted.line + 1), ..line })
     };
     lines.iter().map(one).collect()
 }

@@ -54,11 +54,7 @@ impl Peer {
     pub fn measure(self, input: &mut impl Read) -> io::Result<PeerResult> {
         let started = Instant::now();
         let bytes = self.size(input)?;
-        Ok(PeerResult {
-            name: self.name(),
-            bytes,
-            seconds: started.elapsed().as_secs_f64(),
-        })
+        Ok(PeerResult { name: self.name(), bytes, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// Bytes that it makes of a stream.
@@ -91,9 +87,7 @@ impl Peer {
                 Ok(encoder.into_inner().0)
             }
             #[cfg(not(feature = "cli"))]
-            _ => Err(io::Error::other(
-                "this program was built without the feature `cli`",
-            )),
+            _ => Err(io::Error::other("this program was built without the feature `cli`")),
         }
     }
 }

@@ -46,11 +46,7 @@ impl Estimate {
     /// Of the bits of each line of a sample.
     fn new(sample: &[Noted], bits: &[f64], stride: usize) -> Self {
         let n = bits.len() as f64;
-        let differences: Vec<f64> = bits
-            .iter()
-            .zip(sample)
-            .map(|(bits, line)| bits - line.bits)
-            .collect();
+        let differences: Vec<f64> = bits.iter().zip(sample).map(|(bits, line)| bits - line.bits).collect();
         let mean = differences.iter().sum::<f64>() / n;
         let squares: f64 = differences.iter().map(|d| (d - mean).powi(2)).sum();
         Self {
@@ -99,10 +95,7 @@ fn unrounded_bits(model: &ExactModel, sample: &[Noted], threads: usize) -> Vec<f
     std::thread::scope(|scope| {
         let parts = sample.chunks(share).map(|lines| {
             scope.spawn(move || -> Vec<f64> {
-                lines
-                    .iter()
-                    .map(|line| unrounded_line(model, &line.text))
-                    .collect()
+                lines.iter().map(|line| unrounded_line(model, &line.text)).collect()
             })
         });
         let parts: Vec<_> = parts.collect();
@@ -113,12 +106,8 @@ fn unrounded_bits(model: &ExactModel, sample: &[Noted], threads: usize) -> Vec<f
 
 fn unrounded_line(model: &ExactModel, line: &[u8]) -> f64 {
     let vocabulary = model.vocabulary();
-    let tokens = line
-        .iter()
-        .map(|&c| vocabulary.token(c).expect("the line was coded"));
-    let inputs: Vec<Token> = std::iter::once(vocabulary.start())
-        .chain(tokens.clone())
-        .collect();
+    let tokens = line.iter().map(|&c| vocabulary.token(c).expect("the line was coded"));
+    let inputs: Vec<Token> = std::iter::once(vocabulary.start()).chain(tokens.clone()).collect();
     let weights = model.unrounded(&inputs);
     let targets = tokens.chain([vocabulary.end()]);
     let bits = weights.iter().zip(targets).map(|(weights, token)| {

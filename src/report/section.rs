@@ -64,11 +64,7 @@ impl Section {
 impl Table {
     /// A table of rows under a head.
     pub fn new<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
-        Self {
-            head: head.map(str::to_owned).to_vec(),
-            rows: rows.into_iter().collect(),
-            remarks: Vec::new(),
-        }
+        Self { head: head.map(str::to_owned).to_vec(), rows: rows.into_iter().collect(), remarks: Vec::new() }
     }
 
     /// As text: columns as wide as they must be, all but the first right-aligned.

@@ -52,14 +52,8 @@ impl TwoPart {
             xz.extend(point(beginning, len, lines));
             len *= 2;
         }
-        let whole = peers
-            .into_iter()
-            .flatten()
-            .find(|peer| peer.name.starts_with("xz"));
-        xz.extend(whole.map(|peer| XzPoint {
-            lines,
-            bytes: peer.bytes,
-        }));
+        let whole = peers.into_iter().flatten().find(|peer| peer.name.starts_with("xz"));
+        xz.extend(whole.map(|peer| XzPoint { lines, bytes: peer.bytes }));
         xz.dedup_by_key(|point| point.lines);
         let bytes_per_line = (lines > 0).then(|| archive_bytes as f64 / lines as f64);
         let break_even = bytes_per_line.and_then(|rate| meet(model_bytes as f64, rate, &xz));
@@ -120,9 +114,7 @@ mod tests {
     use super::*;
 
     fn points(all: &[(u64, u64)]) -> Vec<XzPoint> {
-        all.iter()
-            .map(|&(lines, bytes)| XzPoint { lines, bytes })
-            .collect()
+        all.iter().map(|&(lines, bytes)| XzPoint { lines, bytes }).collect()
     }
 
     #[test]
@@ -131,10 +123,7 @@ mod tests {
         assert_eq!(meet(1000.0, 5.0, &points(&[(50, 500)])), Some(200.0));
         assert_eq!(meet(1000.0, 5.0, &points(&[(50, 500), (400, 4000)])), Some(200.0));
         // Against what costs 12 at first and 8 later: 1000 + 5 n = 1200 + 8 (n - 100) at n = 200.
-        assert_eq!(
-            meet(1000.0, 5.0, &points(&[(100, 1200), (1000, 8400)])),
-            Some(200.0)
-        );
+        assert_eq!(meet(1000.0, 5.0, &points(&[(100, 1200), (1000, 8400)])), Some(200.0));
         assert_eq!(meet(1000.0, 11.0, &points(&[(50, 500)])), None);
         assert_eq!(meet(1000.0, 5.0, &[]), None);
     }

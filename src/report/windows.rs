@@ -42,11 +42,7 @@ pub struct LearningWindow {
 }
 
 fn means<S: serde::Serializer>(positions: &[(f64, u64)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(
-        positions
-            .iter()
-            .map(|&(bits, tokens)| bits / tokens.max(1) as f64),
-    )
+    serializer.collect_seq(positions.iter().map(|&(bits, tokens)| bits / tokens.max(1) as f64))
 }
 
 impl From<&BatchRecord> for LearningWindow {
@@ -127,11 +123,7 @@ pub(super) struct Windows {
 
 impl Default for Windows {
     fn default() -> Self {
-        Self {
-            size: WINDOW,
-            open: LearningWindow::default(),
-            closed: Vec::new(),
-        }
+        Self { size: WINDOW, open: LearningWindow::default(), closed: Vec::new() }
     }
 }
 

@@ -55,16 +55,7 @@ pub(super) fn store(to: &mut [u32; 8], x: __m256i) {
 #[target_feature(enable = "avx2")]
 pub(super) fn load_transposed(lines: &[&[u32; 8]; 8]) -> [__m256i; 8] {
     let [a, b, c, d, e, f, g, h] = *lines;
-    transpose([
-        load(a),
-        load(b),
-        load(c),
-        load(d),
-        load(e),
-        load(f),
-        load(g),
-        load(h),
-    ])
+    transpose([load(a), load(b), load(c), load(d), load(e), load(f), load(g), load(h)])
 }
 
 /// Eight rows of eight words to eight columns.

@@ -55,11 +55,7 @@ impl Isa {
     /// # Errors
     /// [`Error::Unavailable`] if it does not.
     pub(crate) fn available(self) -> Result<Self> {
-        if self.is_available() {
-            Ok(self)
-        } else {
-            Err(Error::Unavailable(self.name()))
-        }
+        if self.is_available() { Ok(self) } else { Err(Error::Unavailable(self.name())) }
     }
 
     /// The fastest that this processor has.

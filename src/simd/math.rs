@@ -11,14 +11,8 @@ pub(crate) const ROUND: f32 = 12_582_912.0;
 /// 1.8e-3, enough for attention weights that are rounded to 8 bits.
 pub(crate) const EXP2_COARSE: [f32; 3] = [1.000_443_1, 0.703_448, 0.238_428_94];
 /// As above with relative error 2.4e-7, for the probabilities that are coded.
-pub(crate) const EXP2_FINE: [f32; 6] = [
-    1.000_000_1,
-    0.693_146_94,
-    0.240_221_2,
-    0.055_507_13,
-    0.009_675_541,
-    0.001_327_647_2,
-];
+pub(crate) const EXP2_FINE: [f32; 6] =
+    [1.000_000_1, 0.693_146_94, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647_2];
 
 /// 2^x for least ≤ x ≤ 126, and 2^least below, by a polynomial of the fractional part: x = n + f with |f| ≤ ½, and n
 /// is added to the exponent's bits. `least` is at least −126.

@@ -64,18 +64,14 @@ impl Vector {
     /// The first eight lines and the last eight.
     #[inline(always)]
     fn halves(&self) -> [&[u32; 8]; 2] {
-        let ([a, b], []) = self.0.as_chunks() else {
-            unreachable!()
-        };
+        let ([a, b], []) = self.0.as_chunks() else { unreachable!() };
         [a, b]
     }
 
     /// As [`Vector::halves`], to be written.
     #[inline(always)]
     fn halves_mut(&mut self) -> [&mut [u32; 8]; 2] {
-        let ([a, b], []) = self.0.as_chunks_mut() else {
-            unreachable!()
-        };
+        let ([a, b], []) = self.0.as_chunks_mut() else { unreachable!() };
         [a, b]
     }
 }

@@ -91,9 +91,7 @@ impl Lanes for Portable {
     }
     #[inline]
     fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F {
-        zip(a, n, |a, n| {
-            f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23))
-        })
+        zip(a, n, |a, n| f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23)))
     }
     #[inline]
     fn splat_i(self, x: i32) -> Self::I {

@@ -22,17 +22,10 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
     let bytes = |rng: &mut ChaCha8Rng, max: i32, signed: bool| {
         let mut byte = || {
             let low = if signed { -max } else { 0 };
-            let extreme = [
-                low,
-                max,
-                0,
-                low + (rng.next_u32() % (max - low + 1) as u32) as i32,
-            ];
+            let extreme = [low, max, 0, low + (rng.next_u32() % (max - low + 1) as u32) as i32];
             extreme[rng.next_u32() as usize % 4] as u8
         };
-        Vector(std::array::from_fn(|_| {
-            u32::from_le_bytes(std::array::from_fn(|_| byte()))
-        }))
+        Vector(std::array::from_fn(|_| u32::from_le_bytes(std::array::from_fn(|_| byte()))))
     };
     let mut put_f = |x: L::F| {
         out.push(Vector::ZERO);
@@ -40,14 +33,7 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
     };
     let (va, vb) = (floats(&mut rng, 3e5), floats(&mut rng, 3e5));
     let (a, b) = (l.load(&va), l.load(&vb));
-    for x in [
-        l.add(a, b),
-        l.sub(a, b),
-        l.mul(a, b),
-        l.max(a, b),
-        l.abs(a),
-        l.sqrt(l.abs(b)),
-    ] {
+    for x in [l.add(a, b), l.sub(a, b), l.mul(a, b), l.max(a, b), l.abs(a), l.sqrt(l.abs(b))] {
         put_f(x);
     }
     put_f(l.div(a, l.add(l.abs(b), l.splat(0.25))));
@@ -60,13 +46,7 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
         out.push(Vector::ZERO);
         l.store_i(out.last_mut().unwrap(), x);
     };
-    for x in [
-        l.round(a),
-        l.truncate(a),
-        l.add_i(i, j),
-        l.sub_i(i, j),
-        l.or_i(i, j),
-    ] {
+    for x in [l.round(a), l.truncate(a), l.add_i(i, j), l.sub_i(i, j), l.or_i(i, j)] {
         put(x);
     }
     for from in [0, 8, 24] {
@@ -103,24 +83,16 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
         put(l.quads_unsigned(b, c));
     }
     put(l.pairs(h));
-    let (u, s) = (
-        l.load_i(&bytes(&mut rng, 127, false)),
-        l.load_i(&bytes(&mut rng, 127, true)),
-    );
+    let (u, s) = (l.load_i(&bytes(&mut rng, 127, false)), l.load_i(&bytes(&mut rng, 127, true)));
     put(l.dot(i, u, s));
-    let (s, t) = (
-        l.load_i(&bytes(&mut rng, 64, true)),
-        l.load_i(&bytes(&mut rng, 64, true)),
-    );
+    let (s, t) = (l.load_i(&bytes(&mut rng, 64, true)), l.load_i(&bytes(&mut rng, 64, true)));
     put(l.dot_two(i, [u, l.splat_i(0x7f7f_7f7f)], [s, t]));
     put(l.dot_pairs(l.splat_i(7), l.pairs(h), l.pairs(k)));
     // Weights as large as a chain may have: eight of ±32 share an accumulator, 8 · 32 ≤ 258.
     let inputs: Vec<Vector> = (0..8).map(|_| bytes(&mut rng, 127, false)).collect();
     let mut weight = || std::array::from_fn(|_| bytes(&mut rng, 32, true).0[0] as i32);
     let weights: Vec<[i32; 4]> = (0..8).map(|_| weight()).collect();
-    l.products(&[0, -7, 1 << 20, 5], &inputs, &weights)
-        .into_iter()
-        .for_each(&mut put);
+    l.products(&[0, -7, 1 << 20, 5], &inputs, &weights).into_iter().for_each(&mut put);
     // All weight at one position, and spread over many.
     let mut sum = l.mix(l.mix_zero(), l.splat_i(255), &bytes(&mut rng, 127, true));
     put(l.mixed(sum));

@@ -99,10 +99,7 @@ mod tests {
     fn digits_are_uniform() {
         let mut counts = [0u32; 10];
         for line in corpus(8, Operands::Uniform, 20_000).chunks(28) {
-            line[..8]
-                .iter()
-                .chain(&line[9..17])
-                .for_each(|c| counts[(c - b'0') as usize] += 1);
+            line[..8].iter().chain(&line[9..17]).for_each(|c| counts[(c - b'0') as usize] += 1);
         }
         // 320,000 draws: a count has mean 32,000 and standard deviation 170.
         assert!(counts.iter().all(|c| c.abs_diff(32_000) < 900), "{counts:?}");

@@ -49,11 +49,7 @@ pub fn is_sum(line: &[u8]) -> bool {
 
 /// The value of decimal digits and nothing else.
 fn parse(digits: &[u8]) -> Option<u64> {
-    digits
-        .iter()
-        .all(u8::is_ascii_digit)
-        .then(|| std::str::from_utf8(digits).ok()?.parse().ok())
-        .flatten()
+    digits.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -81,16 +77,9 @@ mod tests {
     fn and_nothing_else() {
         let admits = |operands, line: &str| Distribution::new(2, operands).unwrap().admits(line.as_bytes());
         assert!(admits(Operands::Uniform, "07+10=017"));
-        for line in [
-            "",
-            "07+10",
-            "07+10=17",
-            "07+10=018",
-            "07+10=017 ",
-            "07-10=017",
-            "+7+10=017",
-            "007+10=017",
-        ] {
+        for line in
+            ["", "07+10", "07+10=17", "07+10=018", "07+10=017 ", "07-10=017", "+7+10=017", "007+10=017"]
+        {
             assert!(!admits(Operands::Uniform, line), "{line}");
         }
         assert!(!admits(Operands::Leading, "07+10=017"));
@@ -101,17 +90,7 @@ mod tests {
     #[test]
     fn sums_may_be_wrong_but_must_be_sums() {
         assert!(is_sum(b"1+2=4") && is_sum(b"123456789012345678901234567890+2=0"));
-        for line in [
-            "",
-            "1+2",
-            "1+=3",
-            "+2=3",
-            "1+2=",
-            "1+2=3=3",
-            "1+2+3=6",
-            "a+b=c",
-            "1 + 2 = 3",
-        ] {
+        for line in ["", "1+2", "1+=3", "+2=3", "1+2=", "1+2=3=3", "1+2+3=6", "a+b=c", "1 + 2 = 3"] {
             assert!(!is_sum(line.as_bytes()), "{line}");
         }
     }

@@ -45,11 +45,7 @@ impl LineBatch {
             inputs.resize(end, vocabulary.end());
             targets.resize(end, None);
         }
-        Ok(Self {
-            block,
-            inputs,
-            targets,
-        })
+        Ok(Self { block, inputs, targets })
     }
 
     /// Number of lines.

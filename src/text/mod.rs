@@ -162,9 +162,7 @@ mod tests {
         let leading = 2.0 * 9f64.log2() + 14.0 * 10f64.log2();
         assert!((bits(Operands::Leading) - leading).abs() < 1e-12);
         assert_eq!(bits(Operands::Leading), bits(Operands::Natural));
-        let floor = Distribution::new(8, Operands::Uniform)
-            .unwrap()
-            .floor_nats_per_token();
+        let floor = Distribution::new(8, Operands::Uniform).unwrap().floor_nats_per_token();
         assert!((floor - 1.315_763).abs() < 1e-6, "{floor}");
     }
 
@@ -174,10 +172,7 @@ mod tests {
             for digits in 1..=MAX_DIGITS {
                 let d = Distribution::new(digits, operands).unwrap();
                 let sum: f64 = d.entropy_by_position().iter().sum();
-                assert!(
-                    (sum - d.entropy_bits()).abs() < 1e-9,
-                    "{digits} {operands}: {sum}"
-                );
+                assert!((sum - d.entropy_bits()).abs() < 1e-9, "{digits} {operands}: {sum}");
             }
         }
     }

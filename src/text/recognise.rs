@@ -154,10 +154,7 @@ impl Recogniser {
         let last = self.refused.iter().flatten().max_by_key(|(line, _)| *line);
         let (line, text) = last.expect("all refuse");
         let text = String::from_utf8_lossy(text);
-        format!(
-            "line {} is no right sum of two numbers, written as the lines before it: {text:?}",
-            line + 1
-        )
+        format!("line {} is no right sum of two numbers, written as the lines before it: {text:?}", line + 1)
     }
 
     fn judge(&self, operands: Operands) -> Result<Recognised, String> {

@@ -51,10 +51,7 @@ impl Default for Survey {
 impl Survey {
     /// A survey that also looks for the distribution of the lines, which takes longer.
     pub fn recognising() -> Self {
-        Self {
-            recogniser: Some(Recogniser::default()),
-            ..Self::default()
-        }
+        Self { recogniser: Some(Recogniser::default()), ..Self::default() }
     }
 
     /// Looks at the next bytes.
@@ -262,12 +259,6 @@ mod tests {
         assert_eq!((recognised(7), recognised(4096)), (whole, whole));
         let mut survey = Survey::recognising();
         survey.update(b"12+12=024\nx");
-        assert!(
-            survey
-                .recogniser()
-                .conclude()
-                .unwrap_err()
-                .starts_with("line 2 is no right sum")
-        );
+        assert!(survey.recogniser().conclude().unwrap_err().starts_with("line 2 is no right sum"));
     }
 }

@@ -25,10 +25,7 @@ impl Vocabulary {
     /// [`Error::Model`] if a symbol stands twice, is a newline, or if `start` or `end` is missing.
     pub fn new(symbols: &[u8], start: u8, end: u8) -> Result<Self> {
         if !(3..=256).contains(&symbols.len()) {
-            return Err(Error::model(format!(
-                "a vocabulary has 3 to 256 symbols, not {}",
-                symbols.len()
-            )));
+            return Err(Error::model(format!("a vocabulary has 3 to 256 symbols, not {}", symbols.len())));
         }
         let mut tokens = [NONE; 256];
         for (token, &symbol) in symbols.iter().enumerate() {
@@ -41,10 +38,9 @@ impl Vocabulary {
             tokens[symbol as usize] = token as u16;
         }
         let special = |symbol: u8, what| match tokens[symbol as usize] {
-            NONE => Err(Error::model(format!(
-                "the {what} symbol {:?} is not in the vocabulary",
-                symbol as char
-            ))),
+            NONE => {
+                Err(Error::model(format!("the {what} symbol {:?} is not in the vocabulary", symbol as char)))
+            }
             token => Ok(token as Token),
         };
         let (start_token, end_token) = (special(start, "start")?, special(end, "end")?);
@@ -53,12 +49,7 @@ impl Vocabulary {
         }
         tokens[start as usize] = NONE;
         tokens[end as usize] = NONE;
-        Ok(Self {
-            symbols: symbols.to_vec(),
-            start: start_token,
-            end: end_token,
-            tokens,
-        })
+        Ok(Self { symbols: symbols.to_vec(), start: start_token, end: end_token, tokens })
     }
 
     /// The vocabulary of the addition corpora: `0 1 … 9 s e + =`.

@@ -30,22 +30,15 @@ impl Corpus {
     /// # Errors
     /// [`Error::ModelFile`] if it cannot be read, [`Error::Invalid`] if it has too few lines.
     pub(super) fn read(path: &str) -> Result<Self> {
-        let mut text = std::fs::read(path).map_err(|source| Error::ModelFile {
-            path: path.into(),
-            source,
-        })?;
+        let mut text =
+            std::fs::read(path).map_err(|source| Error::ModelFile { path: path.into(), source })?;
         let blake3 = blake3::hash(&text).to_hex().to_string();
         if text.last().is_some_and(|&c| c != b'\n') {
             text.push(b'\n');
         }
         let mut starts = vec![0];
         starts.extend(memchr_iter(b'\n', &text).map(|end| end + 1));
-        let corpus = Self {
-            path: path.into(),
-            blake3,
-            text,
-            starts,
-        };
+        let corpus = Self { path: path.into(), blake3, text, starts };
         match corpus.len() {
             LEAST_LINES.. => Ok(corpus),
             lines => Err(Error::invalid(format!(
@@ -216,10 +209,7 @@ impl Order {
 /// lines or lines that are not of the settings' distribution.
 pub fn learn_from_file(settings: &mut TrainSettings, path: &Path, epochs: u64) -> Result<()> {
     let name = path.to_str().ok_or_else(|| {
-        Error::invalid(format!(
-            "{}: the name is no Unicode text, the log needs one",
-            path.display()
-        ))
+        Error::invalid(format!("{}: the name is no Unicode text, the log needs one", path.display()))
     })?;
     let corpus = Corpus::read(name)?;
     if let Some(distribution) = settings.distribution {
@@ -228,11 +218,7 @@ pub fn learn_from_file(settings: &mut TrainSettings, path: &Path, epochs: u64) -
     settings.validation_lines = settings.validation_lines.min(corpus.len() / LEAST_LINES);
     let lines = (corpus.len() - settings.validation_lines) as u64;
     settings.steps = epochs.saturating_mul(lines.div_ceil(settings.batch_lines.max(1) as u64));
-    settings.corpus = Some(CorpusFile {
-        path: corpus.path,
-        lines,
-        blake3: corpus.blake3,
-    });
+    settings.corpus = Some(CorpusFile { path: corpus.path, lines, blake3: corpus.blake3 });
     Ok(())
 }
 
@@ -253,10 +239,7 @@ mod tests {
 
     #[test]
     fn sums_get_the_addition_vocabulary_and_other_text_its_own() {
-        let sums = read(&"1+2=03\n".repeat(10))
-            .unwrap()
-            .config(Preset::Pico)
-            .unwrap();
+        let sums = read(&"1+2=03\n".repeat(10)).unwrap().config(Preset::Pico).unwrap();
         assert_eq!(sums, GptConfig::addition(Preset::Pico, 7));
         let words = "see\nthe\n\nsea\n".repeat(3);
         let config = read(&words).unwrap().config(Preset::Pico).unwrap();
@@ -278,11 +261,7 @@ mod tests {
     fn epochs_have_every_line_once_in_their_own_order() {
         let text: String = (0..100).map(|i| format!("{i}\n")).collect();
         let file = file(&text);
-        let mut settings = TrainSettings {
-            distribution: None,
-            batch_lines: 32,
-            ..TrainSettings::default()
-        };
+        let mut settings = TrainSettings { distribution: None, batch_lines: 32, ..TrainSettings::default() };
         learn_from_file(&mut settings, file.path(), 3).unwrap();
         assert_eq!((settings.validation_lines, settings.steps), (10, 9));
         let description = settings.corpus.unwrap();
@@ -324,9 +303,7 @@ mod tests {
             distribution: Distribution::new(1, crate::text::Operands::Uniform).ok(),
             ..TrainSettings::default()
         };
-        let error = learn_from_file(&mut settings, file.path(), 1)
-            .unwrap_err()
-            .to_string();
+        let error = learn_from_file(&mut settings, file.path(), 1).unwrap_err().to_string();
         assert!(error.contains("line 21"), "{error}");
     }
 }

@@ -26,11 +26,7 @@ impl Data {
                 let held_out = corpus.held_out(count);
                 let validation = ValidationSet::new(held_out, settings.distribution, &config)?;
                 let training = corpus.training(description, &config, settings.seed)?;
-                Ok(Self {
-                    config,
-                    training: TrainingLines::Read(Box::new(training)),
-                    validation,
-                })
+                Ok(Self { config, training: TrainingLines::Read(Box::new(training)), validation })
             }
             None => Self::drawn(settings),
         }
@@ -43,11 +39,7 @@ impl Data {
         let text = held_out.text(distribution);
         let validation = ValidationSet::new(&text, Some(distribution), &config)?;
         let source = LineSource::new(&config, distribution, settings.seed)?;
-        Ok(Self {
-            config,
-            training: TrainingLines::Drawn(Box::new(source.avoiding(&held_out))),
-            validation,
-        })
+        Ok(Self { config, training: TrainingLines::Drawn(Box::new(source.avoiding(&held_out))), validation })
     }
 }
 

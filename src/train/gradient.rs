@@ -40,9 +40,7 @@ impl GradientSource {
             return Err(Error::invalid("quantization-aware training knows no dropout"));
         }
         if rounded && !device.is_cpu() {
-            return Err(Error::invalid(
-                "quantization-aware training is for the CPU: say --device cpu",
-            ));
+            return Err(Error::invalid("quantization-aware training is for the CPU: say --device cpu"));
         }
         if device.is_cpu() && settings.dropout == 0.0 {
             let new = if rounded { Backprop::rounded } else { Backprop::new };
@@ -154,11 +152,6 @@ impl Autodiff {
                 is_best: best == u32::from(target),
             })
         };
-        Ok(rows
-            .into_iter()
-            .zip(best)
-            .zip(&batch.targets)
-            .map(prediction)
-            .collect())
+        Ok(rows.into_iter().zip(best).zip(&batch.targets).map(prediction).collect())
     }
 }

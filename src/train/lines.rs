@@ -121,9 +121,7 @@ mod tests {
         let distribution = Distribution::new(1, Operands::Uniform).unwrap();
         let config = GptConfig::addition(Preset::Pico, distribution.max_line_len() + 1);
         let held_out = HeldOut::draw(distribution, 1, 4096);
-        let mut source = LineSource::new(&config, distribution, 1)
-            .unwrap()
-            .avoiding(&held_out);
+        let mut source = LineSource::new(&config, distribution, 1).unwrap().avoiding(&held_out);
         source.next_batch(1000).unwrap();
         let text = held_out.text(distribution);
         let held_out: HashSet<&[u8]> = text.split_inclusive(|&c| c == b'\n').collect();

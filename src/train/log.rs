@@ -35,23 +35,12 @@ impl LogFile {
         let path = folder.join(LOG_FILE);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(&path).map_err(|source| Error::ModelFile {
-            path: path.clone(),
-            source,
-        })?;
+        let file = options.open(&path).map_err(|source| Error::ModelFile { path: path.clone(), source })?;
         // Some file systems have no locks: then nobody watches.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(Error::Training(format!(
-                "another run writes into {}",
-                folder.display()
-            )));
+            return Err(Error::Training(format!("another run writes into {}", folder.display())));
         }
-        Ok(Self {
-            file,
-            path,
-            bytes: 0,
-            hasher: blake3::Hasher::new(),
-        })
+        Ok(Self { file, path, bytes: 0, hasher: blake3::Hasher::new() })
     }
 
     /// Forgets what is there.
@@ -79,10 +68,7 @@ impl LogFile {
     }
 
     fn cut(&mut self, bytes: u64) -> Result<()> {
-        let cut = self
-            .file
-            .set_len(bytes)
-            .and_then(|()| self.file.seek(SeekFrom::Start(bytes)));
+        let cut = self.file.set_len(bytes).and_then(|()| self.file.seek(SeekFrom::Start(bytes)));
         self.or_name_file(cut).map(|_| ())
     }
 
@@ -118,16 +104,10 @@ impl LogFile {
 
     /// Where the log is.
     pub(super) fn mark(&self) -> LogMark {
-        LogMark {
-            bytes: self.bytes,
-            blake3: self.hasher.finalize().to_hex().to_string(),
-        }
+        LogMark { bytes: self.bytes, blake3: self.hasher.finalize().to_hex().to_string() }
     }
 
     fn or_name_file<T>(&self, result: io::Result<T>) -> Result<T> {
-        result.map_err(|source| Error::ModelFile {
-            path: self.path.clone(),
-            source,
-        })
+        result.map_err(|source| Error::ModelFile { path: self.path.clone(), source })
     }
 }

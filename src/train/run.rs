@@ -103,10 +103,7 @@ impl Run {
         let found = self.data.validation.evaluate(&mut self.trainer)?;
         let seconds = self.seconds();
         let tally = &mut self.tally;
-        let (sum, count) = (
-            std::mem::take(&mut tally.recent_loss),
-            std::mem::take(&mut tally.recent_steps),
-        );
+        let (sum, count) = (std::mem::take(&mut tally.recent_loss), std::mem::take(&mut tally.recent_steps));
         let record = Evaluation {
             step: tally.step,
             lines: tally.lines,
@@ -148,10 +145,7 @@ impl Run {
             version: State::VERSION,
             settings: self.settings.clone(),
             config: self.trainer.config().clone(),
-            tally: Tally {
-                seconds: self.seconds(),
-                ..self.tally.clone()
-            },
+            tally: Tally { seconds: self.seconds(), ..self.tally.clone() },
             lines_position: self.data.training.position(),
             dropout_position: self.trainer.dropout_position(),
             optimiser_steps: moments.steps,

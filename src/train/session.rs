@@ -74,10 +74,7 @@ pub fn train(
     watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<End> {
     let run = Run::new(settings.clone())?;
-    let named = |source| Error::ModelFile {
-        path: folder.to_owned(),
-        source,
-    };
+    let named = |source| Error::ModelFile { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(named)?;
     let mut log = LogFile::open(folder)?;
     remove_unfinished(folder).map_err(named)?;
@@ -108,10 +105,7 @@ pub fn train(
 pub fn resume(folder: &Path, watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<End> {
     State::require(folder)?;
     let mut log = LogFile::open(folder)?;
-    remove_unfinished(folder).map_err(|source| Error::ModelFile {
-        path: folder.to_owned(),
-        source,
-    })?;
+    remove_unfinished(folder).map_err(|source| Error::ModelFile { path: folder.to_owned(), source })?;
     let state = State::load(folder)?;
     log.rewind(&state.log)?;
     // It may be older than the state, if somebody has put it back.

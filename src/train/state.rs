@@ -93,14 +93,9 @@ impl State {
             (name.to_owned(), Tensor { shape, values })
         };
         let tensors = BTreeMap::from(flat.map(tensor));
-        let metadata = HashMap::from([
-            (CHECKSUM.to_owned(), checksum(&json, &tensors)),
-            (STATE.to_owned(), json),
-        ]);
-        write_whole(
-            &folder.join(STATE_FILE),
-            &tensors::to_bytes(&tensors, Some(metadata)),
-        )
+        let metadata =
+            HashMap::from([(CHECKSUM.to_owned(), checksum(&json, &tensors)), (STATE.to_owned(), json)]);
+        write_whole(&folder.join(STATE_FILE), &tensors::to_bytes(&tensors, Some(metadata)))
     }
 
     /// # Errors
@@ -109,10 +104,7 @@ impl State {
         if folder.join(STATE_FILE).exists() {
             return Ok(());
         }
-        Err(Error::Training(format!(
-            "{} has no {STATE_FILE}: there is no run to resume",
-            folder.display()
-        )))
+        Err(Error::Training(format!("{} has no {STATE_FILE}: there is no run to resume", folder.display())))
     }
 
     /// Reads a folder's state file.
@@ -121,10 +113,7 @@ impl State {
     /// [`Error::Training`] if it is damaged, [`Error::ModelFile`] if it cannot be read.
     pub(super) fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE_FILE);
-        let file = std::fs::read(&path).map_err(|source| Error::ModelFile {
-            path: path.clone(),
-            source,
-        })?;
+        let file = std::fs::read(&path).map_err(|source| Error::ModelFile { path: path.clone(), source })?;
         Self::from_bytes(&file).and_then(Self::check).map_err(|what| {
             Error::Training(format!(
                 "{} {what}; a new one can start from the folder's weights (init)",
@@ -140,9 +129,7 @@ impl State {
         if rows.iter().all(|row| row.len() == count) {
             Ok(self)
         } else {
-            Err(format!(
-                "is damaged (the network has {count} parameters): the run cannot go on"
-            ))
+            Err(format!("is damaged (the network has {count} parameters): the run cannot go on"))
         }
     }
 
@@ -221,11 +208,7 @@ mod tests {
             version: VERSION,
             settings: TrainSettings::default(),
             config: config(),
-            tally: Tally {
-                step: 3,
-                code_length_bits: 0.1 + 0.2,
-                ..Tally::default()
-            },
+            tally: Tally { step: 3, code_length_bits: 0.1 + 0.2, ..Tally::default() },
             lines_position: (1 << 67) + 5,
             dropout_position: 0,
             optimiser_steps: 3,
@@ -248,10 +231,7 @@ mod tests {
     #[test]
     fn another_version_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let old = State {
-            version: 1,
-            ..state(folder.path(), 2)
-        };
+        let old = State { version: 1, ..state(folder.path(), 2) };
         old.save(folder.path()).unwrap();
         let error = State::load(folder.path()).unwrap_err().to_string();
         assert!(

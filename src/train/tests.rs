@@ -48,10 +48,7 @@ fn a_short_run_learns_and_logs() {
     let folder = tempfile::tempdir().unwrap();
     let records = records(&settings(60), folder.path());
     assert_eq!(records.len(), 3);
-    assert!(
-        records[2].validation_loss < records[0].validation_loss - 0.1,
-        "{records:?}"
-    );
+    assert!(records[2].validation_loss < records[0].validation_loss - 0.1, "{records:?}");
     let total: f64 = records[2].loss_by_position.iter().sum();
     let distribution = Distribution::new(2, Operands::Natural).unwrap();
     assert!((total / distribution.mean_tokens() - records[2].validation_loss).abs() < 0.03);
@@ -71,21 +68,12 @@ fn a_run_starts_from_other_weights() {
     let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let before = records(&settings(40), first.path());
     let init = first.path().to_str().unwrap().to_owned();
-    let still = TrainSettings {
-        init: Some(init.clone()),
-        learning_rate: 1e-12,
-        ..settings(1)
-    };
+    let still = TrainSettings { init: Some(init.clone()), learning_rate: 1e-12, ..settings(1) };
     let after = records(&still, second.path());
     let drift = after[0].validation_loss - before[1].validation_loss;
     assert!(drift.abs() < 1e-6, "{drift}");
-    let wider = TrainSettings {
-        preset: Preset::Tiny,
-        ..still
-    };
-    let error = train(&wider, second.path(), |_| ControlFlow::Continue(()))
-        .unwrap_err()
-        .to_string();
+    let wider = TrainSettings { preset: Preset::Tiny, ..still };
+    let error = train(&wider, second.path(), |_| ControlFlow::Continue(())).unwrap_err().to_string();
     assert!(error.contains(&init) && error.contains("width 16"), "{error}");
 }
 
@@ -117,10 +105,7 @@ fn a_run_can_learn_to_be_rounded() {
     let cost = before.validation_loss - plain[2].validation_loss;
     assert!(cost != 0.0 && cost.abs() < 0.1, "rounding costs {cost}");
     assert!(after[2].validation_loss < before.validation_loss, "{after:?}");
-    let dropping = TrainSettings {
-        dropout: 0.1,
-        ..rounded(1, 1e-3)
-    };
+    let dropping = TrainSettings { dropout: 0.1, ..rounded(1, 1e-3) };
     let error = train(&dropping, third.path(), |_| ControlFlow::Continue(())).unwrap_err();
     assert!(error.to_string().contains("dropout"), "{error}");
 }
@@ -128,10 +113,7 @@ fn a_run_can_learn_to_be_rounded() {
 #[test]
 fn a_run_ends_at_its_target() {
     let folder = tempfile::tempdir().unwrap();
-    let easy = TrainSettings {
-        target_excess: Some(100.0),
-        ..settings(60)
-    };
+    let easy = TrainSettings { target_excess: Some(100.0), ..settings(60) };
     assert_eq!(records(&easy, folder.path()).len(), 1);
     let reached = Event::TargetReached { step: 20, lines: 640 };
     assert_eq!(log(folder.path()).events.last(), Some(&reached));

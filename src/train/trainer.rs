@@ -72,9 +72,7 @@ impl Trainer {
     /// As [`Trainer::differentiate`].
     pub fn step(&mut self, rate: f64) -> Result<f64> {
         let gradient = self.gradients.gradient();
-        let norm = self
-            .optimiser
-            .step(rate, &mut self.moments, &mut self.parameters, gradient);
+        let norm = self.optimiser.step(rate, &mut self.moments, &mut self.parameters, gradient);
         self.gradients.load(&self.parameters)?;
         Ok(norm)
     }

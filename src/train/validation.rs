@@ -80,9 +80,7 @@ impl ValidationSet {
         by_position.iter_mut().for_each(|l| *l /= lines as f64);
         Ok(Validation {
             loss: nats / tokens,
-            excess: self
-                .entropy
-                .map(|entropy| (nats - entropy * lines as f64) / tokens),
+            excess: self.entropy.map(|entropy| (nats - entropy * lines as f64) / tokens),
             loss_by_position: by_position,
             sum_accuracy: self.equals.map(|_| right as f64 / lines as f64),
         })

@@ -12,16 +12,11 @@ use super::{
 use crate::common::corpora::{dates, hexadecimal_sums, log_column, noise_bytes, uniform_sums};
 
 fn learning() -> LearnOptions {
-    LearnOptions::default()
-        .with_preset(Preset::Pico)
-        .with_batch_lines(8)
-        .with_rate(1e-2)
+    LearnOptions::default().with_preset(Preset::Pico).with_batch_lines(8).with_rate(1e-2)
 }
 
 fn options(threads: usize) -> CompressOptions {
-    CompressOptions::default()
-        .with_coder(learning())
-        .with_threads(threads)
+    CompressOptions::default().with_coder(learning()).with_threads(threads)
 }
 
 fn compress(data: &[u8]) -> Vec<u8> {
@@ -138,10 +133,7 @@ fn settings_travel() {
     let mut survey = Survey::default();
     survey.update(&data);
     let options = options(1).with_coder(learning().with_survey(survey));
-    assert!(
-        compress_with(&data, options).0 == plain,
-        "a small input is looked at as a whole"
-    );
+    assert!(compress_with(&data, options).0 == plain, "a small input is looked at as a whole");
 }
 
 /// More than a stream's survey sees, of lines and of one line without end.
@@ -173,10 +165,7 @@ fn small_archive() -> (Vec<u8>, Vec<u8>) {
     let data = [dates(900), b"odd\r\n".to_vec()].concat();
     let archive = compress(&data);
     let index = Index::read(&mut Cursor::new(&archive)).unwrap();
-    assert!(
-        index.archives[0].blocks[0].kind.is_modelled(),
-        "the block is learned"
-    );
+    assert!(index.archives[0].blocks[0].kind.is_modelled(), "the block is learned");
     (data, archive)
 }
 
@@ -258,15 +247,9 @@ fn logged_losses_are_the_archive() {
     let index = Index::read(&mut Cursor::new(&archive)).unwrap();
     let payloads: u32 = index.archives[0].blocks.iter().map(|b| b.payload_len).sum();
     let inner = 16.0 * index.archives[0].blocks.len() as f64;
-    assert!(
-        (slots / logged - 1.0).abs() < 2e-4,
-        "{slots} of slots, {logged} logged"
-    );
+    assert!((slots / logged - 1.0).abs() < 2e-4, "{slots} of slots, {logged} logged");
     let over = f64::from(payloads) - logged;
-    assert!(
-        (-1.0..2e-4 * logged + inner).contains(&over),
-        "{payloads} bytes, {logged} logged"
-    );
+    assert!((-1.0..2e-4 * logged + inner).contains(&over), "{payloads} bytes, {logged} logged");
 }
 
 /// What was learned is a model like any other, and a good one for more of the same.
@@ -281,10 +264,5 @@ fn what_was_learned_is_a_model() {
     let config = checkpoint.config().to_json().into_bytes();
     let model = surprisal::Model::from_files("learned", config, checkpoint.weights_to_bytes()).unwrap();
     let with_it = surprisal::compress(&data, &std::sync::Arc::new(model)).unwrap();
-    assert!(
-        with_it.len() < archive.len(),
-        "{} and {}",
-        with_it.len(),
-        archive.len()
-    );
+    assert!(with_it.len() < archive.len(), "{} and {}", with_it.len(), archive.len());
 }

@@ -85,10 +85,7 @@ fn assert_truncations_are_noticed(archive: &[u8]) {
     for len in 0..archive.len() {
         let cut = &archive[..len];
         assert!(restore(cut, 1).is_err(), "cut to {len} bytes");
-        assert!(
-            Index::read(&mut Cursor::new(cut)).is_err(),
-            "index of {len} bytes"
-        );
+        assert!(Index::read(&mut Cursor::new(cut)).is_err(), "index of {len} bytes");
         assert!(Index::scan(cut).is_err(), "scan of {len} bytes");
     }
     let longer = [archive, b"?"].concat();

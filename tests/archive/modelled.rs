@@ -27,16 +27,10 @@ fn assert_round_trip(data: &[u8]) -> ArchiveStats {
 #[test]
 fn any_input_comes_back() {
     let sample = uniform_sums(300);
-    let crlf = String::from_utf8(sample.clone())
-        .unwrap()
-        .replace('\n', "\r\n")
-        .into_bytes();
+    let crlf = String::from_utf8(sample.clone()).unwrap().replace('\n', "\r\n").into_bytes();
     let mut one_odd_line = uniform_sums(2000);
     one_odd_line.splice(28_000..28_000, *b"an odd line\n");
-    let wrong_sums = String::from_utf8(sample.clone())
-        .unwrap()
-        .replace("=0", "=7")
-        .into_bytes();
+    let wrong_sums = String::from_utf8(sample.clone()).unwrap().replace("=0", "=7").into_bytes();
     let many = |unit: &str, n: usize| unit.repeat(n).into_bytes();
     for data in [
         Vec::new(),
@@ -144,31 +138,18 @@ fn ranges_of_lines() {
 /// A small archive with every part that there is: modelled lines, exceptions, two blocks of other
 /// kinds would need megabytes, so those come as archives of their own.
 fn small_archives() -> Vec<Vec<u8>> {
-    let lines = [
-        uniform_sums(12),
-        b"odd\n\r\n".to_vec(),
-        sums(Operands::Natural, 3),
-    ]
-    .concat();
-    vec![
-        compress(&lines),
-        compress(&[b'z'; 300]),
-        compress(b"\x00\xff\x80"),
-    ]
+    let lines = [uniform_sums(12), b"odd\n\r\n".to_vec(), sums(Operands::Natural, 3)].concat();
+    vec![compress(&lines), compress(&[b'z'; 300]), compress(b"\x00\xff\x80")]
 }
 
 #[test]
 fn every_flipped_bit_is_noticed() {
-    small_archives()
-        .iter()
-        .for_each(|archive| assert_flips_are_noticed(archive));
+    small_archives().iter().for_each(|archive| assert_flips_are_noticed(archive));
 }
 
 #[test]
 fn every_truncation_is_noticed() {
-    small_archives()
-        .iter()
-        .for_each(|archive| assert_truncations_are_noticed(archive));
+    small_archives().iter().for_each(|archive| assert_truncations_are_noticed(archive));
 }
 
 /// What stands before the damage comes out, and nothing of what is damaged.
@@ -184,21 +165,14 @@ fn damage_stays_in_its_block() {
     let mut reader = Decompressor::with_options(&archive[..], options).unwrap();
     let mut found = Vec::new();
     let error = Error::from_io(reader.read_to_end(&mut found).unwrap_err());
-    assert!(
-        matches!(&error, Error::Damaged { place, .. } if place == "block 1"),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Damaged { place, .. } if place == "block 1"), "{error}");
     let first = blocks[0].content_len as usize;
     assert!(found == data[..first]);
     // The third block can still be had.
     let range = LineRange::new(2 * BLOCK_LINES as u64 + 1, u64::MAX).unwrap();
     let mut third = Vec::new();
     index
-        .write_lines(
-            &mut Cursor::new(&archive),
-            &DecompressOptions::default().with_lines(range),
-            &mut third,
-        )
+        .write_lines(&mut Cursor::new(&archive), &DecompressOptions::default().with_lines(range), &mut third)
         .unwrap();
     assert!(third == data[2 * first..]);
 }
@@ -240,9 +214,7 @@ fn a_missing_model_is_named_and_an_embedded_one_is_used() {
     let data = uniform_sums(50);
     let other = other_model();
     let with = |embed_model: bool| {
-        let options = CompressOptions::default()
-            .with_coder(&other)
-            .with_embed_model(embed_model);
+        let options = CompressOptions::default().with_coder(&other).with_embed_model(embed_model);
         compress_with(&data, options).0
     };
     let error = restore(&with(false), 1).unwrap_err();

@@ -9,14 +9,7 @@ fn files_come_back() {
     let output = place.run("compress a.txt");
     let line = stderr(&output);
     assert!(output.status.success() && output.stdout.is_empty());
-    for part in [
-        "a.txt: 300 lines",
-        "8,400 ->",
-        "ratio",
-        "bits per line",
-        "bits per token",
-        "MB/s",
-    ] {
+    for part in ["a.txt: 300 lines", "8,400 ->", "ratio", "bits per line", "bits per token", "MB/s"] {
         assert!(line.contains(part), "{line}");
     }
     assert!(place.read("a.txt.sur").len() < text.len() / 3);
@@ -41,13 +34,7 @@ fn streams_come_back_and_are_the_same_archive() {
 #[test]
 fn any_bytes_come_back() {
     let place = Place::with_corpus();
-    for content in [
-        &b""[..],
-        b"x",
-        b"\n",
-        b"no newline",
-        "1+1=2\r\nümlaut\0\n".as_bytes(),
-    ] {
+    for content in [&b""[..], b"x", b"\n", b"no newline", "1+1=2\r\nümlaut\0\n".as_bytes()] {
         place.write("b", content);
         place.ok("c -qf --verify b");
         assert_eq!(place.ok("d -c b.sur"), content);
@@ -150,18 +137,10 @@ fn levels_choose_the_model() {
             // On a thousand lines models may differ by more from chance than from what they know.
             assert!(size(level, &file, &best).abs_diff(smallest) <= 16, "{level}");
         }
-        let levels = [
-            ("-1", &fastest),
-            ("--fast", &fastest),
-            ("-2", &lite),
-            ("-3", &lite),
-        ];
+        let levels = [("-1", &fastest), ("--fast", &fastest), ("-2", &lite), ("-3", &lite)];
         for (level, name) in levels {
             let fast = size(level, &file, name);
-            assert!(
-                smallest < fast + 16 && 100 * fast < 103 * smallest,
-                "{level}: {fast}"
-            );
+            assert!(smallest < fast + 16 && 100 * fast < 103 * smallest, "{level}: {fast}");
         }
     }
 }

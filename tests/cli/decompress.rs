@@ -9,16 +9,11 @@ fn damaged_archives_leave_no_file() {
     let archive = place.read("a.txt.sur");
     let mut flipped = archive.clone();
     flipped[archive.len() / 2] ^= 1;
-    for (damaged, part) in [
-        (&flipped[..], "block 0"),
-        (&archive[..archive.len() / 2], "ends within block 0"),
-    ] {
+    for (damaged, part) in [(&flipped[..], "block 0"), (&archive[..archive.len() / 2], "ends within block 0")]
+    {
         place.write("a.txt.sur", damaged);
         let message = place.fails(1, "d a.txt.sur");
-        assert!(
-            message.contains(part) && message.contains("a.txt was not written"),
-            "{message}"
-        );
+        assert!(message.contains(part) && message.contains("a.txt was not written"), "{message}");
         assert_eq!(place.names(), ["a.txt.sur"]);
         assert!(place.fails(1, "verify a.txt.sur").contains(part));
         assert!(place.fails(1, "d -c a.txt.sur").contains("what precedes"));
@@ -50,19 +45,13 @@ fn the_wrong_model_is_named() {
     let (wanted, at_hand) = (identity("a.txt.sur"), identity("bundled.sur"));
     assert_ne!(wanted, at_hand);
     let message = place.fails(1, "d -c a.txt.sur");
-    assert!(
-        message.contains(&wanted) && message.contains(&at_hand) && message.contains("-m"),
-        "{message}"
-    );
+    assert!(message.contains(&wanted) && message.contains(&at_hand) && message.contains("-m"), "{message}");
     for archive in ["a.txt.sur", "bundled.sur"] {
         let text = place.ok(&["d", "-c", "-m", other, archive]);
         assert_eq!(text, place.read("a.txt"));
     }
     let message = place.fails(1, "c -m nowhere a.txt");
-    assert!(
-        message.contains("tiny-uniform") && message.contains("config.json"),
-        "{message}"
-    );
+    assert!(message.contains("tiny-uniform") && message.contains("config.json"), "{message}");
 }
 
 #[test]
@@ -70,20 +59,13 @@ fn ranges_of_lines() {
     let place = Place::with_archive();
     let text = place.read("a.txt");
     let expected = |from: usize, to: usize| &text[28 * (from - 1)..28 * to];
-    for (range, from, to) in [
-        ("7..9", 7, 9),
-        ("290..", 290, 300),
-        ("..1", 1, 1),
-        ("5", 5, 5),
-        ("299..999", 299, 300),
-    ] {
+    for (range, from, to) in
+        [("7..9", 7, 9), ("290..", 290, 300), ("..1", 1, 1), ("5", 5, 5), ("299..999", 299, 300)]
+    {
         let found = place.ok(&["d", "--lines", range, "a.txt.sur"]);
         assert_eq!(found, expected(from, to), "{range}");
-        let piped = place
-            .command(&["d", "--lines", range])
-            .pipe_stdin(place.path("a.txt.sur"))
-            .unwrap()
-            .output();
+        let piped =
+            place.command(&["d", "--lines", range]).pipe_stdin(place.path("a.txt.sur")).unwrap().output();
         assert_eq!(piped.unwrap().stdout, expected(from, to), "{range}");
     }
     place.ok("d --lines 2..3 -o some a.txt.sur");

@@ -41,10 +41,7 @@ impl Machine {
 
     /// Runs the program; `libcuda.cpp` says `how` the stand-in goes wrong.
     fn run(&self, args: impl Args, how: &str) -> Output {
-        self.command(args)
-            .env("SURPRISAL_TEST_GPU", how)
-            .output()
-            .unwrap()
+        self.command(args).env("SURPRISAL_TEST_GPU", how).output().unwrap()
     }
 }
 
@@ -82,9 +79,7 @@ fn inputs() -> Vec<(&'static str, Vec<u8>)> {
 /// An archive on the CPU.
 fn compressed(machine: &Machine, model: &str, text: &[u8]) -> Vec<u8> {
     machine.place.write("text", text);
-    machine
-        .place
-        .ok(format!("compress -q -m {model} --device cpu -c text"))
+    machine.place.ok(format!("compress -q -m {model} --device cpu -c text"))
 }
 
 #[test]
@@ -94,12 +89,7 @@ fn no_device_is_a_clear_error() {
         println!("NOT TESTED: this machine has a CUDA device");
         return;
     }
-    for args in [
-        "compress -c a.txt",
-        "decompress -c a.txt.sur",
-        "verify a.txt.sur",
-        "report a.txt",
-    ] {
+    for args in ["compress -c a.txt", "decompress -c a.txt.sur", "verify a.txt.sur", "report a.txt"] {
         let output = place.run(format!("{args} --device cuda:1"));
         assert_eq!(output.status.code(), Some(1), "{args}");
         assert!(output.stdout.is_empty());
@@ -120,18 +110,12 @@ fn auto_is_the_cpu() {
     for device in ["--device auto", ""] {
         let output = machine.run(format!("compress -v -c sums.txt {device}"), "");
         let said = stderr(&output);
-        assert!(
-            output.status.success() && said.contains("device CPU") && !said.contains("CUDA"),
-            "{said}"
-        );
+        assert!(output.status.success() && said.contains("device CPU") && !said.contains("CUDA"), "{said}");
         machine.place.write("sums.sur", &output.stdout);
         for args in ["decompress -v -c sums.sur", "verify -v sums.sur"] {
             let output = machine.run(format!("{args} {device}"), "");
             let said = stderr(&output);
-            assert!(
-                output.status.success() && said.contains("device CPU"),
-                "{args}: {said}"
-            );
+            assert!(output.status.success() && said.contains("device CPU"), "{args}: {said}");
         }
     }
 }
@@ -159,10 +143,7 @@ fn the_archive_is_the_same_from_both() {
     let compress = |how| machine.run("compress -v -m tiny-uniform --device cuda -c sums.txt", how);
     let gpu = compress("");
     let said = stderr(&gpu);
-    assert!(
-        gpu.status.success() && said.contains("device CUDA (") && !said.contains("went on"),
-        "{said}"
-    );
+    assert!(gpu.status.success() && said.contains("device CUDA (") && !said.contains("went on"), "{said}");
     assert_eq!(gpu.stdout, expected);
     let links = |device| {
         let args = format!("report --json -m tiny-uniform --device {device} sums.txt");
@@ -173,11 +154,9 @@ fn the_archive_is_the_same_from_both() {
     if machine.has_gpu {
         return;
     }
-    for (how, why) in [
-        ("wrong 1", "does not compute"),
-        ("fails 2", "the GPU failed"),
-        ("memory", "of the GPU's memory"),
-    ] {
+    for (how, why) in
+        [("wrong 1", "does not compute"), ("fails 2", "the GPU failed"), ("memory", "of the GPU's memory")]
+    {
         let gpu = compress(how);
         let said = stderr(&gpu);
         assert!(
@@ -202,10 +181,7 @@ fn each_decodes_the_others_archives() {
     }
     machine.place.write("all.sur", &archive);
     for threads in ["-T1", "-T2"] {
-        let gpu = machine.run(
-            &["decompress", "-v", threads, "--device", "cuda", "-c", "all.sur"],
-            "",
-        );
+        let gpu = machine.run(&["decompress", "-v", threads, "--device", "cuda", "-c", "all.sur"], "");
         let said = stderr(&gpu);
         assert!(gpu.status.success() && said.contains("device CUDA ("), "{said}");
         assert!(!said.contains("went on"), "{said}");
@@ -261,10 +237,7 @@ fn a_bad_device_decodes_nothing_wrong() {
         let gpu = machine.run("decompress -T1 --device cuda -c sums.sur", how);
         let said = stderr(&gpu);
         assert!(gpu.status.success(), "{how}: {said}");
-        assert!(
-            said.contains("went on with the CPU") && said.contains(why),
-            "{how}: {said}"
-        );
+        assert!(said.contains("went on with the CPU") && said.contains(why), "{how}: {said}");
         assert!(gpu.stdout == content, "{how}");
     }
 }

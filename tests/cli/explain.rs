@@ -24,12 +24,7 @@ fn a_line_is_explained() {
     let distribution = value["tokens"][0]["distribution"].as_array().unwrap();
     let sum: f64 = distribution.iter().map(|pair| number(&pair[1])).sum();
     assert!(distribution.len() == 14 && (sum - 1.0).abs() < 1e-9);
-    let total: f64 = value["tokens"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|t| number(&t["bits"]))
-        .sum();
+    let total: f64 = value["tokens"].as_array().unwrap().iter().map(|t| number(&t["bits"])).sum();
     assert!((total - number(&value["bits"])).abs() < 1e-9);
 
     // The model is chosen as `compress` chooses it.
@@ -40,10 +35,7 @@ fn a_line_is_explained() {
     assert_eq!(explained["model"], compressed["model"]);
 
     let message = place.fails(1, "explain 17x");
-    assert!(
-        message.contains("character 3") && message.contains("'x'"),
-        "{message}"
-    );
+    assert!(message.contains("character 3") && message.contains("'x'"), "{message}");
     assert!(place.fails(1, &["explain", &"1".repeat(40)]).contains("at most"));
     place.fails(2, "explain");
 }

@@ -11,10 +11,7 @@ fn nothing_is_overwritten_without_force() {
     place.write("a.txt.sur", b"precious");
     for args in ["c a.txt", "corpus --lines 1 -o a.txt.sur"] {
         let message = place.fails(1, args);
-        assert!(
-            message.contains("a.txt.sur exists") && message.contains("-f"),
-            "{message}"
-        );
+        assert!(message.contains("a.txt.sur exists") && message.contains("-f"), "{message}");
         assert_eq!(place.read("a.txt.sur"), b"precious");
     }
     place.ok("c -qf a.txt");
@@ -39,10 +36,7 @@ fn inputs_that_are_no_files() {
     let message = place.fails(1, "d a.xyz");
     assert!(message.contains(".sur") && message.contains("-o"), "{message}");
     let message = place.fails(1, "c missing");
-    assert!(
-        message.starts_with("surprisal: missing: cannot open it:"),
-        "{message}"
-    );
+    assert!(message.starts_with("surprisal: missing: cannot open it:"), "{message}");
     std::fs::create_dir(place.path("folder")).unwrap();
     assert!(place.fails(1, "c folder").contains("folder, not a file"));
     assert!(place.fails(1, "d -c a.txt").contains("not a surprisal archive"));
@@ -78,13 +72,9 @@ fn times_and_mode_are_copied() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::with_corpus();
     let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
-    let file = std::fs::File::options()
-        .write(true)
-        .open(place.path("a.txt"))
-        .unwrap();
+    let file = std::fs::File::options().write(true).open(place.path("a.txt")).unwrap();
     file.set_modified(then).unwrap();
-    file.set_permissions(std::fs::Permissions::from_mode(0o640))
-        .unwrap();
+    file.set_permissions(std::fs::Permissions::from_mode(0o640)).unwrap();
     place.ok("c -q a.txt");
     place.ok("d a.txt.sur -f");
     for name in ["a.txt.sur", "a.txt"] {

@@ -52,10 +52,7 @@ fn no_output_is_an_input() {
 fn no_output_is_another_output() {
     let place = Place::with_corpus();
     let message = place.fails(1, "c -f --learn=pico a.txt -o x --log x");
-    assert!(
-        message.contains("written already by the same command"),
-        "{message}"
-    );
+    assert!(message.contains("written already by the same command"), "{message}");
     let message = place.fails(1, "c --learn=pico a.txt -c --log -");
     assert!(message.contains("stdout"), "{message}");
     assert_eq!(place.names(), ["a.txt"]);
@@ -115,10 +112,7 @@ fn only_the_file_that_was_read_is_removed() {
     });
     assert_eq!(replaced, "new");
     let longer = change(&|place| {
-        let mut file = std::fs::File::options()
-            .append(true)
-            .open(place.path("a.txt"))
-            .unwrap();
+        let mut file = std::fs::File::options().append(true).open(place.path("a.txt")).unwrap();
         file.write_all(b"appended").unwrap();
     });
     assert!(longer.ends_with("appended"));
@@ -167,10 +161,7 @@ fn what_a_killed_run_left_elsewhere_is_mentioned() {
     let place = Place::with_corpus();
     place.write(".surprisal-unfinished-x.tmp", "a part");
     let said = stderr(&place.run("c a.txt"));
-    assert!(
-        said.contains(".surprisal-unfinished-x.tmp: left by a run"),
-        "{said}"
-    );
+    assert!(said.contains(".surprisal-unfinished-x.tmp: left by a run"), "{said}");
 }
 
 #[test]
@@ -180,16 +171,9 @@ fn names_that_cannot_be_made_are_refused_before_the_work() {
     place.write(&long, "text");
     let message = place.fails(1, format!("c -v {long}"));
     assert!(message.contains(&format!("{long}.sur: ")), "{message}");
-    for args in [
-        "c a.txt -o nowhere/b",
-        "corpus -n 1 -o nowhere/b",
-        "c --learn=pico a.txt --log nowhere/b",
-    ] {
+    for args in ["c a.txt -o nowhere/b", "corpus -n 1 -o nowhere/b", "c --learn=pico a.txt --log nowhere/b"] {
         let message = place.fails(1, args);
-        assert!(
-            message.contains("nowhere/b") && !message.contains(".surprisal"),
-            "{message}"
-        );
+        assert!(message.contains("nowhere/b") && !message.contains(".surprisal"), "{message}");
     }
 }
 
@@ -208,10 +192,7 @@ fn names_need_not_be_unicode() {
     let text = place.read("a.txt");
     std::fs::rename(place.path("a.txt"), place.folder().join(name(b"\xff.txt"))).unwrap();
     let said = json(&run("c --json --rm", b"\xff.txt"));
-    assert_eq!(
-        (&said["file"], &said["file_renamed"]),
-        (&"\u{fffd}.txt".into(), &true.into())
-    );
+    assert_eq!((&said["file"], &said["file_renamed"]), (&"\u{fffd}.txt".into(), &true.into()));
     for args in ["verify --json", "list --json"] {
         let said = json(&run(args, b"\xff.txt.sur"));
         assert_eq!(said["files"][0]["file_renamed"], true, "{args}");
@@ -221,11 +202,7 @@ fn names_need_not_be_unicode() {
     let other = place.other_model();
     std::fs::rename(place.path(other), place.folder().join(name(b"m\xff"))).unwrap();
     let mut command = place.command("c -q -f -m");
-    let output = command
-        .arg(name(b"m\xff"))
-        .arg(name(b"\xff.txt"))
-        .output()
-        .unwrap();
+    let output = command.arg(name(b"m\xff")).arg(name(b"\xff.txt")).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
@@ -237,11 +214,7 @@ fn what_a_user_may_not_have_meant_is_said() {
     let other = place.other_model();
     let said = stderr(&place.run(format!("c -f a.txt -m {other}")));
     assert!(said.contains("only with the model in other"), "{said}");
-    for quiet in [
-        "c -f a.txt -m other -q",
-        "c -f a.txt.sur -q",
-        "c -f -q a.txt -m other --embed-model",
-    ] {
+    for quiet in ["c -f a.txt -m other -q", "c -f a.txt.sur -q", "c -f -q a.txt -m other --embed-model"] {
         assert_eq!(stderr(&place.run(quiet)), "");
     }
     let said = stderr(&place.run("c -f a.txt -m tiny-uniform"));
@@ -265,9 +238,6 @@ fn control_characters_are_shown() {
     for text in [&said, &listed, &verified, &failed, &report] {
         assert!(!text.contains('\u{1b}') && text.contains("\\u{1b}"), "{text}");
     }
-    assert_eq!(
-        listed.lines().filter(|line| line.starts_with("e\\u{1b}")).count(),
-        2
-    );
+    assert_eq!(listed.lines().filter(|line| line.starts_with("e\\u{1b}")).count(), 2);
     assert_eq!(verified.lines().count(), 1);
 }

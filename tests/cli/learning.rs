@@ -12,15 +12,9 @@ fn learning_needs_no_model_and_keeps_what_it_learned() {
     assert_eq!(place.ok("decompress -c -T2 two.txt.sur"), text);
     place.ok("verify two.txt.sur --against two.txt");
     let lines: Vec<_> = text.split_inclusive(|&b| b == b'\n').collect();
-    assert_eq!(
-        place.ok("decompress --lines 7..8 two.txt.sur"),
-        lines[6..8].concat()
-    );
+    assert_eq!(place.ok("decompress --lines 7..8 two.txt.sur"), lines[6..8].concat());
     let listed = place.text("list -v two.txt.sur");
-    assert!(
-        listed.contains("learning pico") && listed.contains("batches of 8 lines"),
-        "{listed}"
-    );
+    assert!(listed.contains("learning pico") && listed.contains("batches of 8 lines"), "{listed}");
     let log = place.read_text("log.jsonl");
     assert_eq!(log.lines().count(), 2);
     place.ok("compress -q -m model -o with.sur two.txt");

@@ -17,8 +17,5 @@ fn listings() {
     let piped = place.pipe("l --json", archive.repeat(2));
     assert_eq!(json(&piped)["files"][0]["archives"], file["archives"]);
     let text = place.text("l -v a.txt.sur");
-    assert!(
-        text.contains("tiny-uniform") && text.contains("modelled"),
-        "{text}"
-    );
+    assert!(text.contains("tiny-uniform") && text.contains("modelled"), "{text}");
 }

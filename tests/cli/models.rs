@@ -7,10 +7,7 @@ fn bundled_models_are_listed() {
     let place = Place::new();
     let models = place.json("models --json");
     let model = &models["models"][0];
-    assert_eq!(
-        (&model["name"], &model["parameters"]),
-        (&"tiny-uniform".into(), &27_264.into())
-    );
+    assert_eq!((&model["name"], &model["parameters"]), (&"tiny-uniform".into(), &27_264.into()));
     assert!(model["nonzero_parameters"].as_u64() < model["parameters"].as_u64());
     for model in models["models"].as_array().unwrap() {
         let levels: Vec<u8> = match model["name"].as_str().unwrap().split_once('-').unwrap().0 {

@@ -7,11 +7,7 @@ use crate::common::place::{Place, stderr};
 #[test]
 fn an_unknown_kernel_is_an_error() {
     let place = Place::new();
-    let output = place
-        .command("models")
-        .env("SURPRISAL_ISA", "mmx")
-        .output()
-        .unwrap();
+    let output = place.command("models").env("SURPRISAL_ISA", "mmx").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("SURPRISAL_ISA=mmx"));
 }
@@ -25,11 +21,7 @@ fn a_closed_pipe_is_no_failure() {
         let mut child = command.spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!(
-            (output.status.code(), stderr(&output)),
-            (Some(0), String::new()),
-            "{args}"
-        );
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{args}");
     }
 }
 
@@ -37,11 +29,7 @@ fn a_closed_pipe_is_no_failure() {
 fn verbose_says_what_runs() {
     let place = Place::with_archive();
     for args in ["c -v -f -T3 a.txt", "t -v -T3 a.txt.sur", "d -cv -T3 a.txt.sur"] {
-        let output = place
-            .command(args)
-            .env("SURPRISAL_ISA", "portable")
-            .output()
-            .unwrap();
+        let output = place.command(args).env("SURPRISAL_ISA", "portable").output().unwrap();
         let said = stderr(&output);
         for part in ["kernel portable", "threads 3", "model tiny-uniform ("] {
             assert!(said.contains(part), "{args}: {said}");
@@ -75,11 +63,7 @@ fn completions_and_manual_pages() {
         assert!(script.contains("decompress"), "{shell}");
     }
     assert!(place.text("generate man").contains(".TH surprisal 1"));
-    assert!(
-        place
-            .text("generate man compress")
-            .contains(".TH surprisal-compress 1")
-    );
+    assert!(place.text("generate man compress").contains(".TH surprisal-compress 1"));
     place.fails(2, "generate man nothing");
 }
 

@@ -17,12 +17,7 @@ fn signals_that_were_ignored_stay_ignored() {
     input.write_all(&[b'x'; 1 << 18]).unwrap();
     for signal in ["-INT", "-HUP"] {
         let mut kill = std::process::Command::new("kill");
-        assert!(
-            kill.args([signal, &child.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(kill.args([signal, &child.id().to_string()]).status().unwrap().success());
     }
     std::thread::sleep(Duration::from_millis(100));
     input.write_all(b"the end").unwrap();
@@ -48,16 +43,10 @@ fn a_training_reads_pipes_once_and_every_wait_ends() {
     place.ok(format!("{train} file --corpus a.txt"));
     let weights = |folder| place.read(&format!("{folder}/model.safetensors"));
     assert!(weights("stdin") == weights("file") && weights("fifo") == weights("file"));
-    assert!(
-        place.read("stdin/corpus.txt") == text,
-        "kept, so that --resume finds it"
-    );
+    assert!(place.read("stdin/corpus.txt") == text, "kept, so that --resume finds it");
     place.ok("train -q --resume stdin");
 
-    let mut child = place
-        .process(format!("{train} none --corpus pipe"))
-        .spawn()
-        .unwrap();
+    let mut child = place.process(format!("{train} none --corpus pipe")).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let mut kill = std::process::Command::new("kill");
     assert!(kill.arg(child.id().to_string()).status().unwrap().success());
@@ -98,9 +87,7 @@ fn no_variable_of_a_library_makes_threads() {
     }
     for args in verbs {
         let mut command = place.command(args);
-        let run = command
-            .env("RAYON_NUM_THREADS", "100000")
-            .timeout(Duration::from_secs(60));
+        let run = command.env("RAYON_NUM_THREADS", "100000").timeout(Duration::from_secs(60));
         assert!(run.output().unwrap().status.success(), "{args}");
     }
 }
@@ -158,14 +145,7 @@ fn terminals() {
 fn an_empty_variable_is_as_none() {
     let place = Place::new();
     let mut command = place.command("models");
-    assert!(
-        command
-            .env("SURPRISAL_ISA", "")
-            .output()
-            .unwrap()
-            .status
-            .success()
-    );
+    assert!(command.env("SURPRISAL_ISA", "").output().unwrap().status.success());
 }
 
 #[test]
@@ -180,14 +160,8 @@ fn json_tells_of_failures() {
         let output = place.run(args);
         assert_eq!(output.status.code(), Some(1), "{args}");
         let said = json(&output.stdout);
-        assert!(
-            said["error"].as_str().unwrap().contains("cannot open it"),
-            "{args}: {said}"
-        );
-        assert_eq!(
-            (&said["file"], &said["file_renamed"]),
-            (&file.into(), &false.into())
-        );
+        assert!(said["error"].as_str().unwrap().contains("cannot open it"), "{args}: {said}");
+        assert_eq!((&said["file"], &said["file_renamed"]), (&file.into(), &false.into()));
     }
     let output = place.run("list --json bad.sur a.txt.sur");
     let listed = json(&output.stdout);

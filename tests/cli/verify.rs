@@ -11,10 +11,7 @@ fn verify_compares_with_a_file() {
     other[28 * 41 + 3] ^= 1;
     place.write("b", &other);
     let message = place.fails(1, "t a.txt.sur --against b");
-    assert!(
-        message.contains("byte 1151") && message.contains("line 42"),
-        "{message}"
-    );
+    assert!(message.contains("byte 1151") && message.contains("line 42"), "{message}");
     place.write("b", &place.read("a.txt")[..100]);
     let message = place.fails(1, "t a.txt.sur --against b");
     assert!(message.contains("b ends where"), "{message}");
@@ -30,10 +27,7 @@ fn json_of_verify_tells_of_every_file() {
     let output = place.run("t --json a.txt.sur bad.sur");
     assert_eq!(output.status.code(), Some(1));
     let found = json(&output.stdout);
-    assert_eq!(
-        (&found["ok"], &found["files"][0]["ok"]),
-        (&false.into(), &true.into())
-    );
+    assert_eq!((&found["ok"], &found["files"][0]["ok"]), (&false.into(), &true.into()));
     assert_eq!(found["files"][0]["lines"], 300);
     assert!(found["files"][1]["error"].as_str().unwrap().contains("bad.sur"));
 }

@@ -6,9 +6,7 @@ use surprisal::text::{Additions, Distribution, Operands};
 pub fn noise() -> impl FnMut() -> u64 {
     let mut state = 1u64;
     move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state >> 33
     }
 }

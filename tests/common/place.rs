@@ -104,9 +104,8 @@ impl Place {
     /// The names in a folder of this one, sorted.
     pub fn names_in(&self, folder: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.path(folder)).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -119,10 +118,7 @@ impl Place {
     /// As [`Place::command`], for what is to be killed or has pipes of its own.
     pub fn process(&self, args: impl Args) -> std::process::Command {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("surprisal"));
-        command
-            .current_dir(self.folder())
-            .env_remove("SURPRISAL_ISA")
-            .args(args.list());
+        command.current_dir(self.folder()).env_remove("SURPRISAL_ISA").args(args.list());
         command
     }
 
@@ -139,10 +135,7 @@ impl Place {
     /// What a shell script does, with nothing on its standard input.
     #[cfg(unix)]
     pub fn shell(&self, script: &str) -> Output {
-        self.shell_process(script)
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap()
+        self.shell_process(script).stdin(std::process::Stdio::null()).output().unwrap()
     }
 
     /// Makes a named pipe.

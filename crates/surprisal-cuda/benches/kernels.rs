@@ -48,10 +48,7 @@ fn measure() -> Result<()> {
     let lines = numbers.next().unwrap_or(LINES).next_multiple_of(GROUP);
     let launches = numbers.next().unwrap_or(LAUNCHES);
     let gpu = Gpu::open(0)?;
-    println!(
-        "kernels alone on {}, {lines} lines, {launches} launches",
-        gpu.name()
-    );
+    println!("kernels alone on {}, {lines} lines, {launches} launches", gpu.name());
     println!("| network | known, tokens/s | step, rows on the device | step, rows to the host |");
     println!("|---|---|---|---|");
     for (name, sizes) in NETWORKS {
@@ -112,13 +109,7 @@ impl Arrays {
         let most = (3 * width).max(hidden) * width.max(hidden);
         let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 20) as i8;
         Self {
-            shape: Shape {
-                layers,
-                heads,
-                width,
-                block_size: 28,
-                vocab: 14,
-            },
+            shape: Shape { layers, heads, width, block_size: 28, vocab: 14 },
             hidden,
             // The quantiser's weights that share an accumulator add up to 258 at most.
             bytes: (0..most).map(|i| noise(i) / 8).collect(),
@@ -141,13 +132,7 @@ impl Arrays {
     }
 
     fn network(&self) -> Network<'_> {
-        let Shape {
-            layers,
-            heads,
-            width,
-            block_size,
-            vocab,
-        } = self.shape;
+        let Shape { layers, heads, width, block_size, vocab } = self.shape;
         let embedding = Embedding {
             stream: &self.floats[..width],
             queries: &self.bytes[..width],

@@ -34,18 +34,12 @@ impl DeviceModel {
     pub fn new(gpu: &Gpu, stream: &Stream, network: &Network, kind: &str, most_warps: usize) -> Result<Self> {
         let packed = PackedModel::new(network)?;
         let (header, shape) = (packed.header, &network.shape);
-        let staged = if shape.width <= STAGED_WIDTH {
-            header.staged as usize
-        } else {
-            0
-        };
+        let staged = if shape.width <= STAGED_WIDTH { header.staged as usize } else { 0 };
         let room = gpu.shared_bytes.saturating_sub(staged) / header.warp_bytes as usize;
         let warps = room.min(most_warps);
         if warps == 0 {
             let name = gpu.name();
-            return Err(Error::Device(format!(
-                "the model needs more shared memory than {name} has"
-            )));
+            return Err(Error::Device(format!("the model needs more shared memory than {name} has")));
         }
         let bytes = gpu.memory(packed.bytes.len())?;
         stream.upload(&bytes, &packed.bytes)?;
@@ -71,9 +65,6 @@ impl DeviceModel {
 
     /// The kernels' first argument.
     pub fn argument(&self) -> ModelArgument {
-        ModelArgument {
-            bytes: self.bytes.0,
-            header: self.header,
-        }
+        ModelArgument { bytes: self.bytes.0, header: self.header }
     }
 }

@@ -82,9 +82,7 @@ impl Gpu {
         result::init().map_err(failed("the CUDA driver does not start"))?;
         let count = result::device::get_count().map_err(failed("cannot count CUDA devices"))?;
         if ordinal >= usize::try_from(count).unwrap_or(0) {
-            return Err(Error::Device(format!(
-                "there is no CUDA device {ordinal}: the driver has {count}"
-            )));
+            return Err(Error::Device(format!("there is no CUDA device {ordinal}: the driver has {count}")));
         }
         let open = || -> Result<(Self, i32), DriverError> {
             let device = result::device::get(ordinal as i32)?;
@@ -152,10 +150,7 @@ impl Gpu {
             }
         };
         let function = get().map_err(failed(&format!("the GPU kernel {name}")))?;
-        Ok(Kernel {
-            function,
-            shared_bytes,
-        })
+        Ok(Kernel { function, shared_bytes })
     }
 
     /// A preset's kernels, which the first caller loads; the context is this thread's.
@@ -190,10 +185,7 @@ impl Gpu {
             result::malloc_host(bytes, flags).inspect(|&pointer| pointer.cast::<u8>().write_bytes(0, bytes))
         };
         let pointer = pointer.map_err(failed(&format!("cannot pin {bytes} bytes of memory")))?;
-        Ok(Pinned {
-            pointer: pointer.cast(),
-            len,
-        })
+        Ok(Pinned { pointer: pointer.cast(), len })
     }
 }
 
@@ -290,10 +282,7 @@ impl Stream {
         (kernel, blocks, threads): (&Kernel, usize, usize),
         (mut first, mut second): (A, B),
     ) -> Result<()> {
-        let mut arguments = [
-            (&raw mut first).cast::<c_void>(),
-            (&raw mut second).cast::<c_void>(),
-        ];
+        let mut arguments = [(&raw mut first).cast::<c_void>(), (&raw mut second).cast::<c_void>()];
         let (grid, block) = ((blocks as u32, 1, 1), (threads as u32, 1, 1));
         let shared = kernel.shared_bytes as u32;
         // SAFETY: as promised by the caller; the driver copies the arguments themselves at once.

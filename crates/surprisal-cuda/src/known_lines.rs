@@ -95,10 +95,7 @@ impl KnownLines {
         // Waited for whatever happened, so that the buffers are at rest.
         let waited = self.stream.wait();
         queued.and(waited)?;
-        Ok(SlotTable {
-            slots: &self.slots,
-            block,
-        })
+        Ok(SlotTable { slots: &self.slots, block })
     }
 
     /// Tokens and lengths as the kernel reads them; gives where the lengths begin, bytes.
@@ -149,8 +146,7 @@ impl KnownLines {
         let tiles = lines.len().div_ceil(TILE_LINES);
         assert!(tiles <= self.capacity_tiles, "more lines than there is room for");
         let lengths_at = self.fill_tokens(lines);
-        self.stream
-            .upload(&self.device_tokens, &self.tokens[..lengths_at + 4 * tiles])?;
+        self.stream.upload(&self.device_tokens, &self.tokens[..lengths_at + 4 * tiles])?;
         Ok(lengths_at)
     }
 

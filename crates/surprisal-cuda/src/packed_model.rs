@@ -10,13 +10,8 @@ use crate::network::{Head, Layer, Linear, Network, Shape};
 use crate::{Error, Result, TILE_LINES};
 
 /// Networks that there are kernels for, with any number of layers, positions and symbols: name, width, heads.
-pub const PRESETS: [(&str, usize, usize); 5] = [
-    ("pico", 16, 4),
-    ("tiny", 32, 4),
-    ("nano", 48, 3),
-    ("micro", 128, 4),
-    ("mini", 192, 6),
-];
+pub const PRESETS: [(&str, usize, usize); 5] =
+    [("pico", 16, 4), ("tiny", 32, 4), ("nano", 48, 3), ("micro", 128, 4), ("mini", 192, 6)];
 
 /// 1.5·2²³ as a float's bits: where sums start, so that they are floats when they are done.
 const MAGIC_BITS: i32 = 0x4b40_0000;
@@ -95,9 +90,7 @@ impl PackedModel {
     pub fn new(network: &Network) -> Result<Self> {
         let shape = &network.shape;
         let (width, heads) = (shape.width, shape.heads);
-        let preset = PRESETS
-            .iter()
-            .find(|preset| (preset.1, preset.2) == (width, heads));
+        let preset = PRESETS.iter().find(|preset| (preset.1, preset.2) == (width, heads));
         let &(preset, ..) = preset.ok_or_else(|| {
             Error::Network(format!(
                 "there is no GPU kernel for {width} features and {heads} heads: use the CPU"
@@ -125,11 +118,7 @@ impl PackedModel {
             keys_values,
             softmax_factor: network.softmax_factor,
         };
-        Ok(Self {
-            preset,
-            header,
-            bytes: bytes.0,
-        })
+        Ok(Self { preset, header, bytes: bytes.0 })
     }
 }
 
@@ -168,8 +157,7 @@ impl Bytes {
         for lane in 0..32 {
             for half in 0..2 {
                 let input = |byte: usize| 32 * chunk + 16 * half + 4 * byte + lane % 4;
-                self.0
-                    .extend((0..4).map(|byte| weight(output(tile, lane), input(byte)) as u8));
+                self.0.extend((0..4).map(|byte| weight(output(tile, lane), input(byte)) as u8));
             }
         }
     }
@@ -220,9 +208,7 @@ impl Bytes {
         for output in 0..linear.outputs {
             let most: i32 = row(output).iter().map(|&w| 127 * i32::from(w).abs()).sum();
             if most + linear.correction[output].abs() >= SUM_LIMIT {
-                return Err(Error::Network(
-                    "a product's sums are too large for the GPU: use the CPU".into(),
-                ));
+                return Err(Error::Network("a product's sums are too large for the GPU: use the CPU".into()));
             }
         }
         let weights = self.align();
@@ -236,10 +222,7 @@ impl Bytes {
             }
         }
         let start = |output| MAGIC_BITS - linear.correction.get(output).copied().unwrap_or(0);
-        Ok(PackedLinear {
-            weights,
-            outputs: self.outputs(tiles, start, linear.scale, linear.bias),
-        })
+        Ok(PackedLinear { weights, outputs: self.outputs(tiles, start, linear.scale, linear.bias) })
     }
 
     /// The head: its weights are 32·high + low, both of them bytes.
@@ -248,11 +231,7 @@ impl Bytes {
         let tiles = shape.cdf_stride() / 8;
         let weight = |output: usize, input: usize| {
             let inside = output < shape.vocab && input < head.inputs;
-            if inside {
-                head.weights[output * head.inputs + input]
-            } else {
-                0
-            }
+            if inside { head.weights[output * head.inputs + input] } else { 0 }
         };
         for tile in 0..tiles {
             for chunk in 0..shape.width.div_ceil(32) {
@@ -260,10 +239,7 @@ impl Bytes {
                 self.fragment(tile, chunk, |output, input| (weight(output, input) & 31) as i8);
             }
         }
-        PackedLinear {
-            weights,
-            outputs: self.outputs(tiles, |_| 0, head.scale, head.bias),
-        }
+        PackedLinear { weights, outputs: self.outputs(tiles, |_| 0, head.scale, head.bias) }
     }
 
     /// The tables by position and token: residual streams, queries, and keys with values.
@@ -271,9 +247,7 @@ impl Bytes {
         let head_dim = network.shape.head_dim();
         let ordered = |features: &[i8]| -> Vec<u8> {
             let heads = features.chunks_exact(head_dim);
-            heads
-                .flat_map(|head| head_order(head_dim).map(|i| head[i] as u8))
-                .collect()
+            heads.flat_map(|head| head_order(head_dim).map(|i| head[i] as u8)).collect()
         };
         let streams = self.align();
         for embedding in &network.embeddings {

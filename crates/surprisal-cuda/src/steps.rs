@@ -79,10 +79,7 @@ impl Steps {
     /// If a launch was not waited for, or the position or the number of lines is too large.
     pub fn set(&mut self, group: usize, position: usize, tokens: &[u8]) {
         assert!(!self.is_running && position < self.model.block_size());
-        assert!(
-            tokens.len() <= self.group_tiles * TILE_LINES,
-            "the group has no room"
-        );
+        assert!(tokens.len() <= self.group_tiles * TILE_LINES, "the group has no room");
         let first = group * self.group_tiles;
         self.tokens[first * TILE_LINES..][..tokens.len()].copy_from_slice(tokens);
         // The rest of the last tile keeps the tokens of earlier lines: any will do.

@@ -18,10 +18,7 @@ fn the_ptx_belongs_to_the_sources() {
         );
     }
     // No source is left out: each but the last is included once, and a header of the stand-in.
-    assert_eq!(
-        sources.matches("#include \"").count(),
-        stand_in::KERNEL_SOURCES.len()
-    );
+    assert_eq!(sources.matches("#include \"").count(), stand_in::KERNEL_SOURCES.len());
     assert!(ptx("gpt-2").is_none());
 }
 
@@ -34,9 +31,8 @@ fn the_ptx_is_strict() {
         let mut products = 0;
         for line in instructions {
             let name = line.split_whitespace().next().unwrap_or_default();
-            let is_strict = !["fma", "mad.f32", "ex2", "rsqrt", "rcp"]
-                .iter()
-                .any(|bad| name.starts_with(bad));
+            let is_strict =
+                !["fma", "mad.f32", "ex2", "rsqrt", "rcp"].iter().any(|bad| name.starts_with(bad));
             assert!(
                 is_strict && !name.contains(".ftz") && !name.contains(".approx") && !name.contains(".full"),
                 "{line}"
@@ -63,10 +59,7 @@ fn fragments_are_as_cutlass_has_them() {
         return;
     };
     // SAFETY: the function has this type.
-    let is_right = unsafe {
-        library
-            .get::<unsafe extern "C" fn() -> bool>("mma_is_the_product_of_matrices")
-            .unwrap()()
-    };
+    let is_right =
+        unsafe { library.get::<unsafe extern "C" fn() -> bool>("mma_is_the_product_of_matrices").unwrap()() };
     assert!(is_right);
 }

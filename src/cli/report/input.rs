@@ -73,10 +73,7 @@ impl Corpus {
         let progress = Progress::new(&input::name(path), source.len(), progress_shown);
         let plain = source.original().is_some();
         let mut start = Vec::new();
-        (&mut source)
-            .take(MAGIC.len() as u64)
-            .read_to_end(&mut start)
-            .context("cannot read it")?;
+        (&mut source).take(MAGIC.len() as u64).read_to_end(&mut start).context("cannot read it")?;
         let is_archive = start == MAGIC;
         let input = progress.watch(Cursor::new(start).chain(source));
         let models = model.models()?;

@@ -38,13 +38,7 @@ pub fn learners(
     let runs = match (presets, learned) {
         (None, Some(learned)) => vec![learned.watch.finish(learned.bytes, &survey)],
         (presets, _) => {
-            let learner = Learner {
-                file,
-                options,
-                running,
-                survey: &survey,
-                is_whole,
-            };
+            let learner = Learner { file, options, running, survey: &survey, is_whole };
             let presets = presets.into_iter().flatten();
             let runs = presets.map(|&preset| learner.learn(preset, &rereadable));
             runs.collect::<Result<_>>()?

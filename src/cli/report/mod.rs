@@ -132,13 +132,7 @@ impl Args {
         let is_read_again = self.measures_peers() || self.learn.is_some();
         let device = self.device.open()?;
         let decoding = self.running.decompress_options(&self.model.models()?, &device);
-        let corpus = Corpus::open(
-            file,
-            &self.model,
-            decoding,
-            is_read_again,
-            self.running.progress(),
-        )?;
+        let corpus = Corpus::open(file, &self.model, decoding, is_read_again, self.running.progress())?;
         if self.learn.is_none() && !corpus.is_learned() {
             return self.by_model(file, corpus, device);
         }

@@ -56,12 +56,7 @@ impl Display {
     /// Shows what a run tells.
     pub fn show(&mut self, progress: Progress) {
         match progress {
-            Progress::Begins {
-                settings,
-                step,
-                lines,
-                seconds,
-            } => {
+            Progress::Begins { settings, step, lines, seconds } => {
                 self.steps = settings.steps;
                 self.last_row = (lines, seconds);
                 self.first_lines = lines;
@@ -117,22 +112,12 @@ impl Display {
 
 /// A record as a row; `last` has the lines and seconds of the one before.
 fn row(record: &Evaluation, last: (u64, f64), steps: u64) -> String {
-    let Evaluation {
-        step,
-        lines,
-        train_loss,
-        validation_loss,
-        learning_rate,
-        seconds,
-        ..
-    } = record;
+    let Evaluation { step, lines, train_loss, validation_loss, learning_rate, seconds, .. } = record;
     let rate = (lines - last.0) as f64 / (seconds - last.1).max(1e-9);
     let left = seconds / *step as f64 * steps.saturating_sub(*step) as f64;
     let left = HumanDuration(Duration::from_secs_f64(left));
     let excess = record.excess.map_or("-".into(), |nats| format!("{nats:.6}"));
-    let right = record
-        .sum_accuracy
-        .map_or("-".into(), |share| format!("{:.3}%", 100.0 * share));
+    let right = record.sum_accuracy.map_or("-".into(), |share| format!("{:.3}%", 100.0 * share));
     format!(
         "{step:8}  {lines:10}  {train_loss:10.6}  {validation_loss:10.6}  {excess:>9}  {right:>10}  \
          {learning_rate:9.3e}  {rate:7.0}  {left:#}"
@@ -161,13 +146,7 @@ mod tests {
         let row = row(&record, (64_000, 30.0), 1000);
         let ends = |text: &str| text.find("1.900000").map(|at| at + 8);
         assert_eq!(ends(&row), HEAD.find("validation").map(|at| at + 10));
-        assert!(
-            row.contains("         -     50.000%   4.000e-3     3200  3m"),
-            "{row}"
-        );
-        assert_eq!(
-            row.find("3200").map(|at| at + 4),
-            HEAD.find("lines/s").map(|at| at + 7)
-        );
+        assert!(row.contains("         -     50.000%   4.000e-3     3200  3m"), "{row}");
+        assert_eq!(row.find("3200").map(|at| at + 4), HEAD.find("lines/s").map(|at| at + 7));
     }
 }

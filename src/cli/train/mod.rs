@@ -47,13 +47,7 @@ Examples:
   surprisal compress -m runs/nano --embed-model sums.txt")]
 pub struct Args {
     /// Folder for the model
-    #[arg(
-        short,
-        long,
-        value_name = "FOLDER",
-        required_unless_present = "resume",
-        conflicts_with = "resume"
-    )]
+    #[arg(short, long, value_name = "FOLDER", required_unless_present = "resume", conflicts_with = "resume")]
     output: Option<PathBuf>,
     /// Go on with the run in this folder, with its own settings
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["RunOptions", "force"])]
@@ -82,18 +76,11 @@ impl Args {
             // Before the run begins, whatever it waits for, an interrupt ends the program.
             interrupt::note_the_first();
             display.show(progress);
-            if interrupt::was_interrupted() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if interrupt::was_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let threads = super::threads(self.threads);
         let (folder, end) = match (&self.resume, &self.output) {
-            (Some(folder), _) => (
-                folder,
-                in_pool(threads, || surprisal::train::resume(folder, watch))?,
-            ),
+            (Some(folder), _) => (folder, in_pool(threads, || surprisal::train::resume(folder, watch))?),
             (None, Some(folder)) => {
                 self.refuse_to_overwrite(folder)?;
                 let corpus = self.keep_corpus(folder)?;
@@ -110,9 +97,7 @@ impl Args {
             End::Finished => {}
             End::HadFinished => say(&format!("{folder}: this run is at its end already")),
             End::Interrupted { step } => {
-                say(&format!(
-                    "interrupted after step {step}; to go on: surprisal train --resume {folder}"
-                ));
+                say(&format!("interrupted after step {step}; to go on: surprisal train --resume {folder}"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
         }

@@ -132,11 +132,7 @@ impl RunOptions {
     /// # Errors
     /// If they make no sense, or the text file cannot be learned from.
     pub fn settings(&self, corpus: Option<&Path>) -> Result<TrainSettings> {
-        let mut s = if self.reference {
-            TrainSettings::reference()
-        } else {
-            TrainSettings::default()
-        };
+        let mut s = if self.reference { TrainSettings::reference() } else { TrainSettings::default() };
         set(&mut s.preset, &self.preset);
         set(&mut s.batch_lines, &self.batch_lines);
         set(&mut s.seed, &self.seed);

@@ -27,10 +27,7 @@ enum Part {
 impl Heads {
     /// Of a network.
     pub fn of(shape: &Shape) -> Self {
-        Self {
-            count: shape.heads,
-            dim: shape.head_dim(),
-        }
+        Self { count: shape.heads, dim: shape.head_dim() }
     }
 
     fn width(self) -> usize {

@@ -61,24 +61,12 @@ pub(super) fn backward_in<L: Lanes>(
     scratch.dstream[..positions * c].fill(Vector::ZERO);
     let (matrices, _) = batch.gradient.split_at_mut(batch.places.vectors / LANES);
     let mut dvectors = std::mem::take(&mut scratch.dvectors);
-    let mut gradients = Gradients {
-        parameters,
-        places: &batch.places,
-        matrices,
-        vectors: &mut dvectors,
-    };
+    let mut gradients = Gradients { parameters, places: &batch.places, matrices, vectors: &mut dvectors };
     for position in 0..positions {
         let vocab = batch.shape.vocab;
         let exps = &batch.exps[position * vocab..][..vocab];
         let (inv_sum, targets) = (&batch.inv_sums[position], &targets[position]);
-        softmax_backward(
-            l,
-            exps,
-            inv_sum,
-            targets,
-            scales[position],
-            &mut scratch.logits[..vocab],
-        );
+        softmax_backward(l, exps, inv_sum, targets, scales[position], &mut scratch.logits[..vocab]);
         head_backward(l, position, &batch.norm, scratch, &mut gradients);
     }
     for (tape, places) in batch.layers.iter().zip(&batch.places.layers).rev() {
@@ -150,13 +138,7 @@ fn recompute_norm<L: Lanes>(
 ) {
     let c = scratch.normed.len();
     let normal = &tape.normal[position * c..][..c];
-    affine(
-        l,
-        normal,
-        g.of(&places.gain),
-        g.of(&places.bias),
-        &mut scratch.normed,
-    );
+    affine(l, normal, g.of(&places.gain), g.of(&places.bias), &mut scratch.normed);
     by_line(l, &scratch.normed, &mut scratch.by_line);
 }
 
@@ -171,11 +153,8 @@ fn norm_backward<L: Lanes>(
     g: &mut Gradients,
 ) {
     let c = scratch.update.len();
-    let kept = Kept {
-        normal: &tape.normal[position * c..][..c],
-        r: &tape.r[position],
-        gain: g.of(&places.gain),
-    };
+    let kept =
+        Kept { normal: &tape.normal[position * c..][..c], r: &tape.r[position], gain: g.of(&places.gain) };
     let both = g.vector(&(places.gain.start..places.bias.end));
     let (dgain, dbias) = both.split_at_mut(c);
     let dstream = &mut scratch.dstream[position * c..][..c];
@@ -189,12 +168,7 @@ fn head_backward<L: Lanes>(l: L, position: usize, tape: &NormTape, scratch: &mut
     let w = g.of(&places.head);
     let vocab = w.len() / scratch.update.len();
     recompute_norm(l, position, tape, &places.norm, scratch, g);
-    outer(
-        l,
-        &scratch.logits[..vocab],
-        &scratch.by_line,
-        g.matrix(&places.head),
-    );
+    outer(l, &scratch.logits[..vocab], &scratch.by_line, g.matrix(&places.head));
     product_transposed(l, w, None, &scratch.logits[..vocab], &mut scratch.update);
     norm_backward(l, position, tape, &places.norm, scratch, g);
 }
@@ -220,13 +194,7 @@ fn mlp_backward<L: Lanes>(
     recompute_norm(l, position, &tape.norm2, &places.norm2, scratch, g);
     outer(l, &scratch.hidden, &scratch.by_line, g.matrix(&places.expand));
     g.add(l, &places.expand_bias, &scratch.hidden);
-    product_transposed(
-        l,
-        g.of(&places.expand),
-        None,
-        &scratch.hidden,
-        &mut scratch.update,
-    );
+    product_transposed(l, g.of(&places.expand), None, &scratch.hidden, &mut scratch.update);
     norm_backward(l, position, &tape.norm2, &places.norm2, scratch, g);
 }
 
@@ -287,10 +255,6 @@ fn embedding_backward<L: Lanes>(
     for (row, &token) in rows.chunks_exact(columns).zip(tokens) {
         let embedding = &mut g.matrix(&places.tokens)[usize::from(token) * columns..][..columns];
         add(l, embedding, row);
-        add(
-            l,
-            &mut g.matrix(&places.positions)[position * columns..][..columns],
-            row,
-        );
+        add(l, &mut g.matrix(&places.positions)[position * columns..][..columns], row);
     }
 }

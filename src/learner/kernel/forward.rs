@@ -39,16 +39,9 @@ pub(super) fn forward_in<L: Lanes>(
     rows: &mut [[u32; 8]],
 ) {
     let (c, position) = (batch.shape.width, batch.tokens.len());
-    assert!(
-        position < batch.shape.block,
-        "the lines have passed the last position"
-    );
+    assert!(position < batch.shape.block, "the lines have passed the last position");
     batch.tokens.push(*tokens);
-    let step = Step {
-        parameters,
-        position,
-        heads: Heads::of(&batch.shape),
-    };
+    let step = Step { parameters, position, heads: Heads::of(&batch.shape) };
     let scratch = &mut batch.scratch;
     let embeddings = step.of(&batch.places.tokens);
     let place = &step.of(&batch.places.positions)[position * c..][..c];
@@ -63,13 +56,7 @@ pub(super) fn forward_in<L: Lanes>(
     }
     norm_forward(l, &step, None, &batch.places.norm, &mut batch.norm, scratch);
     let vocab = batch.shape.vocab;
-    product(
-        l,
-        step.of(&batch.places.head),
-        None,
-        &scratch.normed,
-        &mut scratch.logits[..vocab],
-    );
+    product(l, step.of(&batch.places.head), None, &scratch.normed, &mut scratch.logits[..vocab]);
     let exps = &mut batch.exps[position * vocab..][..vocab];
     for (bits, logit) in exps.iter_mut().zip(&scratch.logits) {
         l.store(bits, l.mul(l.load(logit), l.splat(LOG2_E)));
@@ -95,13 +82,7 @@ fn norm_forward<L: Lanes>(
     if let Some(row) = rounded {
         round(l, row, normal);
     }
-    affine(
-        l,
-        normal,
-        step.of(&places.gain),
-        step.of(&places.bias),
-        &mut scratch.normed,
-    );
+    affine(l, normal, step.of(&places.gain), step.of(&places.bias), &mut scratch.normed);
 }
 
 /// The attention half of a layer.
@@ -118,13 +99,7 @@ fn attention_forward<L: Lanes>(
     let rounded = rounding.first_norm.then_some(Row::Input);
     norm_forward(l, step, rounded, &places.norm1, &mut tape.norm1, scratch);
     let qkv = &mut tape.qkv[position * 3 * c..][..3 * c];
-    product(
-        l,
-        step.of(&places.qkv),
-        Some(step.of(&places.qkv_bias)),
-        &scratch.normed,
-        qkv,
-    );
+    product(l, step.of(&places.qkv), Some(step.of(&places.qkv_bias)), &scratch.normed, qkv);
     if rounding.rest {
         for (row, at) in attention_rows(c, heads.dim) {
             round(l, row, &mut qkv[at..][..heads.dim]);
@@ -155,13 +130,7 @@ fn mlp_forward<L: Lanes>(
     let rounded = rounding.rest.then_some(Row::Input);
     norm_forward(l, step, rounded, &places.norm2, &mut tape.norm2, scratch);
     let active = &mut tape.active[position * inner..][..inner];
-    product(
-        l,
-        step.of(&places.expand),
-        Some(step.of(&places.expand_bias)),
-        &scratch.normed,
-        active,
-    );
+    product(l, step.of(&places.expand), Some(step.of(&places.expand_bias)), &scratch.normed, active);
     gelu(l, active, &mut tape.slopes[position * inner..][..inner]);
     if rounding.rest {
         round(l, Row::Hidden, active);

@@ -64,10 +64,7 @@ pub(super) struct Scratch {
 
 impl NormTape {
     fn new(shape: &Shape) -> Self {
-        Self {
-            normal: Vector::zeros(shape.block * shape.width),
-            r: Vector::zeros(shape.block),
-        }
+        Self { normal: Vector::zeros(shape.block * shape.width), r: Vector::zeros(shape.block) }
     }
 }
 

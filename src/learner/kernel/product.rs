@@ -53,11 +53,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Over an output's weights, one behind the other, then the next output's.
     fn by_rows(w: &'a [f32], inputs: usize) -> Self {
-        Self {
-            w,
-            outputs: inputs,
-            inputs: 1,
-        }
+        Self { w, outputs: inputs, inputs: 1 }
     }
 }
 
@@ -84,11 +80,7 @@ pub(super) fn product_transposed<L: Lanes>(
     x: &[Vector],
     y: &mut [Vector],
 ) {
-    let walk = Walk {
-        w,
-        outputs: 1,
-        inputs: y.len(),
-    };
+    let walk = Walk { w, outputs: 1, inputs: y.len() };
     tiles(l, walk, start, None, x, y)
 }
 
@@ -98,17 +90,8 @@ pub(super) fn product_transposed<L: Lanes>(
 pub(super) fn product_of_columns<L: Lanes>(l: L, w: &[f32], first: usize, x: &[Vector], y: &mut [Vector]) {
     let columns = first + y.len();
     assert_eq!(w.len(), x.len() * columns, "a weight for each pair");
-    let walk = Walk {
-        w: &w[first..],
-        outputs: 1,
-        inputs: columns,
-    };
-    in_tiles!(
-        y.len(),
-        tile_first,
-        N,
-        tile::<L, N>(l, walk, tile_first, None, None, x, y)
-    );
+    let walk = Walk { w: &w[first..], outputs: 1, inputs: columns };
+    in_tiles!(y.len(), tile_first, N, tile::<L, N>(l, walk, tile_first, None, None, x, y));
 }
 
 /// All outputs of a product.
@@ -122,20 +105,9 @@ fn tiles<L: Lanes>(
     y: &mut [Vector],
 ) {
     assert_eq!(walk.w.len(), x.len() * y.len(), "a weight for each pair");
-    assert!(
-        start.is_none_or(|start| start.len() == y.len()),
-        "a start for each output"
-    );
-    assert!(
-        factors.is_none_or(|factors| factors.len() == y.len()),
-        "a factor for each output"
-    );
-    in_tiles!(
-        y.len(),
-        first,
-        N,
-        tile::<L, N>(l, walk, first, start, factors, x, y)
-    );
+    assert!(start.is_none_or(|start| start.len() == y.len()), "a start for each output");
+    assert!(factors.is_none_or(|factors| factors.len() == y.len()), "a factor for each output");
+    in_tiles!(y.len(), first, N, tile::<L, N>(l, walk, first, start, factors, x, y));
 }
 
 /// `N` outputs of a product, from `first` on.

@@ -54,13 +54,7 @@ impl Lines {
     /// The gradient of the lines' surprisal in nats, at each position times its scale. A line that
     /// has ended adds nothing.
     pub fn backward(&mut self, parameters: &[f32], targets: &Targets, scales: &[f32]) {
-        let Self {
-            shape,
-            places,
-            lines,
-            gradient,
-            ..
-        } = self;
+        let Self { shape, places, lines, gradient, .. } = self;
         gradient.fill(Vector::ZERO);
         let mut g = Gradients {
             parameters,
@@ -87,15 +81,7 @@ impl Lines {
             let mut dqkv = vec![vec![vec![0.0; 3 * shape.width]; targets.len()]; LANES];
             for &(position, line) in &going {
                 let seen = &lines[line].layers[i][..=position];
-                attend(
-                    &mut g,
-                    shape,
-                    layer,
-                    seen,
-                    line,
-                    &dstream[line][position],
-                    &mut dqkv[line],
-                );
+                attend(&mut g, shape, layer, seen, line, &dstream[line][position], &mut dqkv[line]);
             }
             for &(position, line) in &going {
                 let norm = &lines[line].layers[i][position].norm1;
@@ -149,11 +135,7 @@ fn perceive(g: &mut Gradients, places: &LayerPlaces, line: usize, kept: &Kept, d
     g.vector(line, &places.contract_bias, dstream);
     let mut dhidden = product(g.of(&places.contract), &[], dstream);
     dhidden.iter_mut().zip(&kept.slopes).for_each(|(d, s)| *d *= s);
-    g.outer(
-        &places.expand,
-        &dhidden,
-        &affine(g.parameters, &places.norm2, &kept.norm2),
-    );
+    g.outer(&places.expand, &dhidden, &affine(g.parameters, &places.norm2, &kept.norm2));
     g.vector(line, &places.expand_bias, &dhidden);
     let dnormed = product_transposed(g.of(&places.expand), &[], &dhidden);
     g.norm(line, &places.norm2, &kept.norm2, &dnormed, dstream);
@@ -180,17 +162,11 @@ fn attend(
         let dmixed = &dmixed[shape.features(0, head)];
         let mut slopes = dots(dmixed, &rows, &shape.features(2, head));
         let along = sum(0.0, weights.iter().copied(), slopes.iter().copied());
-        slopes
-            .iter_mut()
-            .zip(weights)
-            .for_each(|(s, a)| *s = a * (*s - along));
+        slopes.iter_mut().zip(weights).for_each(|(s, a)| *s = a * (*s - along));
         let query = &now.qkv[shape.features(0, head)];
         for (j, (weight, slope)) in weights.iter().zip(&slopes).enumerate() {
             let dvalue = &mut dqkv[j][shape.features(2, head)];
-            dvalue
-                .iter_mut()
-                .zip(dmixed)
-                .for_each(|(to, d)| *to += weight * d);
+            dvalue.iter_mut().zip(dmixed).for_each(|(to, d)| *to += weight * d);
             let slope = slope * scale;
             let dkey = &mut dqkv[j][shape.features(1, head)];
             dkey.iter_mut().zip(query).for_each(|(to, q)| *to += slope * q);

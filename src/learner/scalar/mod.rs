@@ -78,9 +78,7 @@ fn product(w: &[f32], b: &[f32], x: &[f32]) -> Vec<f32> {
 fn product_transposed(w: &[f32], b: &[f32], x: &[f32]) -> Vec<f32> {
     let width = w.len() / x.len();
     let column = |k: usize| w[k..].iter().step_by(width).copied();
-    (0..width)
-        .map(|k| sum(b.get(k).copied().unwrap_or(0.0), column(k), x.iter().copied()))
-        .collect()
+    (0..width).map(|k| sum(b.get(k).copied().unwrap_or(0.0), column(k), x.iter().copied())).collect()
 }
 
 /// x ← x·(aI + bA + cA²) with A = xᵀx, [`NEWTON_SCHULZ_STEPS`] times; x has rows of `width` numbers.
@@ -89,10 +87,7 @@ pub(super) fn orthogonalise(x: &mut [f32], width: usize) {
     let column = |m: &[f32], j: usize| m[j..].iter().step_by(width).copied().collect::<Vec<_>>();
     for _ in 0..NEWTON_SCHULZ_STEPS {
         let columns: Vec<_> = (0..width).map(|j| column(x, j)).collect();
-        let gram: Vec<f32> = columns
-            .iter()
-            .flat_map(|column| product_transposed(x, &[], column))
-            .collect();
+        let gram: Vec<f32> = columns.iter().flat_map(|column| product_transposed(x, &[], column)).collect();
         let mut polynomial = Vec::new();
         for (j, gram_j) in gram.chunks_exact(width).enumerate() {
             let square = product(&gram, &[], gram_j);
@@ -122,11 +117,7 @@ fn normalise(x: &[f32]) -> Norm {
 fn affine(parameters: &[f32], places: &NormPlaces, norm: &Norm) -> Vec<f32> {
     let (gain, bias) = (&parameters[places.gain.clone()], &parameters[places.bias.clone()]);
     let both = gain.iter().zip(bias);
-    norm.normal
-        .iter()
-        .zip(both)
-        .map(|(x, (g, b))| x * g + b)
-        .collect()
+    norm.normal.iter().zip(both).map(|(x, (g, b))| x * g + b).collect()
 }
 
 impl Shape {
@@ -176,10 +167,8 @@ impl Lines {
 
     /// Begins with new lines.
     pub fn start(&mut self) {
-        let line = |_| Line {
-            layers: (0..self.shape.layers).map(|_| Vec::new()).collect(),
-            ..Line::default()
-        };
+        let line =
+            |_| Line { layers: (0..self.shape.layers).map(|_| Vec::new()).collect(), ..Line::default() };
         self.lines = (0..LANES).map(line).collect();
     }
 
@@ -248,9 +237,7 @@ impl Line {
         self.shares.push(1.0 / total);
         let factor = ((1 << PRECISION) - logits.len()) as f32 / total;
         let slots = before.iter().enumerate();
-        slots
-            .map(|(symbol, &left)| (left * factor) as u32 + symbol as u32)
-            .collect()
+        slots.map(|(symbol, &left)| (left * factor) as u32 + symbol as u32).collect()
     }
 }
 
@@ -286,10 +273,7 @@ fn layer(
     if rounding.rest {
         Row::Input.round(&mut mixed);
     }
-    add(
-        stream,
-        &product(of(&places.projection), of(&places.projection_bias), &mixed),
-    );
+    add(stream, &product(of(&places.projection), of(&places.projection_bias), &mixed));
     let mut norm2 = normalise(stream);
     if rounding.rest {
         Row::Input.round(&mut norm2.normal);
@@ -302,13 +286,5 @@ fn layer(
     }
     let update = product_transposed(of(&places.contract), of(&places.contract_bias), &active);
     add(stream, &update);
-    seen.push(Kept {
-        norm1,
-        qkv,
-        weights,
-        mixed,
-        norm2,
-        active,
-        slopes,
-    });
+    seen.push(Kept { norm1, qkv, weights, mixed, norm2, active, slopes });
 }

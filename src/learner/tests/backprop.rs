@@ -40,10 +40,7 @@ fn every_instruction_set_is_the_definition() {
     for rounded in [false, true] {
         let definition = found(&settings, rounded, Isa::Scalar, &lines);
         on_each_isa(|isa| {
-            assert!(
-                found(&settings, rounded, isa, &lines) == definition,
-                "{isa}, rounded: {rounded}"
-            );
+            assert!(found(&settings, rounded, isa, &lines) == definition, "{isa}, rounded: {rounded}");
         });
     }
 }
@@ -74,10 +71,7 @@ fn threads_change_nothing() {
     let settings = settings(Preset::Tiny, 6);
     let lines = lines(300, 5);
     let [one, three] = [1, 3].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| found(&settings, true, Isa::best(), &lines))
     });
     assert!(one == three);
@@ -94,10 +88,7 @@ fn it_is_the_learners_gradient() {
     learner.read(&super::slices(&lines));
     let expected = learner.gradient_now(1.0 / loss.tokens as f32);
     assert!(backprop.gradient() == expected);
-    assert_eq!(
-        loss.tokens,
-        lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>()
-    );
+    assert_eq!(loss.tokens, lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>());
 }
 
 /// Which way a value is rounded is chance where the two networks differ in the last bits before; how far
@@ -115,12 +106,7 @@ fn rounding_moves_lines_as_far_as_the_exact_networks() {
         let probability = |(weights, target): (&Vec<f32>, &Option<Token>)| {
             f64::from(weights[usize::from(target.unwrap())] / weights.iter().sum::<f32>())
         };
-        let cost: f64 = weights
-            .iter()
-            .zip(&batch.targets)
-            .map(probability)
-            .map(|p| -p.ln())
-            .sum();
+        let cost: f64 = weights.iter().zip(&batch.targets).map(probability).map(|p| -p.ln()).sum();
         let [plain, rounded] = [&mut plain, &mut rounded].map(|backprop| backprop.differentiate(&batch).nats);
         by_exact += (cost - plain).powi(2);
         by_rounding += (rounded - plain).powi(2);

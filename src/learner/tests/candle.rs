@@ -23,10 +23,7 @@ fn gradients_are_candles() {
     let mean = loss.mean();
     let their_loss = gpt.loss(&batch, &mut Dropout::none()).unwrap();
     let theirs = f64::from(their_loss.to_scalar::<f32>().unwrap());
-    assert!(
-        (mean - theirs).abs() < 1e-5,
-        "{mean} nats a token, candle {theirs}"
-    );
+    assert!((mean - theirs).abs() < 1e-5, "{mean} nats a token, candle {theirs}");
     let theirs = their_loss.backward().unwrap();
     let shape = settings.shape().unwrap();
     for tensor in shape.tensors() {
@@ -41,9 +38,6 @@ fn gradients_are_candles() {
 fn assert_near(our: &[f32], their: &[f32], name: &str) {
     let largest = their.iter().fold(0f32, |m, g| m.max(g.abs()));
     for (i, (a, b)) in our.iter().zip(their).enumerate() {
-        assert!(
-            (a - b).abs() <= 1e-4 * largest,
-            "{name}, entry {i}: {a}, candle {b}"
-        );
+        assert!((a - b).abs() <= 1e-4 * largest, "{name}, entry {i}: {a}, candle {b}");
     }
 }

@@ -18,19 +18,13 @@ fn every_gradient_is_the_slope_of_the_surprisal() {
         .iter()
         .map(|line| {
             let characters = line.iter().map(|&c| vocabulary.token(c).unwrap());
-            std::iter::once(vocabulary.start())
-                .chain(characters)
-                .chain([vocabulary.end()])
-                .collect()
+            std::iter::once(vocabulary.start()).chain(characters).chain([vocabulary.end()]).collect()
         })
         .collect();
     let mut parameters: Vec<f64> = learner.parameters().iter().map(|&p| f64::from(p)).collect();
     for tensor in shape.tensors() {
         let steepness = |i: &usize| gradient[*i].abs();
-        let steepest = tensor
-            .place
-            .clone()
-            .max_by(|a, b| steepness(a).total_cmp(&steepness(b)));
+        let steepest = tensor.place.clone().max_by(|a, b| steepness(a).total_cmp(&steepness(b)));
         let steepest = steepest.unwrap();
         let others = tensor.place.clone().step_by(tensor.place.len() / 5 + 1);
         for entry in others.chain([steepest]) {

@@ -31,14 +31,8 @@ fn learner(settings: &LearnerSettings, isa: Isa) -> Learner {
 /// Lines of many lengths over the addition vocabulary, the empty one among them.
 fn lines(count: usize, longest: usize) -> Vec<Vec<u8>> {
     let line = |i: usize| {
-        let len = if i.is_multiple_of(3) {
-            longest
-        } else {
-            i * 7 % (longest + 1)
-        };
-        (0..len)
-            .map(|j| b"0123456789+="[(i * i + 5 * j + j * j * i) % 12])
-            .collect()
+        let len = if i.is_multiple_of(3) { longest } else { i * 7 % (longest + 1) };
+        (0..len).map(|j| b"0123456789+="[(i * i + 5 * j + j * j * i) % 12]).collect()
     };
     (0..count).map(line).collect()
 }

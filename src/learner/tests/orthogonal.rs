@@ -16,8 +16,7 @@ fn noise(count: usize) -> Vec<f32> {
 fn gram(x: &[f32], width: usize) -> Vec<f64> {
     let entry = |i: usize| {
         let rows = x.chunks_exact(width);
-        rows.map(|row| f64::from(row[i / width]) * f64::from(row[i % width]))
-            .sum()
+        rows.map(|row| f64::from(row[i / width]) * f64::from(row[i % width])).sum()
     };
     (0..width * width).map(entry).collect()
 }
@@ -28,19 +27,13 @@ fn singular_values_come_near_one() {
     let (rows, width) = (64, 16);
     let mut x = noise(rows * width);
     for row in x.chunks_exact_mut(width) {
-        row.iter_mut()
-            .enumerate()
-            .for_each(|(j, x)| *x *= 0.2 + 0.05 * j as f32);
+        row.iter_mut().enumerate().for_each(|(j, x)| *x *= 0.2 + 0.05 * j as f32);
     }
     let norm = x.iter().map(|x| x * x).sum::<f32>().sqrt();
     x.iter_mut().for_each(|x| *x /= norm);
     scalar::orthogonalise(&mut x, width);
     for (i, entry) in gram(&x, width).into_iter().enumerate() {
-        let wanted = if i / width == i % width {
-            0.4..1.6
-        } else {
-            -0.4..0.4
-        };
+        let wanted = if i / width == i % width { 0.4..1.6 } else { -0.4..0.4 };
         assert!(wanted.contains(&entry), "entry {i}: {entry}");
     }
 }

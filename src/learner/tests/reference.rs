@@ -17,9 +17,7 @@ fn norm(parameters: &[f64], places: &NormPlaces, x: &[f64]) -> Vec<f64> {
     let width = x.len() as f64;
     let mean = x.iter().sum::<f64>() / width;
     let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width;
-    let affine = parameters[places.gain.clone()]
-        .iter()
-        .zip(&parameters[places.bias.clone()]);
+    let affine = parameters[places.gain.clone()].iter().zip(&parameters[places.bias.clone()]);
     let normal = x.iter().map(|x| (x - mean) / (variance + 1e-5).sqrt());
     normal.zip(affine).map(|(x, (g, b))| x * g + b).collect()
 }

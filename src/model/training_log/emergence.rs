@@ -101,9 +101,7 @@ mod tests {
 
     #[test]
     fn ends_with_five_good_ones_and_names_the_first() {
-        let run = [
-            0.5, 0.99, 1.0, 0.98, 0.99, 0.99, 0.99, 0.99, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0,
-        ];
+        let run = [0.5, 0.99, 1.0, 0.98, 0.99, 0.99, 0.99, 0.99, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0];
         assert_eq!(events(&run), [(10, begins(10)), (90, ends(50))]);
         assert_eq!(events(&run[..8]), [(10, begins(10))]);
     }

@@ -195,38 +195,22 @@ mod tests {
     #[test]
     fn records_and_events_are_told_apart() {
         let log = TrainingLog::parse(&format!("{SETTINGS}\n{RECORD}\n{EVENT}\n{RECORD}\n")).unwrap();
-        assert_eq!(
-            log.settings.schedule,
-            ScheduleForm::Cosine,
-            "as logs before that choice meant"
-        );
+        assert_eq!(log.settings.schedule, ScheduleForm::Cosine, "as logs before that choice meant");
         assert_eq!((log.records.len(), log.records[0].excess), (2, None));
-        let begins = Event::EmergenceBegins {
-            step: 250,
-            lines: 128_000,
-        };
+        let begins = Event::EmergenceBegins { step: 250, lines: 128_000 };
         assert_eq!(log.events, [begins]);
         assert_eq!(serde_json::to_string(&begins).unwrap(), EVENT);
     }
 
     #[test]
     fn runs_count_on() {
-        let (first, second) = (
-            format!("{SETTINGS}\n{RECORD}\n"),
-            SETTINGS.replace("15000", "900"),
-        );
+        let (first, second) = (format!("{SETTINGS}\n{RECORD}\n"), SETTINGS.replace("15000", "900"));
         let log = TrainingLog::parse(&format!("{first}{second}\n{EVENT}\n{RECORD}\n{RECORD}\n")).unwrap();
         assert_eq!((log.settings.steps, log.earlier_records), (900, 1));
         let told: Vec<_> = log.records.iter().map(|r| (r.step, r.lines, r.seconds)).collect();
-        assert_eq!(
-            told,
-            [(250, 128_000, 54.5), (500, 256_000, 109.0), (500, 256_000, 109.0)]
-        );
+        assert_eq!(told, [(250, 128_000, 54.5), (500, 256_000, 109.0), (500, 256_000, 109.0)]);
         assert_eq!(log.records[1].code_length_bits, 2e7);
-        let begins = Event::EmergenceBegins {
-            step: 500,
-            lines: 256_000,
-        };
+        let begins = Event::EmergenceBegins { step: 500, lines: 256_000 };
         assert_eq!(log.events, [begins]);
     }
 

@@ -193,19 +193,11 @@ impl TrainSettings {
             ("target excess", self.target_excess.unwrap_or(0.0)),
         ];
         if let Some((name, value)) = others.iter().find(|(_, v)| !(*v >= 0.0 && v.is_finite())) {
-            return Err(Error::invalid(format!(
-                "the {name} must be at least 0, not {value}"
-            )));
+            return Err(Error::invalid(format!("the {name} must be at least 0, not {value}")));
         }
-        let shares = [
-            ("beta", self.beta1),
-            ("beta", self.beta2),
-            ("dropout", self.dropout),
-        ];
+        let shares = [("beta", self.beta1), ("beta", self.beta2), ("dropout", self.dropout)];
         if let Some((name, value)) = shares.iter().find(|(_, v)| !(0.0..1.0).contains(v)) {
-            return Err(Error::invalid(format!(
-                "the {name} must be at least 0 and below 1, not {value}"
-            )));
+            return Err(Error::invalid(format!("the {name} must be at least 0 and below 1, not {value}")));
         }
         Ok(())
     }
@@ -217,11 +209,7 @@ mod tests {
 
     #[test]
     fn text_form_and_back() {
-        let corpus = CorpusFile {
-            path: "a.txt".into(),
-            lines: 900,
-            blake3: "00".into(),
-        };
+        let corpus = CorpusFile { path: "a.txt".into(), lines: 900, blake3: "00".into() };
         let from_file = TrainSettings {
             distribution: None,
             corpus: Some(corpus),
@@ -231,11 +219,7 @@ mod tests {
         for settings in [TrainSettings::default(), TrainSettings::reference(), from_file] {
             settings.check().unwrap();
             let text = serde_json::to_string(&settings).unwrap();
-            assert_eq!(
-                serde_json::from_str::<TrainSettings>(&text).unwrap(),
-                settings,
-                "{text}"
-            );
+            assert_eq!(serde_json::from_str::<TrainSettings>(&text).unwrap(), settings, "{text}");
         }
     }
 

@@ -23,9 +23,7 @@ pub struct Gpu(Infallible);
 
 impl Gpu {
     pub fn open(_: usize) -> Result<Self> {
-        Err(Error::Device(
-            "this build has no CUDA: build it with the feature gpu".into(),
-        ))
+        Err(Error::Device("this build has no CUDA: build it with the feature gpu".into()))
     }
 
     pub fn name(&self) -> &str {

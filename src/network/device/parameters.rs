@@ -9,22 +9,9 @@ use crate::network::quantize::softmax_factor;
 impl Parameters {
     /// As slices for the GPU.
     pub(super) fn network(&self) -> Network<'_> {
-        let &parameters::Shape {
-            layers,
-            heads,
-            width,
-            block_size,
-            vocab,
-            ..
-        } = &self.shape;
+        let &parameters::Shape { layers, heads, width, block_size, vocab, .. } = &self.shape;
         Network {
-            shape: Shape {
-                layers,
-                heads,
-                width,
-                block_size,
-                vocab,
-            },
+            shape: Shape { layers, heads, width, block_size, vocab },
             embeddings: self.embedded.iter().map(embedding).collect(),
             layers: self.layers.iter().map(layer).collect(),
             head: Head {

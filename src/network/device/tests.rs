@@ -70,11 +70,7 @@ fn assert_kernels_agree(checkpoint: &Checkpoint, tiles: usize, seed: u64) {
             let next = usize::from(tokens[position + 1]);
             let right = row.get(next + 1).copied().unwrap_or(1 << PRECISION);
             let slot = [row[next], right - row[next]];
-            assert_eq!(
-                slots.get(line, position),
-                slot,
-                "line {line}, position {position}"
-            );
+            assert_eq!(slots.get(line, position), slot, "line {line}, position {position}");
         }
     }
 
@@ -90,10 +86,7 @@ fn assert_kernels_agree(checkpoint: &Checkpoint, tiles: usize, seed: u64) {
         for (line, rows) in expected.iter().enumerate() {
             let row = steps.row(line / TILE_LINES + 1, line % TILE_LINES);
             let expected = &rows[position];
-            assert!(
-                row == expected,
-                "line {line}, position {position}: {row:?} is not {expected:?}"
-            );
+            assert!(row == expected, "line {line}, position {position}: {row:?} is not {expected:?}");
         }
     }
 }
@@ -113,11 +106,7 @@ fn definition(parameters: &Parameters, tokens: &[Token]) -> Vec<Vec<u32>> {
 #[test]
 fn small_presets_agree() {
     for preset in [Preset::Pico, Preset::Tiny, Preset::Nano] {
-        assert_kernels_agree(
-            &random_checkpoint(GptConfig::addition(preset, 28), 1, 0.3),
-            TILES,
-            5,
-        );
+        assert_kernels_agree(&random_checkpoint(GptConfig::addition(preset, 28), 1, 0.3), TILES, 5);
     }
 }
 
@@ -135,10 +124,7 @@ fn extremes_agree() {
     for preset in Preset::ALL {
         let checkpoint = |spread| random_checkpoint(GptConfig::addition(preset, 6), 3, spread);
         let is_taken = |&spread: &f32| quantize::quantize(&checkpoint(spread)).is_ok();
-        let largest = [32.0, 16.0, 8.0, 4.0, 2.0, 1.0]
-            .into_iter()
-            .find(is_taken)
-            .unwrap();
+        let largest = [32.0, 16.0, 8.0, 4.0, 2.0, 1.0].into_iter().find(is_taken).unwrap();
         assert!(largest < 32.0, "the quantiser refuses larger weights");
         for spread in [0.0, 1e-30, largest] {
             assert_kernels_agree(&checkpoint(spread), 1, 7);
@@ -180,11 +166,8 @@ fn pruned_layers_and_large_vocabularies_agree() {
         assert_kernels_agree(&Checkpoint::new(config.clone(), tensors).unwrap(), 1, 9);
     }
     let vocab: String = (1..=255u8).filter(|&b| b != b'\n').map(char::from).collect();
-    let config = GptConfig {
-        vocab_size: vocab.chars().count(),
-        vocab,
-        ..GptConfig::addition(Preset::Pico, 6)
-    };
+    let config =
+        GptConfig { vocab_size: vocab.chars().count(), vocab, ..GptConfig::addition(Preset::Pico, 6) };
     assert_kernels_agree(&random_checkpoint(config, 6, 0.5), 1, 10);
 }
 
@@ -201,10 +184,7 @@ fn other_shapes_are_refused() {
     let Some(gpu) = gpu() else {
         return;
     };
-    let config = GptConfig {
-        n_embd: 24,
-        ..GptConfig::addition(Preset::Pico, 6)
-    };
+    let config = GptConfig { n_embd: 24, ..GptConfig::addition(Preset::Pico, 6) };
     let parameters = quantize::quantize(&random_checkpoint(config, 1, 0.3)).unwrap();
     let refused = KnownLines::new(gpu, &parameters.network(), 1);
     assert!(matches!(refused.map_err(Error::from), Err(Error::Model(_))));

@@ -74,21 +74,11 @@ pub(super) fn project_qkv<L: Lanes>(
 
         let (scale, round) = scale_of_row(l, of_head(keys), QUERY_MAX);
         l.store(&mut cache.key_scale[at], scale);
-        quantize(
-            l,
-            of_head(keys),
-            round,
-            KEY_ZERO as u8,
-            &mut cache.keys[at * quads..][..quads],
-        );
+        quantize(l, of_head(keys), round, KEY_ZERO as u8, &mut cache.keys[at * quads..][..quads]);
 
         let (scale, round) = scale_of_row(l, of_head(values), VALUE_MAX);
         l.store(&mut cache.value_scale[at], scale);
-        for (to, value) in cache
-            .values_of(shape, head, position)
-            .iter_mut()
-            .zip(of_head(values))
-        {
+        for (to, value) in cache.values_of(shape, head, position).iter_mut().zip(of_head(values)) {
             append_value(l, to, position, l.round(l.mul(l.load(value), round)), 0);
         }
     }
@@ -109,14 +99,7 @@ pub(super) fn attention<L: Lanes>(
     scratch: &mut Scratch,
 ) {
     let (positions, quads) = (position + 1, shape.head_quads());
-    let Scratch {
-        features,
-        queries,
-        query_scale,
-        weights,
-        rounded,
-        ..
-    } = scratch;
+    let Scratch { features, queries, query_scale, weights, rounded, .. } = scratch;
     let range = weight_range(positions);
     for head in 0..shape.heads {
         let at = head * shape.block_size;

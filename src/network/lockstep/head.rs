@@ -17,13 +17,7 @@ pub(super) fn probabilities<L: Lanes>(
     scratch: &mut Scratch,
     rows: &mut [[u32; 8]],
 ) {
-    let Scratch {
-        inputs,
-        features,
-        logits,
-        lefts,
-        ..
-    } = scratch;
+    let Scratch { inputs, features, logits, lefts, .. } = scratch;
     let (rstd, largest) = centre(l, stream, features);
     let centred = &features[..stream.len()];
     let (scale, factor) = scale_of(l, largest, HEAD_MAX);
@@ -34,11 +28,7 @@ pub(super) fn probabilities<L: Lanes>(
         l.store_i(to, l.pairs(l.pack(rounded(&pair[0]), second)));
     }
     let inputs = &inputs[..head.per_symbol];
-    let symbols = head
-        .pairs
-        .chunks_exact(head.per_symbol)
-        .zip(&head.scale)
-        .zip(&head.bias);
+    let symbols = head.pairs.chunks_exact(head.per_symbol).zip(&head.scale).zip(&head.bias);
     for (((weights, &symbol_scale), &bias), to) in symbols.zip(&mut *logits) {
         let mut sum = l.splat_i(0);
         for (input, &weight) in inputs.iter().zip(weights) {

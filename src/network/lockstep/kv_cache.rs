@@ -46,18 +46,12 @@ impl KvCache {
             feature.map_or(0, |word| word.to_le_bytes()[position % 4])
         };
         let word = |head, quad: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| byte(head, 4 * quad + i)));
-        append(
-            records,
-            (0..shape.heads).flat_map(|head| (0..quads).map(move |quad| word(head, quad))),
-        );
+        append(records, (0..shape.heads).flat_map(|head| (0..quads).map(move |quad| word(head, quad))));
 
         // The scales of the queries are not needed again.
         let key_scales = at.clone().map(|at| self.key_scale[at].0[lane]);
         let value_scales = at.map(|at| self.value_scale[at].0[lane]);
-        append(
-            records,
-            (0..shape.heads).map(|_| 0).chain(key_scales).chain(value_scales),
-        );
+        append(records, (0..shape.heads).map(|_| 0).chain(key_scales).chain(value_scales));
     }
 }
 
@@ -65,11 +59,7 @@ impl KvCache {
 #[inline(always)]
 pub(super) fn append_value<L: Lanes>(l: L, to: &mut Vector, position: usize, bytes: L::I, byte: usize) {
     let moved = l.move_byte(bytes, 8 * byte as u32, 8 * (position % 4) as u32);
-    let before = if position.is_multiple_of(4) {
-        l.splat_i(0)
-    } else {
-        l.load_i(to)
-    };
+    let before = if position.is_multiple_of(4) { l.splat_i(0) } else { l.load_i(to) };
     l.store_i(to, l.or_i(before, moved));
 }
 

@@ -15,12 +15,7 @@ pub(super) fn hidden<L: Lanes>(
     stream: &[Vector],
     scratch: &mut Scratch,
 ) -> RowScale<L> {
-    let Scratch {
-        hidden,
-        inputs,
-        features,
-        ..
-    } = scratch;
+    let Scratch { hidden, inputs, features, .. } = scratch;
     let fraction_bits = layer.fraction_bits;
     let row = normalise(l, stream, features, inputs);
     let clamp = l.splat_h(gelu::clamp(fraction_bits) as i16);

@@ -48,12 +48,7 @@ impl Lockstep {
     /// Room for `lines` lines.
     pub fn new(shape: &Shape, lines: usize) -> Self {
         let tiles = (0..lines.div_ceil(LANES)).map(|_| Tile::new(shape)).collect();
-        Self {
-            position: 0,
-            has_prefix: false,
-            tiles,
-            scratch: Scratch::new(shape),
-        }
+        Self { position: 0, has_prefix: false, tiles, scratch: Scratch::new(shape) }
     }
 
     /// Forgets all lines: the next step is position 0.

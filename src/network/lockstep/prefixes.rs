@@ -22,10 +22,7 @@ pub(crate) struct Prefixes {
 impl Prefixes {
     /// The table of lines that begin with this symbol, without any position.
     pub fn new(start: Token) -> Self {
-        Self {
-            start,
-            positions: Vec::new(),
-        }
+        Self { start, positions: Vec::new() }
     }
 
     /// Adds the records of the next position.
@@ -58,11 +55,7 @@ impl Prefixes {
         prefix: &mut [usize; LANES],
     ) -> [&[[u32; 8]]; LANES] {
         for (prefix, &token) in prefix.iter_mut().zip(tokens) {
-            *prefix = if position == 0 {
-                0
-            } else {
-                *prefix * shape.vocab + usize::from(token)
-            };
+            *prefix = if position == 0 { 0 } else { *prefix * shape.vocab + usize::from(token) };
         }
         let len = record_len(shape);
         std::array::from_fn(|lane| &self.positions[position][prefix[lane] * len..][..len])

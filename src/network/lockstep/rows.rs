@@ -70,14 +70,7 @@ pub(super) fn quantize<L: Lanes>(l: L, features: &[Vector], factor: L::F, zero: 
     for (to, four) in to.iter_mut().zip(whole.iter().chain(last)) {
         let [a, b] = rounded(l, four, factor);
         let bytes = l.quads(a, b);
-        l.store_i(
-            to,
-            if zero == 0 {
-                bytes
-            } else {
-                l.add_bytes(bytes, zeros)
-            },
-        );
+        l.store_i(to, if zero == 0 { bytes } else { l.add_bytes(bytes, zeros) });
     }
 }
 

@@ -33,11 +33,7 @@ fn figure(links: &[Link]) -> Option<Figure> {
     let mut canvas = Canvas::new();
     canvas.text("muted end", (RIGHT + 90.0, TOP - 14.0), "bits a line");
     canvas.text("muted end", (WIDTH - 6.0, TOP - 14.0), "to the link before");
-    canvas.x_axis(
-        &scale,
-        (TOP, bottom),
-        "bits a line (the axis does not begin at 0)",
-    );
+    canvas.x_axis(&scale, (TOP, bottom), "bits a line (the axis does not begin at 0)");
     let mut before = None;
     for (index, link) in links.iter().enumerate() {
         draw(&mut canvas, &scale, link, before, TOP + ROW * index as f64);
@@ -81,18 +77,10 @@ fn draw(canvas: &mut Canvas, scale: &Scale, link: &Link, before: Option<f64>, to
     let (left, width) = (bar_from.min(to), (bar_from - to).abs().max(2.0));
     canvas.rect(class, (left, middle - BAR / 2.0), (width, BAR));
     if before.is_some() {
-        canvas.line(
-            "axis",
-            (from, top - ROW / 2.0 + BAR / 2.0),
-            (from, middle - BAR / 2.0),
-        );
+        canvas.line("axis", (from, top - ROW / 2.0 + BAR / 2.0), (from, middle - BAR / 2.0));
     }
     if leaves {
-        let tip = [
-            (RIGHT, middle - BAR / 2.0),
-            (RIGHT + 10.0, middle),
-            (RIGHT, middle + BAR / 2.0),
-        ];
+        let tip = [(RIGHT, middle - BAR / 2.0), (RIGHT + 10.0, middle), (RIGHT, middle + BAR / 2.0)];
         canvas.path("orange", tip);
     }
     canvas.text("end", (RIGHT + 90.0, middle + 4.0), &format!("{value:.5}"));
@@ -111,15 +99,7 @@ fn describe(links: &[Link]) -> String {
 }
 
 fn table(links: &[Link]) -> Table {
-    let head = [
-        "link",
-        "bits/line",
-        "bits/token",
-        "nats/token",
-        "bytes",
-        "difference, bits",
-        "%",
-    ];
+    let head = ["link", "bits/line", "bits/token", "nats/token", "bytes", "difference, bits", "%"];
     let rows = links.iter().map(|link| {
         let percent = link.difference_percent.map_or(DASH.into(), signed_percent);
         vec![
@@ -127,25 +107,18 @@ fn table(links: &[Link]) -> Table {
             decimal(link.bits_per_line, 5),
             decimal(link.bits_per_token, 6),
             decimal(link.nats_per_token, 6),
-            link.bytes
-                .map_or(DASH.into(), |bytes| grouped(bytes.round() as u64)),
+            link.bytes.map_or(DASH.into(), |bytes| grouped(bytes.round() as u64)),
             link.difference_bits.map_or(DASH.into(), signed),
             percent.trim_end_matches(" %").to_owned(),
         ]
     });
-    Table {
-        remarks: links.iter().map(|link| link.why.clone()).collect(),
-        ..Table::new(head, rows)
-    }
+    Table { remarks: links.iter().map(|link| link.why.clone()).collect(), ..Table::new(head, rows) }
 }
 
 /// Links 3 and 4 beside link 5 on the same lines; none if the model coded nothing.
 pub fn sample(run: &ModelRun) -> Option<Section> {
     let sample = run.sample.as_ref()?;
-    let networks = [
-        ("float network", sample.floating.as_ref()),
-        ("exact network", Some(&sample.unrounded)),
-    ];
+    let networks = [("float network", sample.floating.as_ref()), ("exact network", Some(&sample.unrounded))];
     let rows = networks.into_iter().filter_map(|(name, estimate)| {
         let e = estimate?;
         Some(vec![
@@ -158,15 +131,7 @@ pub fn sample(run: &ModelRun) -> Option<Section> {
             format!("{:.5}", e.standard_error),
         ])
     });
-    let head = [
-        "network",
-        "lines",
-        "one in",
-        "bits/line",
-        "by integers",
-        "difference",
-        "standard error",
-    ];
+    let head = ["network", "lines", "one in", "bits/line", "by integers", "difference", "standard error"];
     Some(Section::new(
         "sample",
         "Links 3 and 4 beside link 5, on a sample of the lines",

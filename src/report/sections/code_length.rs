@@ -65,10 +65,7 @@ pub fn of_model(account: &Account, run: &ModelRun) -> Option<Section> {
             "The code length beside the floor's line",
             "Both lines of the upper plot are nearly one; the lower plot is the difference between them.",
         ),
-        None => (
-            "The code length, line by line",
-            "The steeper, the more bits a line takes.",
-        ),
+        None => ("The code length, line by line", "The steeper, the more bits a line takes."),
     };
     Some(Section {
         caption: caption.into(),
@@ -168,10 +165,8 @@ impl Plot<'_> {
             canvas.text("", (self.right + 22.0, label + 4.0), &text);
             texts.push(format!("{} {bytes}", mark.name));
         }
-        let description = format!(
-            "Lines over the number of lines: the bytes so far. At the end: {}.",
-            texts.join("; ")
-        );
+        let description =
+            format!("Lines over the number of lines: the bytes so far. At the end: {}.", texts.join("; "));
         let what = "bytes above the floor so far: what learning cost";
         self.figure(canvas, what, description)
     }

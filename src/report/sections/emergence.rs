@@ -103,15 +103,9 @@ fn map(canvas: &mut Canvas, run: &LearningRun, top: f64) -> f64 {
 fn shades(run: &LearningRun, position: &LearningPosition) -> Vec<(u64, u8)> {
     let aleatoric = position.aleatoric_bits.unwrap_or(0.0);
     let shade_of = |windows: &[LearningWindow]| {
-        let here = windows
-            .iter()
-            .filter_map(|window| window.positions.get(position.position));
+        let here = windows.iter().filter_map(|window| window.positions.get(position.position));
         let (bits, tokens) = here.fold((0.0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
-        let above = if tokens > 0 {
-            bits / tokens as f64 - aleatoric
-        } else {
-            0.0
-        };
+        let above = if tokens > 0 { bits / tokens as f64 - aleatoric } else { 0.0 };
         (windows[windows.len() - 1].lines, shade(above))
     };
     groups(&run.windows, COLUMNS).map(shade_of).collect()
@@ -134,16 +128,8 @@ fn describe(runs: &[LearningRun]) -> String {
     let mut text = "A map for each run: positions of a line downwards, lines to the right.".to_owned();
     for run in runs {
         let emerged = run.positions.iter().filter(|p| p.emerges_at.is_some());
-        text += &format!(
-            " {}: {} of {} positions emerge",
-            run.preset,
-            emerged.count(),
-            run.positions.len()
-        );
-        let last = run
-            .positions
-            .iter()
-            .filter_map(|p| Some((p.emerges_at?, &p.label)));
+        text += &format!(" {}: {} of {} positions emerge", run.preset, emerged.count(), run.positions.len());
+        let last = run.positions.iter().filter_map(|p| Some((p.emerges_at?, &p.label)));
         match last.max_by_key(|(line, _)| *line) {
             Some((line, label)) => {
                 text += &format!(", the last of them, {label}, at line {}.", grouped(line));

@@ -48,11 +48,7 @@ fn figure(runs: &[LearningRun], floor: Option<f64>) -> Option<Figure> {
         let place = |&(lines, bits): &(f64, f64)| (x.at(lines), y.at(bits));
         canvas.path(colour(index).1, curve.iter().map(place));
         let Some(&(_, end)) = curve.last() else { continue };
-        labels.push((
-            y.at(end),
-            Some(colour(index).0),
-            format!("{} {end:.2}", run.preset),
-        ));
+        labels.push((y.at(end), Some(colour(index).0), format!("{} {end:.2}", run.preset)));
     }
     if let Some(floor) = floor {
         canvas.line("dash", (LEFT, y.at(floor)), (RIGHT, y.at(floor)));

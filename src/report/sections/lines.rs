@@ -24,10 +24,8 @@ const SURPRISE: f64 = 4.0;
 /// The section; none if the model coded nothing.
 pub fn section(run: &ModelRun) -> Option<Section> {
     let worst = &run.worst_lines[..WORST.min(run.worst_lines.len())];
-    let groups = [
-        ("Lines from all over the corpus", &run.sample_lines[..]),
-        ("The lines that cost most", worst),
-    ];
+    let groups =
+        [("Lines from all over the corpus", &run.sample_lines[..]), ("The lines that cost most", worst)];
     let all = groups.iter().flat_map(|(_, lines)| lines.iter());
     let longest = all.clone().map(|line| line.tokens.len()).max()?.min(TOKENS);
     Some(Section {

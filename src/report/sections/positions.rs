@@ -68,11 +68,7 @@ fn stacked(canvas: &mut Canvas, positions: &[Position], split: bool) {
         canvas.rect("blue", (LEFT + 150.0, TOP - 44.0), (12.0, 12.0));
         canvas.text("", (LEFT + 168.0, TOP - 33.0), "aleatoric: entropy, which stays");
         canvas.rect("orange", (LEFT + 400.0, TOP - 44.0), (12.0, 12.0));
-        canvas.text(
-            "",
-            (LEFT + 418.0, TOP - 33.0),
-            "epistemic: the rest (below, larger)",
-        );
+        canvas.text("", (LEFT + 418.0, TOP - 33.0), "epistemic: the rest (below, larger)");
     }
 }
 
@@ -87,10 +83,7 @@ fn rest(canvas: &mut Canvas, positions: &[Position]) {
     } else {
         (1000.0, "epistemic, thousandths of a bit a token")
     };
-    let range = (
-        unit * (least - if least < 0.0 { margin } else { 0.0 }),
-        unit * (most + margin),
-    );
+    let range = (unit * (least - if least < 0.0 { margin } else { 0.0 }), unit * (most + margin));
     let scale = Scale::linear(range, (REST_BOTTOM, REST_TOP));
     canvas.y_axis(&scale, (LEFT, WIDTH - 8.0), what);
     let zero = scale.at(0.0);
@@ -119,11 +112,9 @@ fn labels(canvas: &mut Canvas, positions: &[Position], bottom: f64) {
 
 fn describe(positions: &[Position]) -> String {
     let sum = |of: fn(&Position) -> Option<f64>| positions.iter().map(of).sum::<Option<f64>>();
-    let worst = positions.iter().max_by(|a, b| {
-        a.epistemic_bits
-            .unwrap_or(a.bits)
-            .total_cmp(&b.epistemic_bits.unwrap_or(b.bits))
-    });
+    let worst = positions
+        .iter()
+        .max_by(|a, b| a.epistemic_bits.unwrap_or(a.bits).total_cmp(&b.epistemic_bits.unwrap_or(b.bits)));
     let parts = match (sum(|p| p.aleatoric_bits), sum(|p| p.epistemic_bits)) {
         (Some(chance), Some(rest)) => format!(
             "Over all positions {chance:.4} bits are chance and {rest:.5} could still be learned, most of them at {}.",
@@ -131,23 +122,11 @@ fn describe(positions: &[Position]) -> String {
         ),
         _ => "What part of them is chance is not known.".into(),
     };
-    format!(
-        "Bars: the mean surprisal of the tokens at each of {} positions. {parts}",
-        positions.len()
-    )
+    format!("Bars: the mean surprisal of the tokens at each of {} positions. {parts}", positions.len())
 }
 
 fn table(positions: &[Position]) -> Table {
-    let head = [
-        "position",
-        "tokens",
-        "bits",
-        "aleatoric",
-        "epistemic",
-        "worst",
-        "in line",
-        "which is",
-    ];
+    let head = ["position", "tokens", "bits", "aleatoric", "epistemic", "worst", "in line", "which is"];
     let row = |p: &Position| {
         vec![
             p.label.clone(),
@@ -166,11 +145,7 @@ fn table(positions: &[Position]) -> Table {
         let parts = positions.iter().map(|p| Some(of(p)? * p.tokens as f64));
         decimal(parts.sum::<Option<f64>>().map(|sum| sum / lines), 6)
     };
-    let means = [
-        mean(|p| Some(p.bits)),
-        mean(|p| p.aleatoric_bits),
-        mean(|p| p.epistemic_bits),
-    ];
+    let means = [mean(|p| Some(p.bits)), mean(|p| p.aleatoric_bits), mean(|p| p.epistemic_bits)];
     let mut line = vec!["a line".to_owned(), String::new()];
     line.extend(means);
     line.resize(head.len(), String::new());

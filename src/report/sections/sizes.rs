@@ -21,12 +21,7 @@ struct Bar {
 
 impl Bar {
     fn new(name: impl Into<String>, bytes: u64, seconds: f64, class: &'static str) -> Self {
-        Self {
-            name: name.into(),
-            bytes,
-            class,
-            seconds,
-        }
+        Self { name: name.into(), bytes, class, seconds }
     }
 }
 
@@ -66,14 +61,8 @@ pub fn of_learners(account: &Account, learners: &Learners) -> Option<Section> {
         Bar::new(name, run.archive.bytes, run.seconds, colour(index).0)
     });
     let bundled = learners.bundled.as_ref();
-    let two_part = bundled.map(|b| {
-        Bar::new(
-            "two-part code",
-            b.model_bytes + b.archive_bytes,
-            b.seconds,
-            "grey",
-        )
-    });
+    let two_part =
+        bundled.map(|b| Bar::new("two-part code", b.model_bytes + b.archive_bytes, b.seconds, "grey"));
     let bars: Vec<Bar> = runs.chain(two_part).chain(others(account)).collect();
     let all = bars.iter().map(|bar| {
         let Bar { name, seconds, .. } = bar;

@@ -50,11 +50,7 @@ fn figure(log: &TrainingLog, last: &Evaluation) -> Figure {
             _ => 42.0,
         };
         canvas.line("dash", (at, y + 4.0), (at, bottom));
-        let (class, x) = if at < MIDDLE {
-            ("", at + 5.0)
-        } else {
-            ("end", at - 5.0)
-        };
+        let (class, x) = if at < MIDDLE { ("", at + 5.0) } else { ("end", at - 5.0) };
         let label = format!("{what}: {} lines", grouped(lines));
         canvas.text(class, (x, y), &label);
     }
@@ -75,11 +71,7 @@ const PRUNED: &str = "hidden units pruned";
 /// The two marks of emergence, found in the records of all runs together; and where hidden units were pruned.
 fn marks(log: &TrainingLog) -> Vec<(&'static str, u64)> {
     let mut detector = EmergenceDetector::default();
-    let found: Vec<Event> = log
-        .records
-        .iter()
-        .flat_map(|record| detector.observe(record))
-        .collect();
+    let found: Vec<Event> = log.records.iter().flat_map(|record| detector.observe(record)).collect();
     let pruned = log.earlier_records.checked_sub(1).zip(log.settings.keep_hidden);
     let pruned = pruned.map(|(last, _)| (PRUNED, log.records[last].lines));
     let mark = |event: &Event| match *event {
@@ -101,26 +93,15 @@ fn points(
 }
 
 fn loss(canvas: &mut Canvas, x: &Scale, records: &[Evaluation], floor: Option<f64>) {
-    let all = records
-        .iter()
-        .flat_map(|r| [r.train_loss, r.validation_loss])
-        .chain(floor);
+    let all = records.iter().flat_map(|r| [r.train_loss, r.validation_loss]).chain(floor);
     let least = all.clone().fold(f64::INFINITY, f64::min);
     let most = all.fold(0.0, f64::max);
     let margin = 0.08 * (most - least);
     let y = Scale::linear((least - margin, most + margin), (LOSS.1, LOSS.0));
     canvas.y_axis(&y, (LEFT, RIGHT), "loss, nats a token");
     let lines = [
-        (
-            "orange",
-            "training",
-            points(records, x, &y, |r| Some(r.train_loss)),
-        ),
-        (
-            "blue",
-            "validation",
-            points(records, x, &y, |r| Some(r.validation_loss)),
-        ),
+        ("orange", "training", points(records, x, &y, |r| Some(r.train_loss))),
+        ("blue", "validation", points(records, x, &y, |r| Some(r.validation_loss))),
     ];
     for (index, (class, name, points)) in lines.iter().enumerate() {
         canvas.path(&format!("line {class}"), points.iter().copied());
@@ -145,11 +126,7 @@ fn excess(canvas: &mut Canvas, x: &Scale, records: &[Evaluation]) {
         canvas.line("grid", (LEFT, at), (RIGHT, at));
         canvas.text("muted end", (LEFT - 7.0, at + 4.0), &decimal_power(power));
     }
-    canvas.text(
-        "muted",
-        (LEFT - 50.0, EXCESS.0 - 12.0),
-        "validation loss above the floor, nats a token",
-    );
+    canvas.text("muted", (LEFT - 50.0, EXCESS.0 - 12.0), "validation loss above the floor, nats a token");
     canvas.path("line blue", points(records, x, &y, |r| r.excess));
     canvas.line("axis", (LEFT, EXCESS.1), (RIGHT, EXCESS.1));
 }
@@ -201,12 +178,6 @@ fn table(log: &TrainingLog) -> Table {
             decimal(r.sum_accuracy.map(|a| 100.0 * a), 2),
         ]
     });
-    let head = [
-        "lines seen",
-        "training loss",
-        "validation loss",
-        "above the floor",
-        "sums right, %",
-    ];
+    let head = ["lines seen", "training loss", "validation loss", "above the floor", "sums right, %"];
     Table::new(head, rows)
 }

@@ -48,11 +48,7 @@ fn figure(two_part: &TwoPart, lines: u64) -> Option<Figure> {
     if let Some(meet) = meet.filter(|&meet| meet >= LEAST) {
         let at = plot.x.at(meet);
         canvas.line("dash", (at, TOP - 6.0), (at, BOTTOM));
-        canvas.text(
-            "middle",
-            (at, TOP - 12.0),
-            &format!("from {} lines on", grouped(meet as u64)),
-        );
+        canvas.text("middle", (at, TOP - 12.0), &format!("from {} lines on", grouped(meet as u64)));
     }
     Some(canvas.figure((WIDTH, BOTTOM + 46.0), describe(two_part)))
 }
@@ -97,11 +93,7 @@ impl Plot<'_> {
         let label = format!("xz -9e: {end:.3}");
         let (y, own) = (self.y.at(end), self.y.at(self.own_at(self.most)));
         // Not on the other curve's two lines of text.
-        let y = if (own - 18.0..own + 36.0).contains(&y) {
-            own - 18.0
-        } else {
-            y
-        };
+        let y = if (own - 18.0..own + 36.0).contains(&y) { own - 18.0 } else { y };
         canvas.text("", (RIGHT + 8.0, y + 4.0), &label);
     }
 

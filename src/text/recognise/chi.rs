@@ -72,10 +72,7 @@ impl Deviation {
     /// digit, that of its second, and that of what they have to do with each other: three orthogonal
     /// parts, so each has the difference's degrees of freedom.
     pub fn without(&self, part: &Self) -> Self {
-        Self {
-            chi_square: self.chi_square - part.chi_square,
-            freedom: self.freedom - part.freedom,
-        }
+        Self { chi_square: self.chi_square - part.chi_square, freedom: self.freedom - part.freedom }
     }
 
     /// How far it is from what chance makes it, in standard deviations: by the cube root, which is
@@ -116,14 +113,7 @@ mod tests {
     /// above them.
     #[test]
     fn sigmas_are_those_of_a_normal_distribution() {
-        let one_percent = Deviation {
-            chi_square: 21.666,
-            freedom: 9.0,
-        };
-        assert!(
-            (one_percent.sigmas() - 2.326).abs() < 0.03,
-            "{}",
-            one_percent.sigmas()
-        );
+        let one_percent = Deviation { chi_square: 21.666, freedom: 9.0 };
+        assert!((one_percent.sigmas() - 2.326).abs() < 0.03, "{}", one_percent.sigmas());
     }
 }

@@ -44,11 +44,7 @@ fn each_distribution_is_recognised() {
     for operands in Operands::ALL {
         for (digits, lines) in [(8, 120), (8, 5000), (1, 3000), (3, 5000), (18, 2000)] {
             let found = conclude(&corpus(digits, operands, lines)).unwrap();
-            assert_eq!(
-                found.distribution,
-                Distribution::new(digits, operands).unwrap(),
-                "{lines} lines"
-            );
+            assert_eq!(found.distribution, Distribution::new(digits, operands).unwrap(), "{lines} lines");
             assert!(found.deviations.iter().all(|d| d.abs() < 4.5), "{found:?}");
         }
     }
@@ -85,10 +81,7 @@ fn dependent_operands_are_not_recognised() {
 fn lines_that_repeat_or_are_in_order_are_not_recognised() {
     let mut sorted: Vec<(u64, u64)> = numbers().zip(numbers().skip(1)).step_by(2).take(20_000).collect();
     sorted.sort_unstable();
-    assert_unknown(
-        &sums(sorted.into_iter()),
-        "of neighbouring lines are not independent",
-    );
+    assert_unknown(&sums(sorted.into_iter()), "of neighbouring lines are not independent");
     let once: Vec<_> = numbers().zip(numbers().skip(1)).step_by(2).take(5000).collect();
     let twice = once.iter().chain(&once).copied();
     assert_unknown(&sums(twice), "not independent");

@@ -34,14 +34,8 @@ impl Browser {
         let options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars \
             --disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe";
         let start = format!("exec chromium {options} --user-data-dir=\"$3\" 3<\"$1\" 4>\"$2\"");
-        let found = Command::new("sh")
-            .args(["-c", "command -v chromium"])
-            .output()
-            .unwrap();
-        assert!(
-            found.status.success(),
-            "chromium is missing: apt-get install chromium"
-        );
+        let found = Command::new("sh").args(["-c", "command -v chromium"]).output().unwrap();
+        assert!(found.status.success(), "chromium is missing: apt-get install chromium");
         let process = Command::new("sh")
             .args(["-c", &start, "sh"])
             .args(&pipes)
@@ -74,15 +68,8 @@ impl Browser {
     /// Opens a file and waits until it is loaded.
     pub fn open(&mut self, file: &Path) {
         self.events.clear();
-        self.call(
-            "Page.navigate",
-            json!({ "url": format!("file://{}", file.display()) }),
-        );
-        while !self
-            .events
-            .iter()
-            .any(|event| event["method"] == "Page.loadEventFired")
-        {
+        self.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
+        while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.receive();
             self.events.push(event);
         }
@@ -95,9 +82,7 @@ impl Browser {
         if let Some(session) = &self.session {
             command["sessionId"] = json!(session);
         }
-        self.commands
-            .write_all(format!("{command}\0").as_bytes())
-            .unwrap();
+        self.commands.write_all(format!("{command}\0").as_bytes()).unwrap();
         loop {
             let mut answer = self.receive();
             if answer["id"] == self.last_id {
@@ -117,20 +102,15 @@ impl Browser {
 
     /// The value of an expression in the page.
     pub fn value(&mut self, expression: &str) -> Value {
-        let mut result = self.call(
-            "Runtime.evaluate",
-            json!({ "expression": expression, "returnByValue": true }),
-        );
+        let mut result =
+            self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
         assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
         result["result"]["value"].take()
     }
 
     /// Moves the mouse to a point of the window.
     pub fn point_at(&mut self, x: f64, y: f64) {
-        self.call(
-            "Input.dispatchMouseEvent",
-            json!({ "type": "mouseMoved", "x": x, "y": y }),
-        );
+        self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y }));
     }
 
     /// Emulates a medium (`screen` or `print`) and a colour scheme (`light` or `dark`).
@@ -166,10 +146,7 @@ impl Browser {
 
     /// All addresses that the page asked for, its own first.
     pub fn requests(&self) -> Vec<String> {
-        let sent = self
-            .events
-            .iter()
-            .filter(|event| event["method"] == "Network.requestWillBeSent");
+        let sent = self.events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
         let address = |event: &Value| event["params"]["request"]["url"].as_str().unwrap().to_owned();
         sent.map(address).collect()
     }

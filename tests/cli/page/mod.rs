@@ -118,19 +118,12 @@ fn assert_figures(browser: &mut Browser, expected: &[(&str, u64, &str)]) {
     assert_eq!(figures.len(), expected.len());
     for (figure, &(name, marks, text)) in figures.iter().zip(expected) {
         assert_eq!((&figure["name"], &figure["role"]), (&name.into(), &"img".into()));
-        assert!(
-            figure["marks"].as_u64().unwrap() >= marks,
-            "{name}: {}",
-            figure["marks"]
-        );
+        assert!(figure["marks"].as_u64().unwrap() >= marks, "{name}: {}", figure["marks"]);
         let texts = figure["texts"].as_array().unwrap();
         let has = texts.iter().any(|t| t.as_str().unwrap().starts_with(text));
         assert!(has, "{name}: {texts:?}");
         for alternative in ["title", "description"] {
-            assert!(
-                figure[alternative].as_str().unwrap().len() > 20,
-                "{name}: {alternative}"
-            );
+            assert!(figure[alternative].as_str().unwrap().len() > 20, "{name}: {alternative}");
         }
         assert!(figure["table"].as_u64().unwrap() > 2, "{name}");
         assert_eq!(figure["outside"], Value::Array(Vec::new()), "{name}");
@@ -165,10 +158,7 @@ fn pointing_at_a_token_shows_what_was_expected() {
         let texts = shown.as_array().unwrap();
         assert_eq!(texts.len(), 1, "{shown}");
         let text = texts[0].as_str().unwrap();
-        assert!(
-            text.contains(&format!("token {}: ", token + 1)) && text.contains("bits"),
-            "{text}"
-        );
+        assert!(text.contains(&format!("token {}: ", token + 1)) && text.contains("bits"), "{text}");
         let bars = browser.value(&format!("{cell}.querySelectorAll('.tip path').length"));
         assert_eq!(bars, 2);
     }
@@ -185,11 +175,9 @@ fn light_dark_paper_and_phone() {
     let mut browser = Browser::start();
     browser.resize(1000, 800, false);
     browser.open(&place.path(PAGE));
-    for (medium, scheme, is_light) in [
-        ("screen", "light", true),
-        ("screen", "dark", false),
-        ("print", "dark", true),
-    ] {
+    for (medium, scheme, is_light) in
+        [("screen", "light", true), ("screen", "dark", false), ("print", "dark", true)]
+    {
         browser.show_as(medium, scheme);
         let luminance = |browser: &mut Browser, of: &str| {
             let colour = browser.value(of);
@@ -201,10 +189,7 @@ fn light_dark_paper_and_phone() {
                 .collect();
             numbers[..3].iter().sum::<f64>() / 3.0
         };
-        let paper = luminance(
-            &mut browser,
-            "getComputedStyle(document.documentElement).backgroundColor",
-        );
+        let paper = luminance(&mut browser, "getComputedStyle(document.documentElement).backgroundColor");
         let ink = luminance(
             &mut browser,
             "getComputedStyle(document.querySelector('#chain text:not([class])')).fill",
@@ -232,10 +217,7 @@ fn a_text_that_no_model_fits_has_a_page() {
     let claim = browser.value("document.querySelector('.claim').textContent");
     assert!(claim.as_str().unwrap().contains("cannot be weighed"), "{claim}");
     let reason = browser.value("document.querySelector('header').textContent");
-    assert!(
-        reason.as_str().unwrap().contains("line 1 is no right sum"),
-        "{reason}"
-    );
+    assert!(reason.as_str().unwrap().contains("line 1 is no right sum"), "{reason}");
     let names = browser.value("[...document.querySelectorAll('section')].map(s => s.id).join()");
     assert_eq!(names, "chain,training,code-length,peers,two-part");
     assert_eq!(browser.complaints(), [""; 0]);

@@ -22,10 +22,7 @@ fn the_losses_add_up_to_the_archive() {
     assert_eq!(archive["bytes"], place.len("a.sur"));
     assert_eq!(run["preset"], "pico");
     let settings = &run["settings"];
-    assert_eq!(
-        (number(&settings["replay"]), number(&settings["stride"])),
-        (1.0, 2.0)
-    );
+    assert_eq!((number(&settings["replay"]), number(&settings["stride"])), (1.0, 2.0));
     let (loss, coded) = (number(&run["loss_bytes"]), number(&archive["coded_bytes"]));
     // A block's end takes up to 8 bytes; there are two.
     assert!((coded - loss).abs() <= 0.0002 * loss + 16.0, "{loss} {coded}");
@@ -63,10 +60,7 @@ fn what_is_certain_emerges() {
     let at = |label: &str| &positions[labels.iter().position(|l| *l == label).unwrap()];
     for label in ["+", "=", "end"] {
         let line = at(label)["emerges_at"].as_u64().unwrap();
-        assert!(
-            line <= 3 * 1024 + 1 && (line - 1).is_multiple_of(1024),
-            "{label} {line}"
-        );
+        assert!(line <= 3 * 1024 + 1 && (line - 1).is_multiple_of(1024), "{label} {line}");
         assert_eq!(number(&at(label)["aleatoric_bits"]), 0.0);
     }
     assert!(at("c5")["emerges_at"].is_null());
@@ -98,10 +92,7 @@ fn an_archive_tells_what_its_text_tells() {
     let archive = place.read("a.txt.sur");
     place.write("both.sur", archive.repeat(2));
     let error = place.fails(1, "report both.sur");
-    assert!(
-        error.contains("2 archives") && error.contains("report --learn"),
-        "{error}"
-    );
+    assert!(error.contains("2 archives") && error.contains("report --learn"), "{error}");
 }
 
 /// From a pipe nobody knows how much is to come, for `compress` as for `report`.
@@ -148,12 +139,7 @@ fn several_presets_side_by_side() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let page = place.read_text("a.html");
-    for name in [
-        "learning-curve",
-        "learning-archive",
-        "learning-positions",
-        "learning-sizes",
-    ] {
+    for name in ["learning-curve", "learning-archive", "learning-positions", "learning-sizes"] {
         assert!(page.contains(&format!("<section id=\"{name}\">")), "{name}");
         assert!(place.path("f").join(format!("{name}.svg")).exists(), "{name}");
     }
@@ -173,9 +159,7 @@ fn several_presets_side_by_side() {
 #[test]
 fn other_lines_have_no_floor() {
     let place = Place::with_lines(1, "uniform");
-    let dates: String = (0..1500)
-        .map(|i| format!("2024-{:02}-{:02} ok\n", 1 + i % 12, 1 + i % 28))
-        .collect();
+    let dates: String = (0..1500).map(|i| format!("2024-{:02}-{:02} ok\n", 1 + i % 12, 1 + i % 28)).collect();
     place.write("dates.txt", dates);
     let report = place.report("--learn=pico dates.txt");
     for unknown in ["floor_bytes", "bundled"] {

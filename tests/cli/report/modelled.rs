@@ -16,10 +16,7 @@ fn link(report: &Value, number: u64) -> &Value {
 /// The floor's reason, where there is no floor.
 fn no_floor(report: &Value) -> String {
     let floor = &report["floor"];
-    assert!(
-        floor["bits_per_line"].is_null() && floor["distribution"].is_null(),
-        "{floor}"
-    );
+    assert!(floor["bits_per_line"].is_null() && floor["distribution"].is_null(), "{floor}");
     assert!(link(report, 1)["bits"].is_null());
     for position in report["positions"].as_array().unwrap() {
         assert!(position["aleatoric_bits"].is_null() && position["epistemic_bits"].is_null());
@@ -38,21 +35,13 @@ fn the_chain_closes() {
     let listed = place.json("list --json a.txt.sur");
     let totals = &listed["files"][0]["totals"];
 
-    let numbers: Vec<_> = report["links"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|l| &l["link"])
-        .collect();
+    let numbers: Vec<_> = report["links"].as_array().unwrap().iter().map(|l| &l["link"]).collect();
     assert_eq!(numbers, [1, 2, 2, 3, 4, 5, 6, 7, 8]);
     let bytes = |n| number(&link(&report, n)["bytes"]);
     assert_eq!(bytes(7), archive);
     assert_eq!(bytes(6), number(&totals["modelled_len"]));
     assert_eq!(bytes(7) - bytes(6), number(&totals["framing"]));
-    assert_eq!(
-        number(&link(&report, 7)["difference_bits"]),
-        8.0 * number(&totals["framing"])
-    );
+    assert_eq!(number(&link(&report, 7)["difference_bits"]), 8.0 * number(&totals["framing"]));
     let apart = bytes(6) / bytes(5) - 1.0;
     assert!(apart.abs() < 1e-4, "{apart}");
 
@@ -66,10 +55,7 @@ fn the_chain_closes() {
         }
         let bits = number(&link["bits"]);
         assert!((bits / floor - 1.0).abs() < 0.002, "{link}");
-        assert!(
-            (number(&link["bits_per_line"]) - bits / 80_000.0).abs() < 1e-9,
-            "{link}"
-        );
+        assert!((number(&link["bits_per_line"]) - bits / 80_000.0).abs() < 1e-9, "{link}");
         assert!((number(&link["bytes"]) - bits / 8.0).abs() < 1e-6, "{link}");
         let tokens = 80_000.0 * 28.0;
         let nats = bits / tokens * std::f64::consts::LN_2;
@@ -79,10 +65,7 @@ fn the_chain_closes() {
     assert_eq!(claim["holds"], true);
     assert!((number(&claim["percent"]) - 100.0 * apart.abs()).abs() < 1e-9);
     let sentence = claim["sentence"].as_str().unwrap();
-    assert!(
-        sentence.starts_with("The claim holds on this file to 0.00"),
-        "{sentence}"
-    );
+    assert!(sentence.starts_with("The claim holds on this file to 0.00"), "{sentence}");
 }
 
 /// Links 3 and 4 are estimates: what a sample differs by from the integers on the same lines.
@@ -93,10 +76,7 @@ fn the_sample_says_what_rounding_costs() {
     let sample = &report["sample"];
     let per_line = |n| number(&link(&report, n)["bits_per_line"]);
     let check = |network: &Value, n: u64, lines: u64, stride: u64| {
-        assert_eq!(
-            (&network["lines"], &network["stride"]),
-            (&lines.into(), &stride.into())
-        );
+        assert_eq!((&network["lines"], &network["stride"]), (&lines.into(), &stride.into()));
         let difference = number(&network["above_integer"]);
         assert!((number(&network["bits"]) - number(&network["integer_bits"]) - difference).abs() < 1e-9);
         assert!((per_line(n) - per_line(5) - difference).abs() < 1e-9);
@@ -119,11 +99,7 @@ fn the_training_log_is_the_models_own() {
     let log = include_str!("../../../models/tiny-uniform/training.jsonl");
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     let losses = |report: &Value| -> Vec<Value> {
-        let links = report["links"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|l| l["link"] == 2);
+        let links = report["links"].as_array().unwrap().iter().filter(|l| l["link"] == 2);
         links.map(|link| link["nats_per_token"].clone()).collect()
     };
     let bundled = losses(&place.report("a.txt -m tiny-uniform"));
@@ -182,11 +158,7 @@ fn skewed_operands_have_no_floor() {
     place.write("a.txt", (1..50).map(line).collect::<String>());
     let reason = no_floor(&place.report("a.txt"));
     assert!(reason.contains("too few"), "{reason}");
-    assert!(
-        place
-            .text("report a.txt")
-            .contains("1 entropy of the lines: not known")
-    );
+    assert!(place.text("report a.txt").contains("1 entropy of the lines: not known"));
 }
 
 /// One wrong digit among good lines costs many bits and is named first.
@@ -207,10 +179,7 @@ fn a_wrong_sum_is_the_worst_line() {
     assert!((sum - number(&worst["bits"])).abs() < 1e-9);
     assert!(number(&tokens[23]["bits"]) > 8.0, "{}", tokens[23]["bits"]);
     let position = &report["positions"][23];
-    assert_eq!(
-        (&position["label"], &position["worst_line"]),
-        (&"c6".into(), &1234.into())
-    );
+    assert_eq!((&position["label"], &position["worst_line"]), (&"c6".into(), &1234.into()));
     assert_eq!(position["worst_bits"], tokens[23]["bits"]);
     assert!(no_floor(&report).starts_with("line 1234 is no right sum"));
     let text = place.text("report a.txt");
@@ -223,9 +192,7 @@ fn a_corpus_that_no_model_fits_has_a_true_account() {
     let word = |i: u32| {
         ["best", "of", "times", "worst", "age", "wisdom"][(i.wrapping_mul(i * 7919) >> 5) as usize % 6]
     };
-    let prose: String = (0..9000)
-        .map(|i| word(i).to_owned() + if i % 7 == 0 { "\n" } else { " " })
-        .collect();
+    let prose: String = (0..9000).map(|i| word(i).to_owned() + if i % 7 == 0 { "\n" } else { " " }).collect();
     for content in [prose.as_bytes(), &noise_bytes(5000), b"no newline", b"\n\n", b""] {
         place.write("a.txt", content);
         place.ok("compress -qf a.txt");
@@ -243,10 +210,7 @@ fn a_corpus_that_no_model_fits_has_a_true_account() {
             assert!(report["claim"]["holds"].is_null());
             let sentence = report["claim"]["sentence"].as_str().unwrap();
             assert!(sentence.contains("the model coded none"), "{sentence}");
-            assert!(
-                parts["fallback_bytes"].as_u64().unwrap() * 10 > archive * 7,
-                "{parts}"
-            );
+            assert!(parts["fallback_bytes"].as_u64().unwrap() * 10 > archive * 7, "{parts}");
         }
     }
 }
@@ -262,16 +226,8 @@ fn lines_outside_the_model_are_accounted_for() {
     let parts = &report["archive"];
     assert!(number(&parts["beside_bytes"]) > 20.0);
     let difference = number(&link(&report, 7)["difference_bits"]) / 8.0;
-    assert_eq!(
-        difference,
-        number(&parts["beside_bytes"]) + number(&parts["framing_bytes"])
-    );
-    assert!(
-        link(&report, 7)["why"]
-            .as_str()
-            .unwrap()
-            .contains("that the model cannot code")
-    );
+    assert_eq!(difference, number(&parts["beside_bytes"]) + number(&parts["framing_bytes"]));
+    assert!(link(&report, 7)["why"].as_str().unwrap().contains("that the model cannot code"));
     assert!(link(&report, 7)["bits_per_token"].is_null());
 }
 
@@ -351,13 +307,7 @@ fn pages_and_figures_are_files_that_stay() {
         let found = page.replace("http://www.w3.org/2000/svg", "").contains(foreign);
         assert!(!found, "{foreign}");
     }
-    let mut expected = vec![
-        "chain.svg",
-        "code-length.svg",
-        "lines.svg",
-        "positions.svg",
-        "training.svg",
-    ];
+    let mut expected = vec!["chain.svg", "code-length.svg", "lines.svg", "positions.svg", "training.svg"];
     if cfg!(feature = "cli") {
         expected.push("two-part.svg");
     }
@@ -365,10 +315,7 @@ fn pages_and_figures_are_files_that_stay() {
     assert!(place.read_text("figures/chain.svg").starts_with("<svg xmlns="));
 
     let message = place.fails(1, "report a.txt --no-peers --html a.html");
-    assert!(
-        message.contains("a.html exists") && message.contains("-f"),
-        "{message}"
-    );
+    assert!(message.contains("a.html exists") && message.contains("-f"), "{message}");
     let message = place.fails(1, "report a.txt --no-peers --svg figures");
     assert!(message.contains("chain.svg exists"), "{message}");
     place.text("report a.txt -f --no-peers --html a.html --svg figures");

@@ -9,10 +9,7 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint() {
     let run =
         |more: &str| format!("train --preset pico --digits 2 --batch-lines 8 --validation-lines 8 {more}");
     let message = place.fails(1, run("--warmup 6 --lr 1e38 --checkpoint-every 1 -o wild"));
-    assert!(
-        message.contains("lower learning rate") && message.contains("at step"),
-        "{message}"
-    );
+    assert!(message.contains("lower learning rate") && message.contains("at step"), "{message}");
     place.ok(run("--steps 1 -o m"));
     place.ok("corpus --lines 50 --digits 2 -o sums.txt");
     place.ok("compress -q -m m sums.txt");
@@ -47,10 +44,7 @@ fn what_makes_no_sense_is_refused() {
         assert!(message.contains(what), "{message}");
     }
     assert!(place.fails(1, "train -o file").contains("file"));
-    assert!(
-        !place.path("m").exists(),
-        "nothing is made before the settings are known to be good"
-    );
+    assert!(!place.path("m").exists(), "nothing is made before the settings are known to be good");
 }
 
 #[test]
@@ -100,10 +94,8 @@ fn tensors_are_those_of_mingpt() {
     place.ok("train -q --preset pico --digits 2 --steps 1 -o m");
     let file = weights(&place, "m");
     let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
-    let mut found: Vec<_> = tensors
-        .iter()
-        .map(|(name, view)| (name.to_owned(), view.shape().to_vec()))
-        .collect();
+    let mut found: Vec<_> =
+        tensors.iter().map(|(name, view)| (name.to_owned(), view.shape().to_vec())).collect();
     found.sort();
     assert_eq!(found, expected);
 }

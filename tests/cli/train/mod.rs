@@ -32,10 +32,7 @@ fn weights(place: &Place, run: &str) -> Vec<u8> {
 /// The same bits in weights and log, and nothing unfinished left.
 fn assert_same(place: &Place, run: &str, expected: &str, when: &str) {
     assert_eq!(log(place, run), log(place, expected), "{when}");
-    assert!(
-        weights(place, run) == weights(place, expected),
-        "{when}: the weights differ"
-    );
+    assert!(weights(place, run) == weights(place, expected), "{when}: the weights differ");
     let whole = ["config.json", "model.safetensors", STATE, "training.jsonl"];
     assert_eq!(place.names_in(run), whole, "{when}");
 }
@@ -45,10 +42,7 @@ fn wait_for_log(child: &mut Child, place: &Place, run: &str, lines: usize) {
     let path = place.path(run).join("training.jsonl");
     let begun = Instant::now();
     while !std::fs::read_to_string(&path).is_ok_and(|log| log.lines().count() >= lines) {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "the run does not get on"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(60), "the run does not get on");
         assert!(child.try_wait().unwrap().is_none(), "the run is over already");
         std::thread::sleep(Duration::from_millis(1));
     }

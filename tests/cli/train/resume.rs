@@ -96,23 +96,12 @@ fn a_finished_run_says_so_and_a_damaged_one_cannot_go_on() {
     bytes[middle] ^= 4;
     std::fs::write(&state, bytes).unwrap();
     let message = place.fails(1, "train --resume whole");
-    assert!(
-        message.contains(STATE) && message.contains("damaged"),
-        "{message}"
-    );
+    assert!(message.contains(STATE) && message.contains("damaged"), "{message}");
     assert!(weights(&place, "whole") == good);
 
     std::fs::remove_file(&state).unwrap();
-    assert!(
-        place
-            .fails(1, "train --resume whole")
-            .contains("no run to resume")
-    );
-    assert!(
-        place
-            .fails(1, "train --resume nowhere")
-            .contains("no run to resume")
-    );
+    assert!(place.fails(1, "train --resume whole").contains("no run to resume"));
+    assert!(place.fails(1, "train --resume nowhere").contains("no run to resume"));
 }
 
 #[test]
@@ -122,10 +111,7 @@ fn a_log_that_was_changed_is_noticed() {
     let log = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, log.replacen("\"seed\":3", "\"seed\":4", 1)).unwrap();
     let message = place.fails(1, "train --resume whole");
-    assert!(
-        message.contains("training.jsonl is not as the run left it"),
-        "{message}"
-    );
+    assert!(message.contains("training.jsonl is not as the run left it"), "{message}");
 }
 
 #[cfg(unix)]
@@ -140,10 +126,7 @@ fn an_interrupted_run_can_be_resumed() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let message = stderr(&output);
-    assert!(
-        message.contains("to go on: surprisal train --resume stopped"),
-        "{message}"
-    );
+    assert!(message.contains("to go on: surprisal train --resume stopped"), "{message}");
     place.ok("train --resume stopped");
     assert_same(&place, "stopped", "whole", "after Ctrl-C");
 }

@@ -9,9 +9,7 @@ use crate::common::place::Place;
 #[test]
 fn a_run_on_a_text_file_goes_on_too() {
     let place = Place::new();
-    let text: String = (0..400)
-        .map(|i| format!("line {} of the text, {i}\n", i * i % 97))
-        .collect();
+    let text: String = (0..400).map(|i| format!("line {} of the text, {i}\n", i * i % 97)).collect();
     place.write("text.txt", text);
     let run = |folder: &str| {
         format!(
@@ -19,34 +17,18 @@ fn a_run_on_a_text_file_goes_on_too() {
         )
     };
     let rows = place.text(run("whole"));
-    assert!(
-        rows.lines().last().unwrap().contains("         -           -"),
-        "{rows}"
-    );
+    assert!(rows.lines().last().unwrap().contains("         -           -"), "{rows}");
     kill_at(&place, run("killed"), "killed", 5);
     place.ok("train --resume killed");
     assert_same(&place, "killed", "whole", "a text file");
 
     let log = log(&place, "whole");
-    assert_eq!(
-        (&log[0]["corpus"]["lines"], &log[0]["steps"]),
-        (&360.into(), &276.into())
-    );
+    assert_eq!((&log[0]["corpus"]["lines"], &log[0]["steps"]), (&360.into(), &276.into()));
     let last = log.last().unwrap();
-    assert_eq!(
-        (&last["lines"], &last["excess"]),
-        (&(12 * 360).into(), &Value::Null)
-    );
+    assert_eq!((&last["lines"], &last["excess"]), (&(12 * 360).into(), &Value::Null));
     // Later epochs add nothing to the code length: their lines are not new.
-    let lengths: Vec<f64> = log[1..]
-        .iter()
-        .map(|r| r["code_length_bits"].as_f64().unwrap())
-        .collect();
-    assert_eq!(
-        lengths[2],
-        lengths[lengths.len() - 1],
-        "step 27 is beyond the first epoch's 23"
-    );
+    let lengths: Vec<f64> = log[1..].iter().map(|r| r["code_length_bits"].as_f64().unwrap()).collect();
+    assert_eq!(lengths[2], lengths[lengths.len() - 1], "step 27 is beyond the first epoch's 23");
     assert!(lengths[1] < lengths[2]);
 
     // The model compresses the text, and a changed text is no longer the run's.
@@ -55,11 +37,7 @@ fn a_run_on_a_text_file_goes_on_too() {
     assert_eq!(place.read("back.txt"), place.read("text.txt"));
     kill_at(&place, run("other"), "other", 3);
     place.write("text.txt", "x\n".repeat(500));
-    assert!(
-        place
-            .fails(1, "train --resume other")
-            .contains("text.txt has changed")
-    );
+    assert!(place.fails(1, "train --resume other").contains("text.txt has changed"));
 }
 
 #[test]
@@ -74,8 +52,5 @@ fn sums_in_a_file_have_a_known_floor_if_one_says_what_they_are() {
     place.ok(run("--digits 2"));
     assert!(log(&place, "m")[1]["excess"].is_f64());
     let message = place.fails(1, run("--operands natural --digits 2"));
-    assert!(
-        message.contains("sums.txt, line 1 is not one of 2 digits natural"),
-        "{message}"
-    );
+    assert!(message.contains("sums.txt, line 1 is not one of 2 digits natural"), "{message}");
 }

@@ -14,10 +14,8 @@ pub const KERNEL_SOURCES: [(&str, &str); 6] = [
     ("layers.cuh", include_str!("../../kernels/layers.cuh")),
     ("kernels.cu", include_str!("../../kernels/kernels.cu")),
 ];
-const STAND_IN_SOURCES: [(&str, &str); 2] = [
-    ("on_cpu.h", include_str!("on_cpu.h")),
-    ("libcuda.cpp", include_str!("libcuda.cpp")),
-];
+const STAND_IN_SOURCES: [(&str, &str); 2] =
+    [("on_cpu.h", include_str!("on_cpu.h")), ("libcuda.cpp", include_str!("libcuda.cpp"))];
 
 /// Compiles the driver to `libcuda.so` in a folder and gives its path; none without a C++ compiler.
 pub fn compile(folder: &Path) -> Option<PathBuf> {
@@ -34,18 +32,10 @@ pub fn compile(folder: &Path) -> Option<PathBuf> {
     let status = Command::new(compiler)
         .current_dir(folder)
         .args(["-std=c++11", "-O2", "-ffp-contract=off", "-U_FORTIFY_SOURCE"])
-        .args([
-            "-Wno-unknown-pragmas",
-            "-fPIC",
-            "-shared",
-            "-Wl,-soname,libcuda.so",
-        ])
+        .args(["-Wno-unknown-pragmas", "-fPIC", "-shared", "-Wl,-soname,libcuda.so"])
         .args(["-o", "libcuda.so", "libcuda.cpp"])
         .status();
-    assert!(
-        status.unwrap().success(),
-        "the kernels do not compile for the CPU"
-    );
+    assert!(status.unwrap().success(), "the kernels do not compile for the CPU");
     Some(folder.join("libcuda.so"))
 }
 
