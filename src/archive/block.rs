@@ -165,17 +165,23 @@ pub(super) fn check(header: &BlockHeader, content: Vec<u8>) -> Result<Vec<u8>, &
 type Way = (BlockKind, Vec<u8>);
 
 /// The shortest way among the content itself, what a model made of it, and zstd, unless the look tells that zstd's best
-/// level cannot be.
+/// level cannot be. What is not shorter is let go at once, and the content is copied only if nothing is: blocks have
+/// megabytes.
 fn shortest(content: &[u8], coded: Option<Way>, look: Vec<u8>) -> Way {
-    let len = |(_, payload): &Way| payload.len();
-    let mut ways = vec![(BlockKind::Raw, content.to_vec())];
-    ways.extend(coded);
-    let shortest = ways.iter().map(len).min().expect("raw at least");
-    if (look.len() as f64) < PROBE_MARGIN * shortest as f64 {
-        ways.push((BlockKind::Zstd, look));
-        ways.push((BlockKind::Zstd, zstd(content, ZSTD_LEVEL)));
+    let len = |best: &Option<Way>| best.as_ref().map_or(content.len(), |(_, payload)| payload.len());
+    let mut best = coded.filter(|(_, payload)| payload.len() < content.len());
+    if (look.len() as f64) < PROBE_MARGIN * len(&best) as f64 {
+        if look.len() < len(&best) {
+            best = Some((BlockKind::Zstd, look));
+        } else {
+            drop(look);
+        }
+        let packed = zstd(content, ZSTD_LEVEL);
+        if packed.len() < len(&best) {
+            best = Some((BlockKind::Zstd, packed));
+        }
     }
-    ways.into_iter().min_by_key(len).expect("raw at least")
+    best.unwrap_or_else(|| (BlockKind::Raw, content.to_vec()))
 }
 
 fn zstd(content: &[u8], level: i32) -> Vec<u8> {
