@@ -2,7 +2,7 @@
 //! a log, and checkpoints from which a run goes on as if it had never been stopped.
 //!
 //! ```text
-//! lines, corpus ──► data ──► run (one step, one evaluation) ──► session ──► model folder
+//!        corpus ──► data ──► run (one step, one evaluation) ──► session ──► model folder
 //!                             │  trainer: parameters, gradient,  │
 //!                             │  optimiser (learner::optim)      │
 //!                             └── state: all of it on disk ◄─────┘ log
@@ -15,7 +15,6 @@
 mod corpus;
 mod data;
 mod gradient;
-mod lines;
 mod log;
 mod run;
 mod session;
@@ -24,7 +23,7 @@ mod trainer;
 mod validation;
 
 pub use corpus::learn_from_file;
-pub use lines::LineSource;
+pub use data::LineSource;
 pub use session::{End, Progress, resume, train};
 pub use trainer::Trainer;
 
