@@ -26,10 +26,6 @@ impl Fields<'_> {
     fn u16(&mut self) -> Option<usize> {
         self.take().map(|bytes| usize::from(u16::from_le_bytes(bytes)))
     }
-
-    fn f32(&mut self) -> Option<f32> {
-        self.take().map(f32::from_le_bytes)
-    }
 }
 
 impl LearnerSettings {
@@ -42,7 +38,7 @@ impl LearnerSettings {
         }
         out.extend(self.warmup.to_le_bytes());
         out.extend(self.steps.to_le_bytes());
-        for number in self.numbers() {
+        for number in self.clone().numbers() {
             out.extend(number.to_le_bytes());
         }
         out.extend(self.seed.to_le_bytes());
@@ -54,22 +50,23 @@ impl LearnerSettings {
         out
     }
 
-    fn numbers(&self) -> [f32; 14] {
+    /// In the order of the header's bytes.
+    fn numbers(&mut self) -> [&mut f32; 14] {
         [
-            self.rate,
-            self.embedding_rate,
-            self.matrix_rate,
-            self.matrix_beta,
-            self.first_weight,
-            self.final_share,
-            self.beta1,
-            self.beta2,
-            self.weight_decay,
-            self.clip,
-            self.token_deviation,
-            self.position_deviation,
-            self.matrix_deviation,
-            self.head_deviation,
+            &mut self.rate,
+            &mut self.embedding_rate,
+            &mut self.matrix_rate,
+            &mut self.matrix_beta,
+            &mut self.first_weight,
+            &mut self.final_share,
+            &mut self.beta1,
+            &mut self.beta2,
+            &mut self.weight_decay,
+            &mut self.clip,
+            &mut self.token_deviation,
+            &mut self.position_deviation,
+            &mut self.matrix_deviation,
+            &mut self.head_deviation,
         ]
     }
 
@@ -100,65 +97,29 @@ impl LearnerSettings {
         let steps = u64::from_le_bytes(fields.take()?);
         let mut numbers = [0.0; 14];
         for number in &mut numbers {
-            *number = fields.f32()?;
+            *number = f32::from_le_bytes(fields.take()?);
         }
-        let [
-            rate,
-            embedding_rate,
-            matrix_rate,
-            matrix_beta,
-            first_weight,
-            final_share,
-            beta1,
-            beta2,
-            weight_decay,
-            clip,
-            token_deviation,
-            position_deviation,
-            matrix_deviation,
-            head_deviation,
-        ] = numbers;
         let seed = u64::from_le_bytes(fields.take()?);
         let replay = fields.u8()?;
-        let stride = match definition {
-            WITHOUT_STRIDE => 1,
-            _ => fields.u8()?,
-        };
+        let stride = if definition == WITHOUT_STRIDE { 1 } else { fields.u8()? };
         let (start, end) = (fields.u8()?.into(), fields.u8()?.into());
         let vocab: String = fields.0.iter().map(|&byte| char::from(byte)).collect();
-        Some(Self {
-            config: GptConfig {
-                model_type: "gpt".into(),
-                n_layer,
-                n_head,
-                n_embd,
-                vocab_size: fields.0.len(),
-                block_size,
-                vocab,
-                start,
-                end,
-            },
-            batch_lines,
-            rate,
-            embedding_rate,
-            matrix_rate,
-            matrix_beta,
-            first_weight,
-            warmup,
-            steps,
-            final_share,
-            beta1,
-            beta2,
-            weight_decay,
-            clip,
-            token_deviation,
-            position_deviation,
-            matrix_deviation,
-            head_deviation,
-            seed,
-            replay,
-            stride,
-        })
+        let config = GptConfig {
+            model_type: "gpt".into(),
+            n_layer,
+            n_head,
+            n_embd,
+            vocab_size: fields.0.len(),
+            block_size,
+            vocab,
+            start,
+            end,
+        };
+        let mut settings = Self { batch_lines, warmup, steps, seed, replay, stride, ..Self::new(config) };
+        for (to, number) in settings.numbers().into_iter().zip(numbers) {
+            *to = number;
+        }
+        Some(settings)
     }
 }
 
