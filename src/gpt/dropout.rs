@@ -40,12 +40,10 @@ impl Dropout {
         self.rng.set_word_pos(position);
     }
 
-    /// Whether it drops nothing.
     fn is_off(&self) -> bool {
         self.rate == 0.0
     }
 
-    /// A tensor with features dropped.
     pub(super) fn apply(&mut self, x: Tensor) -> Result<Tensor> {
         if self.is_off() {
             return Ok(x);

@@ -28,7 +28,6 @@ pub struct Learner {
     /// Cumulative probabilities of the next symbol of each line.
     rows: Vec<[u32; 8]>,
     pub(super) observer: Option<BatchObserver>,
-    /// Lines of the present batch.
     lines: usize,
     threads: Arc<rayon::ThreadPool>,
 }
@@ -59,7 +58,6 @@ struct Group {
     targets: Vec<[Option<Token>; LANES]>,
     /// The slots of what followed.
     slots: Vec<[Slots; LANES]>,
-    /// What that cost.
     cost: Cost,
 }
 
@@ -278,7 +276,6 @@ impl Learner {
         self.move_weights();
     }
 
-    /// Takes a step along the first group's gradient.
     fn move_weights(&mut self) -> StepRecord {
         self.state.steps += 1;
         let rate = self.settings.schedule().rate(self.state.steps);
@@ -322,7 +319,6 @@ impl Learner {
         agreement
     }
 
-    /// What the batch cost.
     fn record(&self) -> BatchRecord {
         let mut record = BatchRecord {
             lines: self.lines,

@@ -9,7 +9,6 @@ const DEFINITION: u8 = 3;
 /// The one before: a step on every batch, and no word of it.
 const WITHOUT_STRIDE: u8 = 2;
 
-/// Takes fields off the front.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {

@@ -3,7 +3,6 @@
 
 use crate::simd::math::EXP2_FINE;
 
-/// log₂ e.
 pub(super) const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// LayerNorm's ε.
 pub(super) const EPSILON: f32 = 1e-5;

@@ -20,7 +20,6 @@ use crate::network::Isa;
 use crate::simd::math::tree_sum;
 use crate::simd::{LANES, Vector, floats_mut};
 
-/// ε of AdamW.
 const ADAM_EPSILON: f32 = 1e-8;
 
 /// What the norm of a matrix's step is at least divided by.
@@ -110,7 +109,6 @@ impl Moments {
         Self { first, second, steps, powers: [1.0; 2] }
     }
 
-    /// Counts a step.
     fn count(&mut self, betas: [f64; 2], arithmetic: Arithmetic) {
         self.steps += 1;
         self.powers = match arithmetic {
@@ -120,7 +118,6 @@ impl Moments {
     }
 }
 
-/// Takes the steps.
 pub(crate) struct Optimiser {
     settings: OptimiserSettings,
     shape: Shape,
@@ -209,7 +206,6 @@ impl Optimiser {
     }
 }
 
-/// A step of AdamW.
 struct AdamStep {
     beta1: f32,
     beta2: f32,
@@ -239,20 +235,17 @@ impl AdamStep {
     }
 }
 
-/// Muon for the layers' matrices.
 struct Muon {
     settings: MuonSettings,
     matrices: Vec<(LayerMatrix, MuonRoom)>,
     isa: Isa,
 }
 
-/// Room for the step of one matrix.
 struct MuonRoom {
     x: Vec<Vector>,
     products: OrthogonalScratch,
 }
 
-/// A step of Muon.
 struct MuonStep {
     /// Decay of the gradients' mean.
     beta: f32,

@@ -27,7 +27,6 @@ const CHANGE: f64 = 1.0 / 512.0;
 pub(super) struct Pace {
     /// A step is taken on the first of so many batches.
     stride: u64,
-    /// Batches of this window.
     batches: u64,
     /// What its tokens cost, and how many they were.
     cost: Cost,

@@ -191,7 +191,6 @@ impl Recogniser {
         })
     }
 
-    /// Says how the digits of a slot are skewed.
     fn skew(&self, operands: Operands, slot: usize) -> String {
         let d = self.digits as usize;
         let table = &self.counts.as_ref().expect("a candidate is left").slots[slot];

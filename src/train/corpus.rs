@@ -47,7 +47,6 @@ impl Corpus {
         }
     }
 
-    /// Number of lines.
     fn len(&self) -> usize {
         self.starts.len() - 1
     }
@@ -167,12 +166,10 @@ impl CorpusLines {
         LineBatch::new(lines, &self.vocabulary, self.length)
     }
 
-    /// Whether the next line has not been seen before.
     pub(super) fn is_first_epoch(&self) -> bool {
         self.seen < self.lines
     }
 
-    /// How many lines were given.
     pub(super) fn seen(&self) -> u64 {
         self.seen
     }

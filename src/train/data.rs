@@ -18,7 +18,6 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// The lines that the settings ask for, from the beginning.
     pub(super) fn new(settings: &TrainSettings) -> Result<Self> {
         match &settings.corpus {
             Some(description) => {
@@ -45,7 +44,6 @@ impl Data {
     }
 }
 
-/// Where training lines come from.
 pub(super) enum TrainingLines {
     Drawn(Box<LineSource>),
     Read(Box<CorpusLines>),

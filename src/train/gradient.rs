@@ -79,7 +79,6 @@ impl GradientSource {
         }
     }
 
-    /// The gradient of the batch that was differentiated last.
     pub(super) fn gradient(&self) -> &[f32] {
         match self {
             Self::Kernel(kernel) => kernel.gradient(),
@@ -106,7 +105,6 @@ impl GradientSource {
         }
     }
 
-    /// Goes back to a position.
     pub(super) fn seek_dropout(&mut self, position: u128) {
         if let Self::Candle(autodiff) = self {
             autodiff.dropout.seek(position);

@@ -43,7 +43,6 @@ impl LogFile {
         Ok(Self { file, path, bytes: 0, hasher: blake3::Hasher::new() })
     }
 
-    /// Forgets what is there.
     pub(super) fn clear(&mut self) -> Result<()> {
         self.cut(0)
     }
@@ -72,7 +71,6 @@ impl LogFile {
         self.or_name_file(cut).map(|_| ())
     }
 
-    /// Writes the settings, a record or an event.
     pub(super) fn append(&mut self, entry: &impl Serialize) -> Result<()> {
         self.append_line(&serde_json::to_string(entry).expect("plain data"))
     }
@@ -97,12 +95,10 @@ impl LogFile {
         text.lines().try_for_each(|line| self.append_line(line))
     }
 
-    /// Makes everything up to here last.
     pub(super) fn sync(&self) -> Result<()> {
         self.or_name_file(self.file.sync_data())
     }
 
-    /// Where the log is.
     pub(super) fn mark(&self) -> LogMark {
         LogMark { bytes: self.bytes, blake3: self.hasher.finalize().to_hex().to_string() }
     }

@@ -13,7 +13,6 @@ use crate::model::training_log::{Evaluation, Event, TrainSettings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
 
-/// A run.
 pub(super) struct Run {
     pub settings: TrainSettings,
     pub tally: Tally,
@@ -25,7 +24,6 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// A run at its beginning.
     pub(super) fn new(settings: TrainSettings) -> Result<Self> {
         settings.check()?;
         let data = Data::new(&settings)?;
@@ -133,12 +131,10 @@ impl Run {
         self.seconds_before + self.started.elapsed().as_secs_f64()
     }
 
-    /// The weights as they are now.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         self.trainer.checkpoint()
     }
 
-    /// Everything as it is now.
     pub(super) fn state(&self, log: LogMark) -> State {
         let moments = self.trainer.moments();
         State {

@@ -122,7 +122,6 @@ fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
     unfinished(folder)?.iter().try_for_each(std::fs::remove_file)
 }
 
-/// A run at work in its folder.
 struct Session<'a> {
     folder: &'a Path,
     run: Run,
@@ -171,7 +170,6 @@ impl Session<'_> {
         Ok(flow)
     }
 
-    /// Replaces the folder's model and then its state.
     fn checkpoint(&self) -> Result<()> {
         self.run.checkpoint()?.save(self.folder)?;
         self.save_state()

@@ -26,7 +26,6 @@ fn settings(steps: u64) -> TrainSettings {
     }
 }
 
-/// Trains and gives the records.
 fn records(settings: &TrainSettings, folder: &Path) -> Vec<Evaluation> {
     let mut records = Vec::new();
     let report = |progress: Progress| {

@@ -8,7 +8,6 @@ use crate::text::{Distribution, LineBatch, Token, is_sum, lines_of};
 /// Lines of one batch, but for the last.
 const BATCH_LINES: usize = 512;
 
-/// The lines, and what is known of them.
 pub(super) struct ValidationSet {
     batches: Vec<LineBatch>,
     /// The token of `=` if all lines are sums.
@@ -17,7 +16,6 @@ pub(super) struct ValidationSet {
     entropy: Option<f64>,
 }
 
-/// What a validation set says of a network.
 pub(super) struct Validation {
     /// Mean loss, nats a token.
     pub loss: f64,

@@ -5,7 +5,6 @@ use crate::network::packed::RecordLayout;
 use crate::network::parameters::{Shape, TILE};
 use crate::simd::{LANES, Lanes, Vector};
 
-/// Sixteen lines.
 pub(super) struct Tile {
     /// The residual stream, (width), and room up to a whole tile.
     pub stream: Vec<Vector>,
