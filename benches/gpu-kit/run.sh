@@ -104,6 +104,12 @@ step() {
     return $code
 }
 
+# tests NAME PROGRAM FILTER: those tests, of which there must be some.
+tests() {
+    step "$1" env CARGO_BIN_EXE_surprisal="$program" "$2" "$3" --nocapture || return
+    grep '^test result' "$log" | tail -n 1 | grep -q ' 0 passed' && failed "$1: there are no such tests"
+}
+
 # timed NAME BYTES DEVICE COMMAND...: a row of the table of files: seconds, MB/s, and how many cores were busy, by which
 # the coder's work can be told from waiting. On the GPU the CPU must not have helped.
 timed() {
@@ -150,8 +156,8 @@ lines_for() {
 }
 
 bits() {
-    step "the kernels give what the definition gives, every preset" "$kit/library-tests" network::device --nocapture
-    step "the program on the device" env CARGO_BIN_EXE_surprisal="$program" "$kit/program-tests" cli::device --nocapture
+    tests "the kernels give what the definition gives, every preset" "$kit/library-tests" network::device
+    tests "the program on the device" "$kit/program-tests" cli::device
     # The program's own comparison of a device with the definition, once it has one.
     if "$program" self-test --help >/dev/null 2>&1; then
         step "self-test" "$program" self-test --device cuda
