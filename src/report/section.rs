@@ -119,7 +119,7 @@ svg .cell:hover>rect:first-of-type{stroke:var(--ink);stroke-width:1.5}
 ";
 
 impl Section {
-    /// The figure as an `svg` element for a page that has the [`STYLE`].
+    /// The figure as an `svg` element for a page that has the style of the pages.
     pub fn to_svg(&self) -> Option<String> {
         Some(self.element(self.figure.as_ref()?, ""))
     }
