@@ -79,8 +79,11 @@ cp benches/gpu-kit/run.sh "$kit/"
 git rev-parse HEAD >"$kit/commit.txt"
 
 for program in surprisal library-tests program-tests kernels surprisal-training; do
-    [ ! -e "$kit/$program" ] || echo "$(du -k "$kit/$program" | cut -f1) kB, needs glibc" \
-        "$(objdump -T "$kit/$program" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1): $program"
+    [ ! -e "$kit/$program" ] || echo "$program needs" "$(objdump -T "$kit/$program" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)"
+done
+# The program unpacks the others where they run.
+for program in library-tests program-tests kernels surprisal-training; do
+    [ ! -e "$kit/$program" ] || "$kit/surprisal" compress -q --rm -o "$kit/$program.sur" "$kit/$program"
 done
 mb=$(du -sm "$kit" | cut -f1)
 echo "$kit: $mb MB"

@@ -70,8 +70,14 @@ if [ -z "${SCRATCH:-}" ] && [ "${free_kb:-0}" -gt 6000000 ]; then
     SCRATCH=/dev/shm
 fi
 scratch=$(mktemp -d "${SCRATCH:-/tmp}/surprisal-kit.XXXXXX") || exit 2
+# What is in memory may not be run there.
+programs=$(mktemp -d) || exit 2
 children=()
-trap '[ ${#children[@]} -eq 0 ] || kill "${children[@]}" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap '[ ${#children[@]} -eq 0 ] || kill "${children[@]}" 2>/dev/null; rm -rf "$scratch" "$programs"' EXIT
+for packed in "$kit"/*.sur; do
+    unpacked=$programs/$(basename "$packed" .sur)
+    "$program" decompress -q -o "$unpacked" "$packed" && chmod +x "$unpacked"
+done
 
 failures=0
 say() {
@@ -158,8 +164,8 @@ lines_for() {
 }
 
 bits() {
-    tests "the kernels give what the definition gives, every preset" "$kit/library-tests" network::device
-    tests "the program on the device" "$kit/program-tests" cli::device
+    tests "the kernels give what the definition gives, every preset" "$programs/library-tests" network::device
+    tests "the program on the device" "$programs/program-tests" cli::device
     # The program's own comparison of a device with the definition, once it has one.
     if "$program" self-test --help >/dev/null 2>&1; then
         step "self-test" "$program" self-test --device cuda
@@ -206,7 +212,7 @@ bits() {
 }
 
 kernels() {
-    step "the kernels alone" "$kit/kernels" $kernel_lines $launches
+    step "the kernels alone" "$programs/kernels" $kernel_lines $launches
     sed -n '/^kernels alone/p; /^|/p; /^NOT/p' "$log" | tee -a "$out/summary.txt"
     say "floor for one H100 (docs/gpu.md), tokens/s: known: tiny pruned 2.5e9, nano 1.0e9, micro 1.2e8, mini 3.5e7;"
     say "rows to the host: 8.6e8 for tiny and nano"
@@ -219,7 +225,7 @@ kernels() {
     # Two launches of each kernel of tiny and nano: what holds them back.
     step "ncu" "$ncu" --clock-control none --kernel-name 'regex:(tiny|nano)_(known|step)' --launch-count 8 \
         --section SpeedOfLight --section Occupancy --section WarpStateStats --section MemoryWorkloadAnalysis \
-        "$kit/kernels" 131072 1
+        "$programs/kernels" 131072 1
 }
 
 # file_to_file MODEL LINES DEVICE THREADS
@@ -284,12 +290,12 @@ keep_reference() {
 }
 
 reference() {
-    if [ ! -e "$kit/surprisal-training" ]; then
+    if [ ! -e "$programs/surprisal-training" ]; then
         failed "reference: the kit was made without the training program"
         return
     fi
     export LD_LIBRARY_PATH=$training_libraries
-    ldd "$kit/surprisal-training" >"$log" 2>&1
+    ldd "$programs/surprisal-training" >"$log" 2>&1
     if grep 'not found' "$log"; then
         failed "reference: libraries are missing (in $training_libraries)"
         return
@@ -298,7 +304,7 @@ reference() {
     [ -z "$stand_in" ] || args=(train -o "$scratch/reference" --device cpu --preset pico --digits 3 --steps 40 --eval-every 10 --no-progress)
     # Interrupted, it ends after its step, with a checkpoint.
     printf '\n== %s\n' "${args[*]}" >>"$log"
-    timeout -s INT -k 20 "$(left)" "$kit/surprisal-training" "${args[@]}" >>"$log" 2>&1 &
+    timeout -s INT -k 20 "$(left)" "$programs/surprisal-training" "${args[@]}" >>"$log" 2>&1 &
     local child=$! code started=$SECONDS
     children+=("$child")
     while kill -0 "$child" 2>/dev/null; do
