@@ -167,8 +167,8 @@ bits() {
     tests "the kernels give what the definition gives, every preset" "$programs/library-tests" network::device
     tests "the program on the device" "$programs/program-tests" cli::device
     # The program's own comparison of a device with the definition, once it has one.
-    if "$program" self-test --help >/dev/null 2>&1; then
-        step "self-test" "$program" self-test --device cuda
+    if "$program" selftest --help >/dev/null 2>&1; then
+        step "self-test" "$program" selftest --device cuda
     else
         say "not there yet: the program's self-test"
     fi
