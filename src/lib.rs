@@ -47,6 +47,7 @@ pub mod network;
 mod random;
 pub mod report;
 mod schedule;
+pub mod selftest;
 mod simd;
 pub mod text;
 #[cfg(feature = "train")]

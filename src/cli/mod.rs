@@ -20,6 +20,7 @@ mod models;
 mod output;
 mod progress;
 mod report;
+mod selftest;
 mod streams;
 mod text;
 #[cfg(feature = "train")]
@@ -44,6 +45,7 @@ Examples:
   surprisal list -v sums.txt.sur                what is in it, block by block
   surprisal report sums.txt                     where its bits are, from loss to file size
   surprisal explain 17282456+79546852=096829308 one line, token by token
+  surprisal selftest                            whether this machine computes the right bytes
 
 Exit codes:
   0  success (also when the reader of the output goes away)
@@ -82,6 +84,7 @@ enum Verb {
     Corpus(corpus::Args),
     #[cfg(feature = "train")]
     Train(Box<train::Args>),
+    Selftest(selftest::Args),
     Generate(generate::Args),
 }
 
@@ -120,6 +123,7 @@ impl Cli {
             Verb::Corpus(args) => args.run().map(done),
             #[cfg(feature = "train")]
             Verb::Train(args) => args.run(),
+            Verb::Selftest(args) => args.run(),
             Verb::Generate(args) => args.run().map(done),
         }
     }

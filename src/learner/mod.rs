@@ -32,5 +32,4 @@ mod tests;
 pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchRecord, Learner, StepRecord};
 pub use settings::LearnerSettings;
-#[cfg(feature = "train")]
 pub(crate) use shape::Shape;

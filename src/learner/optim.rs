@@ -55,7 +55,6 @@ pub(crate) struct MuonSettings {
 
 /// How a step is computed where the definition of learning (`docs/learning.md`) and training differ.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "`Training` is for training"))]
 pub(crate) enum Arithmetic {
     /// The definition: the norm in binary32 in sixteen striped parts, powers of β by repeated products,
     /// numbers too small to be normal become 0, and parameters stay within ±1024.

@@ -207,9 +207,13 @@ pub struct Models(Vec<Arc<Model>>);
 impl Models {
     /// The models in the binary, the default first.
     pub fn bundled() -> Self {
-        static MODELS: OnceLock<Vec<Arc<Model>>> = OnceLock::new();
-        let load = |files| Arc::new(Model::bundled(files));
-        Self(MODELS.get_or_init(|| BUNDLED.iter().map(load).collect()).clone())
+        static MODELS: OnceLock<Models> = OnceLock::new();
+        MODELS.get_or_init(Self::unshared).clone()
+    }
+
+    /// As [`Models::bundled`], quantised anew, for the kernel that is the default then.
+    pub(crate) fn unshared() -> Self {
+        Self(BUNDLED.iter().map(|files| Arc::new(Model::bundled(files))).collect())
     }
 
     /// The bundled model that codes the beginning of a content in the fewest bits, of those that a
@@ -254,18 +258,14 @@ impl Models {
 mod tests {
     use super::*;
 
-    fn fresh() -> Models {
-        Models(BUNDLED.iter().map(|files| Arc::new(Model::bundled(files))).collect())
-    }
-
     #[test]
     fn only_what_is_needed_is_quantised() {
-        let models = fresh();
+        let models = Models::unshared();
         let quantised = || -> Vec<String> {
             let done = models.iter().filter(|model| model.exact.get().is_some());
             done.map(|model| model.name().to_owned()).collect()
         };
-        let wanted = fresh().by_name("tiny-leading").unwrap().identity();
+        let wanted = Models::unshared().by_name("tiny-leading").unwrap().identity();
         models.find(wanted, "tiny-leading").unwrap();
         assert_eq!(quantised(), ["tiny-leading"]);
         let level = Level::new(3).unwrap();
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn there_are_nine_levels_and_each_has_a_model() {
         assert!(Level::new(0).is_err() && Level::new(10).is_err());
-        let models = fresh();
+        let models = Models::unshared();
         for level in Level::ALL.map(|level| Level::new(level).unwrap()) {
             assert_eq!(models.iter().filter(|model| level.may_choose(model)).count(), 3);
         }

@@ -1,7 +1,7 @@
 //! The instruction sets that kernels are compiled for, and which one is used: the best that the processor has, or a
 //! lesser one that was asked for.
 
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
@@ -95,11 +95,26 @@ pub(crate) fn on_each_isa(test: impl Fn(Isa)) {
     }
 }
 
-/// What [`ISA_VARIABLE`] names when it is first asked for; the best if it names nothing that is there.
+/// The default while [`Isa::as_default`] runs something.
+static OVERRIDE: Mutex<Option<Isa>> = Mutex::new(None);
+
+impl Isa {
+    /// Runs something with this as the default of the whole process. What other threads compute meanwhile has the
+    /// same bits.
+    pub(crate) fn as_default<T>(self, run: impl FnOnce() -> T) -> T {
+        let set = |isa| *OVERRIDE.lock().expect("nothing panics under the lock") = isa;
+        set(Some(self));
+        let result = run();
+        set(None);
+        result
+    }
+}
+
+/// What [`ISA_VARIABLE`] names; the best if it names nothing that is there.
 impl Default for Isa {
     fn default() -> Self {
-        static DEFAULT: OnceLock<Isa> = OnceLock::new();
-        *DEFAULT.get_or_init(|| Self::chosen().unwrap_or_else(|_| Self::best()))
+        let over = *OVERRIDE.lock().expect("nothing panics under the lock");
+        over.unwrap_or_else(|| Self::chosen().unwrap_or_else(|_| Self::best()))
     }
 }
 

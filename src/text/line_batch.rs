@@ -60,7 +60,6 @@ impl LineBatch {
 }
 
 /// The lines of a text, without the newlines that end them.
-#[cfg(feature = "train")]
 pub(crate) fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = text.split_inclusive(|&c| c == b'\n');
     lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line))

@@ -14,7 +14,6 @@ mod vocabulary;
 pub use generate::Additions;
 pub use line::is_sum;
 pub use line_batch::LineBatch;
-#[cfg(feature = "train")]
 pub(crate) use line_batch::lines_of;
 pub(crate) use recognise::Recogniser;
 pub use survey::Survey;

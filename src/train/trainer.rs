@@ -44,7 +44,7 @@ impl Trainer {
         Ok(Self {
             config: start.config().clone(),
             moments: Moments::new(parameters.len()),
-            optimiser: Optimiser::new(&shape, rule, Isa::chosen()?),
+            optimiser: Optimiser::new(&shape, rule, Isa::default()),
             gradients: GradientSource::new(settings, start, &device)?,
             parameters,
             shape,

@@ -16,6 +16,7 @@ mod page;
 mod program;
 mod report;
 mod runs;
+mod selftest;
 #[cfg(feature = "train")]
 mod train;
 mod verify;
