@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::archive::{CompressOptions, Compressor, DecompressOptions, Decompressor, LearnOptions, LineRange};
 use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
-use crate::learner::{Backprop, Learner, LearnerSettings, Shape};
-use crate::model::{GptConfig, Identity, Model, Models, Preset};
+use crate::learner::{Backprop, Learner, LearnerSettings};
+use crate::model::{GptConfig, Identity, Model, Models, Preset, Shape};
 use crate::network::{Device, Isa};
 use crate::text::{Additions, Distribution, LineBatch, Operands, lines_of};
 use crate::{Error, Result};
@@ -213,7 +213,7 @@ fn same(expected: &[u8], found: &[u8]) -> Result<()> {
 fn trained(rounded: bool) -> Result<Vec<u8>> {
     let distribution = Distribution::new(3, Operands::Uniform)?;
     let config = GptConfig::addition(Preset::Pico, distribution.max_line_len() + 1);
-    let (shape, vocabulary) = (Shape::of(&config)?, config.vocabulary()?);
+    let (shape, vocabulary) = (Shape::supported(&config)?, config.vocabulary()?);
     let rule = OptimiserSettings {
         beta1: 0.9,
         beta2: 0.95,
@@ -250,11 +250,7 @@ mod tests {
         let target = Target::kernel(Isa::best()).unwrap();
         let kinds = |archive: Vec<u8>| -> Vec<BlockKind> {
             let index = Index::read(&mut Cursor::new(archive)).unwrap();
-            index
-                .archives()
-                .iter()
-                .flat_map(|archive| archive.blocks.iter().map(|block| block.kind))
-                .collect()
+            index.archives.iter().flat_map(|archive| archive.blocks.iter().map(|block| block.kind)).collect()
         };
         assert_eq!(kinds(target.stored().unwrap()), [BlockKind::Zstd, BlockKind::Raw]);
         assert!(kinds(target.learned().unwrap()).contains(&BlockKind::Learned));

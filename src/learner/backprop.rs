@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::engine::{Engine, add_in_pairs};
 use super::rounding;
-use super::shape::Shape;
 use crate::Result;
+use crate::model::Shape;
 use crate::model::{Checkpoint, GptConfig};
 use crate::network::Isa;
 use crate::simd::{LANES, Vector, floats, floats_mut};
@@ -64,7 +64,7 @@ impl Backprop {
     /// Whether the kernel can compute networks of this config: their width must be a multiple of 16 and
     /// their heads' of 4.
     pub fn supports(config: &GptConfig) -> bool {
-        Shape::of(config).is_ok()
+        Shape::supported(config).is_ok()
     }
 
     /// For networks of this config.
@@ -88,7 +88,7 @@ impl Backprop {
     /// With a kernel of the caller's choice.
     pub(super) fn with_isa(config: &GptConfig, rounded: bool, isa: Isa) -> Result<Self> {
         let isa = isa.available()?;
-        let shape = Shape::of(config)?;
+        let shape = Shape::supported(config)?;
         let group = |_| LineGroup {
             engine: Engine::new(shape, isa).rounding(rounded),
             rows: vec![[0; 8]; LANES * shape.vocab.div_ceil(8)],
@@ -178,7 +178,7 @@ impl Backprop {
     }
 
     /// The gradient of the batch that [`Backprop::differentiate`] took last, in the learner's
-    /// order of parameters (`src/learner/shape.rs`).
+    /// order of parameters (`src/learner/layout.rs`).
     pub fn gradient(&self) -> &[f32] {
         floats(&self.gradient)
     }
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn weights_are_rounded_as_they_are_loaded() {
         let config = GptConfig::addition(Preset::Pico, 6);
-        let count = Shape::of(&config).unwrap().len();
+        let count = Shape::supported(&config).unwrap().len();
         let values: Vec<f32> = (0..count).map(|i| (i as f32 * 0.7).sin() + 0.1).collect();
         let [plain, rounded] = [Backprop::new, Backprop::rounded].map(|new| {
             let mut backprop = new(&config).unwrap();

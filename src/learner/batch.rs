@@ -10,9 +10,9 @@ use super::optim::{Moments, Optimiser};
 use super::pace::{Agreement, Cost, Pace};
 use super::replay::Reservoir;
 use super::settings::LearnerSettings;
-use super::shape::Shape;
 use crate::Result;
 use crate::model::Checkpoint;
+use crate::model::Shape;
 use crate::network::{Cdfs, Isa, Slots};
 use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::{Token, Vocabulary};
@@ -159,7 +159,7 @@ impl Learner {
 
     /// The most characters of a line.
     pub fn max_line_len(&self) -> usize {
-        self.shape.block - 1
+        self.shape.block_size - 1
     }
 
     /// Steps of the schedule so far: those taken, and those that would have been with a stride of 1.

@@ -2,7 +2,7 @@
 
 use super::kernel::{self, LaneBatch, Targets};
 use super::scalar::Lines;
-use super::shape::Shape;
+use crate::model::Shape;
 use crate::network::Isa;
 use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::Token;

@@ -3,8 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
+use super::layout::Kind;
 use super::settings::LearnerSettings;
-use super::shape::{Kind, Shape};
+use crate::model::Shape;
 use crate::random::{Stream, generator};
 use crate::simd::{LANES, Vector, floats_mut};
 

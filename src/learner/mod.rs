@@ -16,6 +16,7 @@ mod engine;
 mod header;
 mod init;
 mod kernel;
+mod layout;
 mod math;
 pub(crate) mod optim;
 mod pace;
@@ -24,7 +25,6 @@ mod replay;
 mod rounding;
 mod scalar;
 mod settings;
-mod shape;
 
 #[cfg(test)]
 mod tests;
@@ -32,4 +32,3 @@ mod tests;
 pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchRecord, Learner, StepRecord};
 pub use settings::LearnerSettings;
-pub(crate) use shape::Shape;

@@ -1,4 +1,4 @@
-//! The optimisers, on slices of one flat row of parameters ([`super::shape`]): AdamW for all, or Muon for
+//! The optimisers, on slices of one flat row of parameters ([`super::layout`]): AdamW for all, or Muon for
 //! the layers' matrices and AdamW for the rest, both behind clipping by the gradient's norm.
 //!
 //! - AdamW: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
@@ -14,8 +14,9 @@
 use rayon::prelude::*;
 
 use super::kernel::{self, OrthogonalScratch};
+use super::layout::{Kind, LayerMatrix, TensorPlace};
 use super::scalar;
-use super::shape::{Kind, LayerMatrix, Shape, TensorPlace};
+use crate::model::Shape;
 use crate::network::Isa;
 use crate::simd::math::tree_sum;
 use crate::simd::{LANES, Vector, floats_mut};

@@ -4,8 +4,8 @@
 //! What has too fine a grid to matter is left alone: attention weights, the head's inputs and weights, the
 //! hidden layer's fixed point before its GELU, and all that the exact network has as a table.
 
+use super::layout::Places;
 use super::math::max;
-use super::shape::Places;
 use crate::network::math::gelu::OFFSET;
 use crate::network::{ACTIVATION_MAX, HIDDEN_MAX, QUERY_MAX, SCALE_FLOOR, VALUE_MAX, weight_step};
 
@@ -27,7 +27,7 @@ impl Rounding {
 
 /// What a row's largest magnitude is rounded to, by what the row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum RowKind {
     /// What goes into a product.
     Input,
     /// A head's query or key.
@@ -38,7 +38,7 @@ pub(super) enum Row {
     Hidden,
 }
 
-impl Row {
+impl RowKind {
     /// Steps from 0 to the largest.
     pub fn levels(self) -> f32 {
         match self {
@@ -71,10 +71,10 @@ impl Row {
 }
 
 /// The rows of a position's queries, keys and values: for each head one of each, `dim` features long.
-pub(super) fn attention_rows(width: usize, dim: usize) -> impl Iterator<Item = (Row, usize)> {
+pub(super) fn attention_rows(width: usize, dim: usize) -> impl Iterator<Item = (RowKind, usize)> {
     let row = move |at: usize| match at / width {
-        0 | 1 => (Row::Query, at),
-        _ => (Row::Value, at),
+        0 | 1 => (RowKind::Query, at),
+        _ => (RowKind::Value, at),
     };
     (0..3 * width).step_by(dim).map(row)
 }
@@ -123,17 +123,17 @@ fn round_columns(matrix: &mut [f32], width: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learner::shape::Shape;
+    use crate::model::Shape;
 
     const VALUES: [f32; 6] = [0.0, -0.17, 0.4, 2.5, -1.3, 0.031];
 
     #[test]
     fn a_row_is_rounded_to_steps_of_its_largest() {
         for (row, step) in [
-            (Row::Input, 2.5 / 63.0),
-            (Row::Query, 2.5 / 63.0),
-            (Row::Value, 2.5 / 127.0),
-            (Row::Hidden, (2.5 + 0.1875) / 127.0),
+            (RowKind::Input, 2.5 / 63.0),
+            (RowKind::Query, 2.5 / 63.0),
+            (RowKind::Value, 2.5 / 127.0),
+            (RowKind::Hidden, (2.5 + 0.1875) / 127.0),
         ] {
             let mut rounded = VALUES;
             row.round(&mut rounded);
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn weights_are_rounded_with_their_gain_and_pruned_ones_stay() {
-        let shape = Shape { layers: 2, heads: 4, width: 16, vocab: 14, block: 4 };
+        let shape = Shape { layers: 2, heads: 4, width: 16, head_dim: 4, vocab: 14, block_size: 4 };
         let places = shape.places();
         let before: Vec<f32> = (0..places.len).map(|i| ((i * i) as f32 * 0.37).sin() + 0.01).collect();
         let mut after = before.clone();

@@ -2,8 +2,8 @@
 
 use super::kernel::LaneBatch;
 use super::optim::{Arithmetic, MuonSettings, OptimiserSettings};
-use super::shape::Shape;
 use crate::model::GptConfig;
+use crate::model::Shape;
 use crate::schedule::{Schedule, ScheduleForm, WarmupOrder};
 use crate::simd::LANES;
 use crate::text::Vocabulary;
@@ -188,7 +188,7 @@ impl LearnerSettings {
     }
 
     pub(super) fn shape(&self) -> Result<Shape> {
-        Shape::of(&self.config)
+        Shape::supported(&self.config)
     }
 
     /// The learning rate over the steps.

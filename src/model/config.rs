@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Shape;
 use crate::text::Vocabulary;
 use crate::{Error, Result};
 
@@ -122,6 +123,18 @@ impl GptConfig {
         };
         let symbols = self.vocab.chars().map(byte).collect::<Result<Vec<u8>>>()?;
         Vocabulary::new(&symbols, byte(self.start)?, byte(self.end)?)
+    }
+
+    /// Its dimensions.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            layers: self.n_layer,
+            heads: self.n_head,
+            width: self.n_embd,
+            head_dim: self.head_dim(),
+            block_size: self.block_size,
+            vocab: self.vocab_size,
+        }
     }
 
     /// Features of one attention head.

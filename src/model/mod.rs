@@ -7,6 +7,7 @@ mod checkpoint;
 mod config;
 mod identity;
 mod prune;
+mod shape;
 pub(crate) mod tensors;
 pub mod training_log;
 
@@ -16,4 +17,5 @@ pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, WEIGHTS_FILE, read_folde
 pub(crate) use config::MAX_BLOCK;
 pub use config::{GptConfig, Preset};
 pub use identity::Identity;
+pub(crate) use shape::Shape;
 pub use tensors::Tensor;

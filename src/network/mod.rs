@@ -105,25 +105,26 @@ impl ExactModel {
     pub fn group(&self, lines: usize) -> Group<'_> {
         let padded = lines.next_multiple_of(LANES);
         let shape = &self.parameters.shape;
-        let engine = match self.isa {
-            Isa::Scalar => Engine::Scalar(Vec::new()),
-            _ => Engine::Lockstep(Box::new(Lockstep::new(shape, lines))),
+        let state = match self.isa {
+            Isa::Scalar => GroupState::Scalar(Vec::new()),
+            _ => GroupState::Lockstep(Box::new(Lockstep::new(shape, lines))),
         };
         let eights = shape.cdf_stride() / 8;
-        Group { model: self, engine, tokens: vec![0; padded], rows: vec![[0; 8]; padded * eights], lines: 0 }
+        Group { model: self, state, tokens: vec![0; padded], rows: vec![[0; 8]; padded * eights], lines: 0 }
     }
 }
 
 /// Lines in lockstep: each step takes one token of every line.
 pub struct Group<'a> {
     model: &'a ExactModel,
-    engine: Engine<'a>,
+    state: GroupState<'a>,
     tokens: Vec<Token>,
     rows: Vec<[u32; 8]>,
     lines: usize,
 }
 
-enum Engine<'a> {
+/// What is kept of the lines from step to step.
+enum GroupState<'a> {
     Scalar(Vec<scalar::Line<'a>>),
     Lockstep(Box<Lockstep>),
 }
@@ -141,11 +142,11 @@ impl Group<'_> {
     pub fn start(&mut self, lines: usize) {
         assert!(lines <= self.tokens.len(), "the group has room for {} lines", self.tokens.len());
         self.lines = lines;
-        match &mut self.engine {
-            Engine::Scalar(all) => {
+        match &mut self.state {
+            GroupState::Scalar(all) => {
                 *all = (0..lines).map(|_| scalar::Line::new(&self.model.parameters)).collect();
             }
-            Engine::Lockstep(state) => state.restart(),
+            GroupState::Lockstep(state) => state.restart(),
         }
     }
 
@@ -160,8 +161,8 @@ impl Group<'_> {
         assert_eq!(tokens.len(), self.lines, "one token for each line");
         assert!(tokens.iter().all(|&t| usize::from(t) < shape.vocab), "a token is outside the vocabulary");
         let eights = shape.cdf_stride() / 8;
-        match &mut self.engine {
-            Engine::Scalar(lines) => {
+        match &mut self.state {
+            GroupState::Scalar(lines) => {
                 for ((line, &token), row) in
                     lines.iter_mut().zip(tokens).zip(self.rows.chunks_exact_mut(eights))
                 {
@@ -170,7 +171,7 @@ impl Group<'_> {
                     row[..shape.vocab].copy_from_slice(&line.step(token));
                 }
             }
-            Engine::Lockstep(state) => {
+            GroupState::Lockstep(state) => {
                 assert!(state.position() < shape.block_size, "the lines have passed the last position");
                 let padded = self.lines.next_multiple_of(LANES);
                 self.tokens[..self.lines].copy_from_slice(tokens);

@@ -1,7 +1,8 @@
 //! The parameters laid out for the kernel: weights in the order in which it reads them, and what a
 //! token at a position brings with it as one record of 32-bit words.
 
-use super::parameters::{Attended, Head, KEY_ZERO, Linear, Parameters, Shape, TILE};
+use super::parameters::{Attended, Head, KEY_ZERO, Linear, Parameters, TILE};
+use crate::model::Shape;
 use crate::text::Token;
 
 /// A product's weights by tiles of four outputs: for each quad of inputs, four bytes of each.

@@ -1,5 +1,6 @@
 //! The quantised parameters: what the wall lets through, and all that decides an archive's bytes.
 
+use crate::model::Shape;
 use crate::text::{Token, Vocabulary};
 
 /// Fraction bits of a probability: they are integers that add up to 2^20.
@@ -32,21 +33,6 @@ pub(crate) const HEAD_MAX: f32 = 1023.0;
 pub(crate) const SCALE_FLOOR: f32 = 1e-20;
 /// Added to the variance by LayerNorm.
 pub(crate) const EPSILON: f32 = 1e-5;
-
-/// Dimensions of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub layers: usize,
-    pub heads: usize,
-    /// Features of the residual stream.
-    pub width: usize,
-    /// Features of a head.
-    pub head_dim: usize,
-    /// Positions.
-    pub block_size: usize,
-    /// Symbols of the vocabulary.
-    pub vocab: usize,
-}
 
 impl Shape {
     /// Groups of four features that a head's queries and keys take.

@@ -13,9 +13,9 @@
 use super::math::gelu;
 use super::parameters::{
     ACTIVATION_ZERO, Attended, CHAIN, CHAIN_SUM_MAX, EPSILON, Embedded, HEAD_MAX, Head, KEY_ZERO, Layer,
-    Linear, Parameters, QUERY_MAX, SCALE_FLOOR, Shape, TILE, VALUE_MAX, WEIGHT_MAX,
+    Linear, Parameters, QUERY_MAX, SCALE_FLOOR, TILE, VALUE_MAX, WEIGHT_MAX,
 };
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, Shape};
 use crate::{Error, Result};
 
 /// No folded weight, bias or embedding may be larger: it keeps every intermediate value of the
@@ -31,18 +31,8 @@ const LOG2_E: f64 = std::f64::consts::LOG2_E;
 /// [`Error::Model`] if the weights are too large for exact arithmetic.
 pub(crate) fn quantize(checkpoint: &Checkpoint) -> Result<Parameters> {
     let config = checkpoint.config();
-    let quantizer = Quantizer {
-        checkpoint,
-        shape: Shape {
-            layers: config.n_layer,
-            heads: config.n_head,
-            width: config.n_embd,
-            head_dim: config.head_dim(),
-            block_size: config.block_size,
-            vocab: config.vocab_size,
-        },
-    };
-    let shape = quantizer.shape;
+    let shape = config.shape();
+    let quantizer = Quantizer { checkpoint, shape };
     if shape.block_size * shape.vocab * shape.width > MAX_TABLE {
         return Err(Error::model("block_size × vocab_size × n_embd is above 4,194,304"));
     }

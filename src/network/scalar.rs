@@ -6,9 +6,10 @@
 use super::math::{exp2, gelu_shifted};
 use super::parameters::{
     ACTIVATION_MAX, ACTIVATION_ZERO, Attended, EPSILON, HEAD_MAX, HIDDEN_MAX, Head, Layer, Linear, PRECISION,
-    Parameters, QUERY_MAX, SCALE_FLOOR, Shape, VALUE_MAX,
+    Parameters, QUERY_MAX, SCALE_FLOOR, VALUE_MAX,
 };
 use super::quantize::softmax_factor;
+use crate::model::Shape;
 use crate::simd::math::{EXP2_COARSE, EXP2_FINE, mul_q15, round};
 use crate::text::Token;
 

@@ -9,9 +9,9 @@ use candle_core::{Device, Result, Tensor};
 use super::failed;
 use crate::Error;
 use crate::gpt::{Dropout, Gpt};
-use crate::learner::{Backprop, Loss, Prediction, Shape};
-use crate::model::Checkpoint;
+use crate::learner::{Backprop, Loss, Prediction};
 use crate::model::training_log::TrainSettings;
+use crate::model::{Checkpoint, Shape};
 use crate::text::{LineBatch, Token};
 
 /// What computes loss, gradient and predictions, at parameters that it was given.
@@ -51,7 +51,7 @@ impl GradientSource {
         Ok(Self::Candle(Box::new(Autodiff {
             gpt: Gpt::from_checkpoint(start, device).map_err(failed)?,
             dropout: Dropout::new(settings.dropout, settings.seed),
-            shape: Shape::of(start.config())?,
+            shape: Shape::supported(start.config())?,
             gradient: Vec::new(),
         })))
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::STATE_FILE;
 use super::log::LogMark;
 use crate::atomic_file::write_whole;
-use crate::learner::Shape;
+use crate::model::Shape;
 use crate::model::training_log::{EmergenceDetector, TrainSettings};
 use crate::model::{Checkpoint, GptConfig, Tensor, tensors};
 use crate::{Error, Result};
@@ -124,7 +124,7 @@ impl State {
 
     /// Refuses rows that are not as long as the network has parameters.
     fn check(self) -> Result<Self, String> {
-        let count = Shape::of(&self.config).map_err(|e| e.to_string())?.len();
+        let count = Shape::supported(&self.config).map_err(|e| e.to_string())?.len();
         let rows = [&self.parameters, &self.first_moments, &self.second_moments];
         if rows.iter().all(|row| row.len() == count) {
             Ok(self)
@@ -176,7 +176,7 @@ impl State {
     /// # Errors
     /// [`Error::Model`] if they are not those of the config.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
-        Shape::of(&self.config)?.checkpoint(self.config.clone(), &self.parameters)
+        Shape::supported(&self.config)?.checkpoint(self.config.clone(), &self.parameters)
     }
 }
 
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_state_comes_back_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
-        let count = Shape::of(&config()).unwrap().len();
+        let count = Shape::supported(&config()).unwrap().len();
         let state = state(folder.path(), count);
         state.clone().save(folder.path()).unwrap();
         assert_eq!(State::load(folder.path()).unwrap(), state);

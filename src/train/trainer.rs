@@ -5,9 +5,9 @@ use candle_core::utils::cuda_is_available;
 
 use super::gradient::GradientSource;
 use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
-use crate::learner::{Loss, Prediction, Shape};
+use crate::learner::{Loss, Prediction};
 use crate::model::training_log::TrainSettings;
-use crate::model::{Checkpoint, GptConfig};
+use crate::model::{Checkpoint, GptConfig, Shape};
 use crate::network::{DeviceChoice, Isa};
 use crate::text::LineBatch;
 use crate::{Error, Result};
@@ -30,7 +30,7 @@ impl Trainer {
     /// device is missing.
     pub fn new(settings: &TrainSettings, start: &Checkpoint) -> Result<Self> {
         let device = open(settings.device)?;
-        let shape = Shape::of(start.config())?;
+        let shape = Shape::supported(start.config())?;
         let parameters = shape.flatten(start);
         let rule = OptimiserSettings {
             beta1: settings.beta1,

@@ -2,7 +2,7 @@
 //! over positions go from first to last.
 
 use crate::learner::math::{EXP2_MIN, LOG2_E};
-use crate::learner::shape::Shape;
+use crate::model::Shape;
 use crate::simd::math::{EXP2_FINE, exp2_of_lanes};
 use crate::simd::{Lanes, Vector};
 
@@ -27,7 +27,7 @@ enum Part {
 impl Heads {
     /// Of a network.
     pub fn of(shape: &Shape) -> Self {
-        Self { count: shape.heads, dim: shape.head_dim() }
+        Self { count: shape.heads, dim: shape.head_dim }
     }
 
     fn width(self) -> usize {

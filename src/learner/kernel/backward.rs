@@ -7,7 +7,7 @@ use super::lane_batch::{LaneBatch, LayerTape, NormTape, Scratch};
 use super::math::add;
 use super::norm::{self, Kept, affine};
 use super::product::{by_line, outer, product_scaled, product_transposed};
-use crate::learner::shape::{LayerPlaces, NormPlaces, Places};
+use crate::learner::layout::{LayerPlaces, NormPlaces, Places};
 use crate::simd::math::tree_sum;
 use crate::simd::{LANES, Lanes, Vector, floats_mut};
 use crate::text::Token;

@@ -7,9 +7,9 @@ use super::lane_batch::{LaneBatch, LayerTape, NormTape, Scratch};
 use super::math::{add, gelu, round};
 use super::norm::{affine, normalise};
 use super::product::{product, product_transposed};
+use crate::learner::layout::{LayerPlaces, NormPlaces};
 use crate::learner::math::{EXP2_MIN, LOG2_E};
-use crate::learner::rounding::{Rounding, Row, attention_rows};
-use crate::learner::shape::{LayerPlaces, NormPlaces};
+use crate::learner::rounding::{Rounding, RowKind, attention_rows};
 use crate::network::PRECISION;
 use crate::simd::math::{cumulative, scatter_rows};
 use crate::simd::{LANES, Lanes};
@@ -39,7 +39,7 @@ pub(super) fn forward_in<L: Lanes>(
     rows: &mut [[u32; 8]],
 ) {
     let (c, position) = (batch.shape.width, batch.tokens.len());
-    assert!(position < batch.shape.block, "the lines have passed the last position");
+    assert!(position < batch.shape.block_size, "the lines have passed the last position");
     batch.tokens.push(*tokens);
     let step = Step { parameters, position, heads: Heads::of(&batch.shape) };
     let scratch = &mut batch.scratch;
@@ -71,7 +71,7 @@ pub(super) fn forward_in<L: Lanes>(
 fn norm_forward<L: Lanes>(
     l: L,
     step: &Step,
-    rounded: Option<Row>,
+    rounded: Option<RowKind>,
     places: &NormPlaces,
     tape: &mut NormTape,
     scratch: &mut Scratch,
@@ -96,7 +96,7 @@ fn attention_forward<L: Lanes>(
     scratch: &mut Scratch,
 ) {
     let (c, heads, position) = (scratch.stream.len(), step.heads, step.position);
-    let rounded = rounding.first_norm.then_some(Row::Input);
+    let rounded = rounding.first_norm.then_some(RowKind::Input);
     norm_forward(l, step, rounded, &places.norm1, &mut tape.norm1, scratch);
     let qkv = &mut tape.qkv[position * 3 * c..][..3 * c];
     product(l, step.of(&places.qkv), Some(step.of(&places.qkv_bias)), &scratch.normed, qkv);
@@ -109,7 +109,7 @@ fn attention_forward<L: Lanes>(
     let mixed = &mut tape.mixed[position * c..][..c];
     attention::forward(l, heads, position, &tape.qkv, weights, mixed);
     if rounding.rest {
-        round(l, Row::Input, mixed);
+        round(l, RowKind::Input, mixed);
     }
     let bias = Some(step.of(&places.projection_bias));
     product(l, step.of(&places.projection), bias, mixed, &mut scratch.update);
@@ -127,13 +127,13 @@ fn mlp_forward<L: Lanes>(
     scratch: &mut Scratch,
 ) {
     let (inner, position) = (scratch.hidden.len(), step.position);
-    let rounded = rounding.rest.then_some(Row::Input);
+    let rounded = rounding.rest.then_some(RowKind::Input);
     norm_forward(l, step, rounded, &places.norm2, &mut tape.norm2, scratch);
     let active = &mut tape.active[position * inner..][..inner];
     product(l, step.of(&places.expand), Some(step.of(&places.expand_bias)), &scratch.normed, active);
     gelu(l, active, &mut tape.slopes[position * inner..][..inner]);
     if rounding.rest {
-        round(l, Row::Hidden, active);
+        round(l, RowKind::Hidden, active);
     }
     let bias = Some(step.of(&places.contract_bias));
     product_transposed(l, step.of(&places.contract), bias, active, &mut scratch.update);

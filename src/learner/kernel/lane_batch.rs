@@ -1,7 +1,8 @@
 //! The state of sixteen lines on their way through the network, and what the gradient needs of it.
 
 use super::attention::Heads;
-use crate::learner::shape::{Places, Shape};
+use crate::learner::layout::Places;
+use crate::model::Shape;
 use crate::simd::{LANES, Vector};
 use crate::text::Token;
 
@@ -64,14 +65,14 @@ pub(super) struct Scratch {
 
 impl NormTape {
     fn new(shape: &Shape) -> Self {
-        Self { normal: Vector::zeros(shape.block * shape.width), r: Vector::zeros(shape.block) }
+        Self { normal: Vector::zeros(shape.block_size * shape.width), r: Vector::zeros(shape.block_size) }
     }
 }
 
 impl LaneBatch {
     /// For networks of this shape.
     pub fn new(shape: Shape) -> Self {
-        let (block, c, inner) = (shape.block, shape.width, shape.inner());
+        let (block, c, inner) = (shape.block_size, shape.width, shape.inner());
         let places = shape.places();
         let layer = |_| LayerTape {
             norm1: NormTape::new(&shape),
@@ -111,7 +112,7 @@ impl LaneBatch {
 
     /// About how many bytes one of these takes.
     pub fn bytes(shape: &Shape) -> usize {
-        let (block, c) = (shape.block, shape.width);
+        let (block, c) = (shape.block_size, shape.width);
         let weights = Heads::of(shape).weights_at(block);
         let layer = block * (14 * c + 2) + weights;
         let rest = block * (6 * c + shape.vocab + 2) + weights + 16 * c * (shape.layers + 1);

@@ -1,7 +1,7 @@
 //! GELU and rounding of sixteen lines at once; see `learner/math.rs` and `learner/rounding.rs`.
 
 use crate::learner::math::{EXP2_MIN, gelu as constants};
-use crate::learner::rounding::Row;
+use crate::learner::rounding::RowKind;
 use crate::network::SCALE_FLOOR;
 use crate::simd::math::{EXP2_FINE, exp2_of_lanes};
 use crate::simd::{Lanes, Vector};
@@ -27,11 +27,11 @@ pub(super) fn gelu<L: Lanes>(l: L, values: &mut [Vector], slopes: &mut [Vector])
 
 /// Rounds a row of each line.
 #[inline(always)]
-pub(super) fn round<L: Lanes>(l: L, kind: Row, row: &mut [Vector]) {
+pub(super) fn round<L: Lanes>(l: L, kind: RowKind, row: &mut [Vector]) {
     let mut most = l.splat(SCALE_FLOOR);
     for x in &*row {
         let x = l.load(x);
-        let size = if kind == Row::Hidden { x } else { l.abs(x) };
+        let size = if kind == RowKind::Hidden { x } else { l.abs(x) };
         most = l.max(size, most);
     }
     let (most, levels) = (l.add(most, l.splat(kind.offset())), l.splat(kind.levels()));

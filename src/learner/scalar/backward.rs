@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::{Kept, Line, Lines, Norm, add, affine, dots, mix, product, product_transposed, sum};
 use crate::learner::kernel::Targets;
-use crate::learner::shape::{LayerPlaces, NormPlaces, Places, Shape};
+use crate::learner::layout::{LayerPlaces, NormPlaces, Places};
+use crate::model::Shape;
 use crate::simd::math::tree_sum;
 use crate::simd::{LANES, Vector, floats_mut};
 use crate::text::Token;

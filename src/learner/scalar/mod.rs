@@ -8,9 +8,10 @@ mod backward;
 
 use std::ops::Range;
 
+use super::layout::{LayerPlaces, NormPlaces, Places};
 use super::math::{EPSILON, LOG2_E, NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, exp2, gelu, max};
-use super::rounding::{Rounding, Row, attention_rows};
-use super::shape::{LayerPlaces, NormPlaces, Places, Shape};
+use super::rounding::{Rounding, RowKind, attention_rows};
+use crate::model::Shape;
 use crate::network::PRECISION;
 use crate::simd::{LANES, Vector};
 use crate::text::Token;
@@ -122,13 +123,13 @@ fn affine(parameters: &[f32], places: &NormPlaces, norm: &Norm) -> Vec<f32> {
 
 impl Shape {
     fn features(&self, part: usize, head: usize) -> Range<usize> {
-        let from = part * self.width + head * self.head_dim();
-        from..from + self.head_dim()
+        let from = part * self.width + head * self.head_dim;
+        from..from + self.head_dim
     }
 
     /// 1/√head_dim.
     fn score_scale(&self) -> f32 {
-        1.0 / (self.head_dim() as f32).sqrt()
+        1.0 / (self.head_dim as f32).sqrt()
     }
 }
 
@@ -253,13 +254,13 @@ fn layer(
     let of = |place: &Range<usize>| &parameters[place.clone()];
     let mut norm1 = normalise(stream);
     if rounding.first_norm {
-        Row::Input.round(&mut norm1.normal);
+        RowKind::Input.round(&mut norm1.normal);
     }
     let normed = affine(parameters, &places.norm1, &norm1);
     let mut qkv = product(of(&places.qkv), of(&places.qkv_bias), &normed);
     if rounding.rest {
-        for (row, at) in attention_rows(shape.width, shape.head_dim()) {
-            row.round(&mut qkv[at..][..shape.head_dim()]);
+        for (row, at) in attention_rows(shape.width, shape.head_dim) {
+            row.round(&mut qkv[at..][..shape.head_dim]);
         }
     }
     let rows: Vec<&[f32]> = seen.iter().map(|kept| &kept.qkv[..]).chain([&qkv[..]]).collect();
@@ -271,18 +272,18 @@ fn layer(
         weights.push(of_head);
     }
     if rounding.rest {
-        Row::Input.round(&mut mixed);
+        RowKind::Input.round(&mut mixed);
     }
     add(stream, &product(of(&places.projection), of(&places.projection_bias), &mixed));
     let mut norm2 = normalise(stream);
     if rounding.rest {
-        Row::Input.round(&mut norm2.normal);
+        RowKind::Input.round(&mut norm2.normal);
     }
     let normed = affine(parameters, &places.norm2, &norm2);
     let hidden = product(of(&places.expand), of(&places.expand_bias), &normed);
     let (mut active, slopes): (Vec<f32>, Vec<f32>) = hidden.iter().map(|&h| gelu(h)).unzip();
     if rounding.rest {
-        Row::Hidden.round(&mut active);
+        RowKind::Hidden.round(&mut active);
     }
     let update = product_transposed(of(&places.contract), of(&places.contract_bias), &active);
     add(stream, &update);

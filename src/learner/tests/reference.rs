@@ -1,6 +1,7 @@
 //! The same network in f64, with the library's exp and tanh: what gradients are held to.
 
-use crate::learner::shape::{NormPlaces, Shape};
+use crate::learner::layout::NormPlaces;
+use crate::model::Shape;
 
 /// The lines' surprisal in nats. `lines` are tokens, the start and the end among them.
 pub fn surprisal(shape: &Shape, parameters: &[f64], lines: &[Vec<u8>]) -> f64 {
@@ -69,7 +70,7 @@ fn of_line(shape: &Shape, parameters: &[f64], line: &[u8]) -> f64 {
 }
 
 fn attention(shape: &Shape, seen: &[Vec<f64>]) -> Vec<f64> {
-    let (c, dim) = (shape.width, shape.head_dim());
+    let (c, dim) = (shape.width, shape.head_dim);
     let now = seen.last().expect("itself");
     let mut mixed = Vec::new();
     for head in 0..shape.heads {

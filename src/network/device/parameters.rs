@@ -9,7 +9,7 @@ use crate::network::quantize::softmax_factor;
 impl Parameters {
     /// As slices for the GPU.
     pub(super) fn network(&self) -> Network<'_> {
-        let &parameters::Shape { layers, heads, width, block_size, vocab, .. } = &self.shape;
+        let crate::model::Shape { layers, heads, width, block_size, vocab, .. } = self.shape;
         Network {
             shape: Shape { layers, heads, width, block_size, vocab },
             embeddings: self.embedded.iter().map(embedding).collect(),

@@ -3,9 +3,10 @@
 use super::kv_cache::{KvCache, append_kv, append_value};
 use super::rows::{normalise, quantize, quantize_unsigned, scale_of_row};
 use super::state::{Scratch, store_all};
+use crate::model::Shape;
 use crate::network::math::EXP2_MIN;
 use crate::network::packed::{Packed, PackedLinear};
-use crate::network::parameters::{KEY_ZERO, QUERY_MAX, Shape, TILE, VALUE_MAX};
+use crate::network::parameters::{KEY_ZERO, QUERY_MAX, TILE, VALUE_MAX};
 use crate::network::quantize::softmax_factor;
 use crate::network::scalar::weight_range;
 use crate::simd::math::{EXP2_COARSE, exp2_of_lanes};

@@ -1,7 +1,7 @@
 //! The key/value cache of a layer, of the sixteen lines of a tile.
 
+use crate::model::Shape;
 use crate::network::packed::{RecordLayout, append};
-use crate::network::parameters::Shape;
 use crate::simd::{Lanes, Vector};
 
 /// Keys and values of all positions so far.

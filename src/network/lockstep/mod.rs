@@ -16,7 +16,7 @@ mod rows;
 mod state;
 
 use super::packed::Packed;
-use super::parameters::Shape;
+use crate::model::Shape;
 use crate::simd::{Isa, LANES, Lanes, compiled};
 use crate::text::Token;
 use attention::{attention, embed, project_qkv};

@@ -7,8 +7,8 @@
 
 use super::kv_cache::{KvCache, append_kv};
 use super::state::{Scratch, store_all};
+use crate::model::Shape;
 use crate::network::packed::{Packed, RecordLayout};
-use crate::network::parameters::Shape;
 use crate::simd::{LANES, Lanes};
 use crate::text::Token;
 

@@ -1,8 +1,9 @@
 //! What a tile of sixteen lines keeps between positions, and room to compute in.
 
 use super::kv_cache::KvCache;
+use crate::model::Shape;
 use crate::network::packed::RecordLayout;
-use crate::network::parameters::{Shape, TILE};
+use crate::network::parameters::TILE;
 use crate::simd::{LANES, Lanes, Vector};
 
 pub(super) struct Tile {

@@ -6,19 +6,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::model::{Checkpoint, GptConfig, Tensor};
+use crate::model::{Checkpoint, GptConfig, Shape, Tensor};
 use crate::simd::LANES;
 use crate::{Error, Result};
-
-/// Sizes of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub layers: usize,
-    pub heads: usize,
-    pub width: usize,
-    pub vocab: usize,
-    pub block: usize,
-}
 
 /// What a tensor is to initialisation and to AdamW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,11 +117,11 @@ impl Cursor {
 }
 
 impl Shape {
-    /// The shape of a config.
+    /// The shape of a config, if the learner's kernel computes such networks.
     ///
     /// # Errors
     /// [`Error::Invalid`] if its width is no multiple of sixteen or its heads' no multiple of four.
-    pub fn of(config: &GptConfig) -> Result<Self> {
+    pub fn supported(config: &GptConfig) -> Result<Self> {
         if !config.n_embd.is_multiple_of(LANES) {
             let width = config.n_embd;
             return Err(Error::invalid(format!("a learner's width is a multiple of {LANES}, not {width}")));
@@ -139,30 +129,14 @@ impl Shape {
         if config.n_head == 0 || !config.head_dim().is_multiple_of(4) {
             return Err(Error::invalid("a learner's heads have a multiple of 4 features"));
         }
-        Ok(Self {
-            layers: config.n_layer,
-            heads: config.n_head,
-            width: config.n_embd,
-            vocab: config.vocab_size,
-            block: config.block_size,
-        })
-    }
-
-    /// Features of a head.
-    pub fn head_dim(&self) -> usize {
-        self.width / self.heads
-    }
-
-    /// Features of the MLP's hidden layer.
-    pub fn inner(&self) -> usize {
-        4 * self.width
+        Ok(config.shape())
     }
 
     /// Where everything is.
     pub(super) fn places(&self) -> Places {
         let (c, inner) = (self.width, self.inner());
         let mut at = Cursor(0);
-        let (tokens, positions) = (at.take(self.vocab * c), at.take(self.block * c));
+        let (tokens, positions) = (at.take(self.vocab * c), at.take(self.block_size * c));
         let matrices: Vec<[Range<usize>; 4]> = (0..self.layers)
             .map(|_| [3 * c * c, c * c, inner * c, inner * c].map(|len| at.take(len)))
             .collect();
@@ -237,10 +211,7 @@ impl Shape {
         add("transformer.ln_f.bias".into(), Kind::Bias, &places.norm.bias);
         tensors
     }
-}
 
-/// Parameters and checkpoints.
-impl Shape {
     /// Number of parameters.
     pub fn len(&self) -> usize {
         self.places().len
