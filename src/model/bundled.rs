@@ -11,8 +11,9 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::checkpoint::read_folder;
+use super::{Checkpoint, GptConfig, Identity, LOG_FILE};
 use crate::coding::{GROUP, Predictor, encode};
-use crate::model::{Checkpoint, GptConfig, Identity, LOG_FILE, read_folder};
 use crate::network::ExactModel;
 use crate::{Error, Result};
 
@@ -34,22 +35,26 @@ impl Model {
     /// # Errors
     /// [`Error::ModelFile`] if a file cannot be read, [`Error::Model`] if it makes no sense.
     pub fn load(folder: &Path) -> Result<Self> {
-        let (config, weights) = read_folder(folder)?;
+        let (checkpoint, files) = read_folder(folder)?;
         let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = resolved.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
-        let mut model = Self::from_files(&name, config, weights)?;
+        let mut model = Self::new(&name, &checkpoint, files)?;
         // A model needs none: one from elsewhere has no such file.
         model.log = std::fs::read_to_string(folder.join(LOG_FILE)).unwrap_or_default().into();
         Ok(model)
     }
 
-    /// A model from the bytes of `config.json` and `model.safetensors`.
+    /// A model from the bytes of `config.json` and `model.safetensors` in the plain form, as an archive carries them.
     ///
     /// # Errors
     /// [`Error::Model`] if they make no sense.
     pub fn from_files(name: &str, config: Vec<u8>, weights: Vec<u8>) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(&config, &weights)?;
-        let exact = ExactModel::from_checkpoint(&checkpoint)?;
+        Self::new(name, &checkpoint, [config, weights])
+    }
+
+    fn new(name: &str, checkpoint: &Checkpoint, [config, weights]: [Vec<u8>; 2]) -> Result<Self> {
+        let exact = ExactModel::from_checkpoint(checkpoint)?;
         let mut name = name.to_owned();
         while name.len() > MAX_NAME {
             name.pop();

@@ -84,7 +84,7 @@ impl GptConfig {
         serde_json::to_string_pretty(self).expect("a config is plain data") + "\n"
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let in_range = |name: &str, value: usize, max: usize| match value {
             v if (1..=max).contains(&v) => Ok(()),
             v => Err(Error::model(format!("config.json: {name} is {v}, not within 1 to {max}"))),

@@ -1,10 +1,11 @@
 //! A trained model as the world knows it: a folder with `config.json` and `model.safetensors`,
-//! in minGPT's names and shapes. It is read here, before the wall: the float world trains it
+//! in minGPT's names and shapes, or in a form that others store it in. It is read here, before the wall: the float world trains it
 //! ([`crate::gpt`]), the exact world quantises it ([`crate::network`]).
 
 mod bundled;
 mod checkpoint;
 mod config;
+mod foreign;
 mod identity;
 mod prune;
 mod shape;
@@ -12,7 +13,7 @@ pub(crate) mod tensors;
 pub mod training_log;
 
 pub use bundled::{Level, Model, Models};
-pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, WEIGHTS_FILE, read_folder};
+pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, WEIGHTS_FILE};
 #[cfg(feature = "train")]
 pub(crate) use config::MAX_BLOCK;
 pub use config::{GptConfig, Preset};

@@ -7,6 +7,7 @@ mod decompress;
 mod device;
 mod explain;
 mod files;
+mod foreign;
 mod guard;
 mod learning;
 mod list;
