@@ -8,6 +8,7 @@
 
 use super::format::{BlockKind, get_varint, put_varint};
 use crate::coding::TextLimits;
+use crate::text::has_crlf;
 
 /// The level of zstd for exceptions.
 const ZSTD_LEVEL: i32 = 19;
@@ -29,8 +30,7 @@ pub(super) struct Split<'a> {
 impl<'a> Split<'a> {
     /// Takes content apart into lines that fit and the rest.
     pub fn new(content: &'a [u8], fits: impl Fn(&[u8]) -> bool) -> Self {
-        let newlines = memchr::memchr_iter(b'\n', content).count();
-        let crlf = 2 * memchr::memmem::find_iter(content, b"\r\n").count() > newlines;
+        let crlf = has_crlf(content);
         let mut split = Self {
             crlf,
             len: content.len(),

@@ -34,6 +34,12 @@ impl Distribution {
     }
 }
 
+/// Whether the lines of a text end in `\r\n`: more than half of them do.
+pub(crate) fn has_crlf(text: &[u8]) -> bool {
+    let newlines = memchr::memchr_iter(b'\n', text).count();
+    2 * memchr::memmem::find_iter(text, b"\r\n").count() > newlines
+}
+
 /// Whether a line, without its newline, has the form of an addition `a+b=c` of decimal numbers,
 /// right or wrong.
 pub fn is_sum(line: &[u8]) -> bool {

@@ -12,6 +12,7 @@ mod survey;
 mod vocabulary;
 
 pub use generate::Additions;
+pub(crate) use line::has_crlf;
 pub use line::is_sum;
 pub use line_batch::LineBatch;
 pub(crate) use line_batch::lines_of;

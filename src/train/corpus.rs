@@ -1,14 +1,14 @@
 //! Lines of a text file: an epoch after the other, without the last lines, which are for
 //! validation.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memchr::memchr_iter;
 
-use crate::model::training_log::{CorpusFile, TrainSettings};
+use crate::model::training_log::{CorpusFile, LoggedPath, TrainSettings};
 use crate::model::{GptConfig, MAX_BLOCK, Preset};
 use crate::random::{Stream, below, generator};
-use crate::text::{Distribution, LineBatch, Survey, Vocabulary};
+use crate::text::{Distribution, LineBatch, Survey, Vocabulary, has_crlf, lines_of};
 use crate::{Error, Result};
 
 /// The validation set is no more than this part of a file.
@@ -16,9 +16,11 @@ const LEAST_LINES: usize = 10;
 
 /// A text file in memory, cut into lines.
 pub(super) struct Corpus {
-    path: String,
+    path: PathBuf,
+    /// Of the file's own bytes.
     blake3: String,
-    /// Every line ends with a newline.
+    /// Every line ends with a newline, and where the file's end in `\r\n`, without the carriage return: so
+    /// compressing takes such lines, too.
     text: Vec<u8>,
     /// Where each line begins in the text and, at the end, the text's length.
     starts: Vec<usize>,
@@ -29,12 +31,15 @@ impl Corpus {
     ///
     /// # Errors
     /// [`Error::ModelFile`] if it cannot be read, [`Error::Invalid`] if it has too few lines.
-    pub(super) fn read(path: &str) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let mut text =
             std::fs::read(path).map_err(|source| Error::ModelFile { path: path.into(), source })?;
         let blake3 = blake3::hash(&text).to_hex().to_string();
         if text.last().is_some_and(|&c| c != b'\n') {
             text.push(b'\n');
+        }
+        if has_crlf(&text) {
+            text = without_carriage_returns(&text);
         }
         let mut starts = vec![0];
         starts.extend(memchr_iter(b'\n', &text).map(|end| end + 1));
@@ -42,7 +47,8 @@ impl Corpus {
         match corpus.len() {
             LEAST_LINES.. => Ok(corpus),
             lines => Err(Error::invalid(format!(
-                "{path} has {lines} lines: a run needs at least {LEAST_LINES}, a tenth of them for validation"
+                "{} has {lines} lines: a run needs at least {LEAST_LINES}, a tenth of them for validation",
+                path.display()
             ))),
         }
     }
@@ -69,14 +75,14 @@ impl Corpus {
         if block_size > MAX_BLOCK {
             return Err(Error::invalid(format!(
                 "{}, line {line}: {longest} characters, a line has at most {}: cut it",
-                self.path,
+                self.path.display(),
                 MAX_BLOCK - 1
             )));
         }
         let vocabulary = survey.training_vocabulary().ok_or_else(|| {
             Error::invalid(format!(
                 "{} uses nearly every byte there is: it is no text to train on",
-                self.path
+                self.path.display()
             ))
         })?;
         Ok(GptConfig::with_vocabulary(preset, block_size, &vocabulary))
@@ -92,9 +98,14 @@ impl Corpus {
     pub(super) fn check(&self, distribution: Distribution) -> Result<()> {
         match (0..self.len()).find(|&i| !distribution.admits(self.line(i))) {
             None => Ok(()),
+            Some(i) if self.line(i).ends_with(b"\r") => Err(Error::invalid(format!(
+                "{}, line {} ends in \\r\\n, as on Windows, but most lines in \\n: make all lines end alike",
+                self.path.display(),
+                i + 1
+            ))),
             Some(i) => Err(Error::invalid(format!(
                 "{}, line {} is not one of {} digits {}: say nothing of digits and operands, or what is true",
-                self.path,
+                self.path.display(),
                 i + 1,
                 distribution.digits(),
                 distribution.operands()
@@ -115,7 +126,7 @@ impl Corpus {
         if self.blake3 != description.blake3 {
             return Err(Error::invalid(format!(
                 "{} has changed since the run began: a run goes on with the same text only",
-                self.path
+                self.path.display()
             )));
         }
         Ok(CorpusLines {
@@ -128,6 +139,16 @@ impl Corpus {
             order: Order::default(),
         })
     }
+}
+
+/// A text whose lines end in `\n` only.
+fn without_carriage_returns(text: &[u8]) -> Vec<u8> {
+    let mut bare = Vec::with_capacity(text.len());
+    for line in lines_of(text) {
+        bare.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        bare.push(b'\n');
+    }
+    bare
 }
 
 /// Batches of a text file's lines, epoch after epoch.
@@ -205,17 +226,14 @@ impl Order {
 /// [`Error::ModelFile`] if the file cannot be read, [`Error::Invalid`] if it has fewer than ten
 /// lines or lines that are not of the settings' distribution.
 pub fn learn_from_file(settings: &mut TrainSettings, path: &Path, epochs: u64) -> Result<()> {
-    let name = path.to_str().ok_or_else(|| {
-        Error::invalid(format!("{}: the name is no Unicode text, the log needs one", path.display()))
-    })?;
-    let corpus = Corpus::read(name)?;
+    let corpus = Corpus::read(path)?;
     if let Some(distribution) = settings.distribution {
         corpus.check(distribution)?;
     }
     settings.validation_lines = settings.validation_lines.min(corpus.len() / LEAST_LINES);
     let lines = (corpus.len() - settings.validation_lines) as u64;
     settings.steps = epochs.saturating_mul(lines.div_ceil(settings.batch_lines.max(1) as u64));
-    settings.corpus = Some(CorpusFile { path: corpus.path, lines, blake3: corpus.blake3 });
+    settings.corpus = Some(CorpusFile { path: LoggedPath::new(corpus.path), lines, blake3: corpus.blake3 });
     Ok(())
 }
 
@@ -231,7 +249,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Corpus> {
-        Corpus::read(file(text).path().to_str().unwrap())
+        Corpus::read(file(text).path())
     }
 
     #[test]
@@ -245,10 +263,25 @@ mod tests {
         assert_eq!(accents.vocab, "se©Ã", "bytes, not characters");
     }
 
+    /// Where most lines end so; elsewhere the carriage return is a character.
+    #[test]
+    fn windows_line_ends_are_not_part_of_the_lines() {
+        let windows = read(&"1+2=03\r\n".repeat(10)).unwrap();
+        assert_eq!((windows.line(0), windows.line(9)), (&b"1+2=03"[..], &b"1+2=03"[..]));
+        assert_eq!(windows.config(Preset::Pico).unwrap(), GptConfig::addition(Preset::Pico, 7));
+        let cut = read(&format!("{}1+2=03", "1+2=03\r\n".repeat(10))).unwrap();
+        assert_eq!((cut.len(), cut.line(10)), (11, &b"1+2=03"[..]));
+        let mixed = read(&format!("{}1+2=03\r\n", "1+2=03\n".repeat(10))).unwrap();
+        assert_eq!(mixed.line(10), b"1+2=03\r");
+        let sums = Distribution::new(1, crate::text::Operands::Uniform).unwrap();
+        let error = mixed.check(sums).unwrap_err().to_string();
+        assert!(error.contains("line 11 ends in \\r\\n, as on Windows"), "{error}");
+    }
+
     #[test]
     fn what_cannot_be_learned_from_is_refused() {
         assert!(read("").is_err() && read("1\n2\n3\n").is_err());
-        assert!(Corpus::read("/nowhere").is_err());
+        assert!(Corpus::read(Path::new("/nowhere")).is_err());
         let long = format!("1\n{}\n{}", "1".repeat(256), "1\n".repeat(10));
         let error = read(&long).unwrap().config(Preset::Pico).unwrap_err().to_string();
         assert!(error.contains("line 2: 256 characters"), "{error}");

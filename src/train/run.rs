@@ -28,7 +28,7 @@ impl Run {
         settings.check()?;
         let data = Data::new(&settings)?;
         let mut start = match &settings.init {
-            Some(folder) => load_for(&data.config, Path::new(folder))?,
+            Some(folder) => load_for(&data.config, folder)?,
             None => initial_weights(&data.config, settings.seed),
         };
         if let Some(units) = settings.keep_hidden {
@@ -42,6 +42,11 @@ impl Run {
     pub(super) fn from_state(state: State) -> Result<Self> {
         state.settings.check()?;
         let mut data = Data::new(&state.settings)?;
+        if data.config != state.config {
+            return Err(Error::Training(
+                "the program that began this run read other symbols or lengths from its lines: go on with that one".into(),
+            ));
+        }
         data.training.seek(state.lines_position);
         let mut trainer = Trainer::new(&state.settings, &state.checkpoint()?)?;
         let moments = Moments::after(state.optimiser_steps, state.first_moments, state.second_moments);
@@ -155,7 +160,10 @@ impl Run {
 
 /// The weights in a model folder, if they are of a network of this config.
 fn load_for(config: &GptConfig, folder: &Path) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::load(folder)?;
+    let checkpoint = Checkpoint::load(folder).map_err(|error| match error {
+        Error::Model(what) => Error::Model(format!("{}: {what}", folder.display())),
+        error => error,
+    })?;
     let found = checkpoint.config();
     if found != config {
         let shape = |c: &GptConfig| {

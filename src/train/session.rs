@@ -87,7 +87,7 @@ pub fn train(
     }
     log.clear()?;
     if let Some(init) = &settings.init {
-        log.begin_with_that_of(Path::new(init))?;
+        log.begin_with_that_of(init)?;
     }
     log.append(settings)?;
     let session = Session { folder, run, log };

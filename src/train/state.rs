@@ -145,7 +145,7 @@ impl State {
         struct Versioned {
             version: u32,
         }
-        let (_, header) = SafeTensors::read_metadata(file).map_err(|e| e.to_string())?;
+        let (_, header) = SafeTensors::read_metadata(file).map_err(|e| tensors::phrase(&e))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let entry = |key: &str| metadata.get(key).ok_or_else(|| format!("it has no {key}"));
         let json = entry(STATE)?;
@@ -238,6 +238,14 @@ mod tests {
             error.contains("version 1") && error.contains("reads version 2") && error.contains("init"),
             "{error}"
         );
+    }
+
+    /// As when another build took the lines of a text file otherwise.
+    #[test]
+    fn a_network_that_is_not_that_of_the_lines_does_not_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = crate::train::run::Run::from_state(state(folder.path(), 2)).err().unwrap();
+        assert!(error.to_string().contains("go on with that one"), "{error}");
     }
 
     /// Every byte counts: a flipped bit in any of them, and every shorter file, is an error.

@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use super::*;
 use crate::gpt::{Dropout, Gpt, initial_weights};
-use crate::model::training_log::{Evaluation, Event, TrainSettings, TrainingLog};
+use crate::model::training_log::{Evaluation, Event, LoggedPath, TrainSettings, TrainingLog};
 use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
 use crate::text::{Distribution, Operands};
 
@@ -67,7 +67,7 @@ fn a_run_starts_from_other_weights() {
     let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let before = records(&settings(40), first.path());
     let init = first.path().to_str().unwrap().to_owned();
-    let still = TrainSettings { init: Some(init.clone()), learning_rate: 1e-12, ..settings(1) };
+    let still = TrainSettings { init: Some(LoggedPath::new(&init)), learning_rate: 1e-12, ..settings(1) };
     let after = records(&still, second.path());
     let drift = after[0].validation_loss - before[1].validation_loss;
     assert!(drift.abs() < 1e-6, "{drift}");
@@ -94,7 +94,7 @@ fn a_run_can_learn_to_be_rounded() {
     let [first, second, third] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let plain = records(&settings(60), first.path());
     let rounded = |steps, learning_rate| TrainSettings {
-        init: Some(first.path().to_str().unwrap().to_owned()),
+        init: Some(LoggedPath::new(first.path())),
         quantization_aware: true,
         learning_rate,
         ..settings(steps)

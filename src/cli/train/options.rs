@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use surprisal::model::training_log::{ScheduleForm, TrainSettings};
+use surprisal::model::training_log::{LoggedPath, ScheduleForm, TrainSettings};
 use surprisal::model::{CONFIG_FILE, LOG_FILE, Preset, WEIGHTS_FILE};
 use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, MAX_DIGITS, Operands};
@@ -42,7 +42,7 @@ pub struct RunOptions {
     epochs: Option<u64>,
     /// Start from the weights of another model folder; preset and digits must be those it was made with
     #[arg(long, value_name = "FOLDER")]
-    init: Option<String>,
+    init: Option<PathBuf>,
     /// Keep this many hidden units of each layer, those that weigh most at the start; the others are
     /// zero and stay there, which makes the network compress faster [default: all]
     #[arg(long, value_name = "N")]
@@ -121,9 +121,10 @@ impl RunOptions {
 
     /// The files that are read.
     pub fn inputs(&self) -> Vec<PathBuf> {
-        let init = self.init.iter().map(Path::new);
-        let files =
-            init.flat_map(|folder| [CONFIG_FILE, WEIGHTS_FILE, LOG_FILE].map(|file| folder.join(file)));
+        let files = self
+            .init
+            .iter()
+            .flat_map(|folder| [CONFIG_FILE, WEIGHTS_FILE, LOG_FILE].map(|file| folder.join(file)));
         files.chain(self.corpus.clone()).collect()
     }
 
@@ -148,7 +149,7 @@ impl RunOptions {
         set(&mut s.eval_every, &self.eval_every);
         set(&mut s.validation_lines, &self.validation_lines);
         set(&mut s.device, &self.device);
-        s.init.clone_from(&self.init);
+        s.init = self.init.as_ref().map(LoggedPath::new);
         s.keep_hidden = self.keep_hidden;
         s.quantization_aware = self.qat;
         s.target_excess = self.target_excess;

@@ -8,9 +8,11 @@
 //! tell of several runs, each from its settings on; [`TrainingLog`] counts on from one to the next.
 
 mod emergence;
+mod path;
 mod settings;
 
 pub use emergence::EmergenceDetector;
+pub use path::LoggedPath;
 pub use settings::{CorpusFile, TrainSettings};
 
 pub use crate::schedule::{Schedule, ScheduleForm};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::LoggedPath;
 use crate::model::Preset;
 use crate::network::DeviceChoice;
 use crate::schedule::{Schedule, ScheduleForm, WarmupOrder};
@@ -23,7 +24,7 @@ pub struct TrainSettings {
     /// The model folder whose weights the run starts from, as it was named; drawn from the seed if
     /// there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init: Option<String>,
+    pub init: Option<LoggedPath>,
     /// Hidden units of each layer to keep of the weights that the run starts from, the heaviest: the
     /// others are set to zero and stay there (structured pruning).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +80,7 @@ pub struct TrainSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorpusFile {
     /// The file, as it was named.
-    pub path: String,
+    pub path: LoggedPath,
     /// Lines of an epoch: those of the file without the validation set.
     pub lines: u64,
     /// BLAKE3 of its bytes, hexadecimal: a run goes on with the same bytes only.
@@ -149,7 +150,7 @@ impl TrainSettings {
     pub fn trained_on(&self) -> String {
         match (&self.distribution, &self.corpus) {
             (Some(d), None) => format!("{} digits {}", d.digits(), d.operands()),
-            (_, Some(corpus)) => corpus.path.clone(),
+            (_, Some(corpus)) => corpus.path.display().to_string(),
             (None, None) => "nothing".into(),
         }
     }
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn text_form_and_back() {
-        let corpus = CorpusFile { path: "a.txt".into(), lines: 900, blake3: "00".into() };
+        let corpus = CorpusFile { path: LoggedPath::new("a.txt"), lines: 900, blake3: "00".into() };
         let from_file = TrainSettings {
             distribution: None,
             corpus: Some(corpus),

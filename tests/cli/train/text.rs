@@ -1,8 +1,8 @@
 //! Runs on the lines of a text file.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{assert_same, kill_at, log};
+use super::{assert_same, kill_at, log, wait_for_log, weights};
 use crate::common::place::Place;
 
 /// A run on a text file of two epochs, killed in the second.
@@ -53,4 +53,50 @@ fn sums_in_a_file_have_a_known_floor_if_one_says_what_they_are() {
     assert!(log(&place, "m")[1]["excess"].is_f64());
     let message = place.fails(1, run("--operands natural --digits 2"));
     assert!(message.contains("sums.txt, line 1 is not one of 2 digits natural"), "{message}");
+}
+
+#[test]
+fn lines_that_end_as_on_windows_are_the_same_lines() {
+    let place = Place::new();
+    place.ok("corpus --lines 200 --digits 2 -o unix.txt");
+    place.write("windows.txt", place.read_text("unix.txt").replace('\n', "\r\n"));
+    let of = |text: &str, more: &str| {
+        place.ok(format!("train -q -f --preset pico --corpus {text}.txt {more} -o m"));
+        (place.read_text("m/config.json"), weights(&place, "m"))
+    };
+    for more in ["", "--digits 2"] {
+        assert!(of("unix", more) == of("windows", more), "{more}");
+    }
+}
+
+/// A text file, a model folder to start from and what a killed run finds again.
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_need_not_be_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    place.write("a.txt", "some words\n".repeat(400));
+    place.ok("train -q --preset pico --corpus a.txt --epochs 1 -o m");
+    let name = |bytes: &'static [u8]| std::ffi::OsStr::from_bytes(bytes);
+    let (text, model) = (name(b"\xff.txt"), name(b"m\xff"));
+    std::fs::rename(place.path("a.txt"), place.folder().join(text)).unwrap();
+    std::fs::rename(place.path("m"), place.folder().join(model)).unwrap();
+    let run = |folder: &str| {
+        let options = "--preset pico --epochs 20 --batch-lines 16 --eval-every 9";
+        let mut command = place.process(format!("train {options} -o {folder} --corpus"));
+        command.arg(text).arg("--init").arg(model).stdout(std::process::Stdio::null());
+        command
+    };
+    assert!(run("whole").status().unwrap().success());
+    let mut child = run("killed").spawn().unwrap();
+    wait_for_log(&mut child, &place, "killed", 5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.ok("train --resume killed");
+    assert_same(&place, "killed", "whole", "names in bytes");
+    let settings = log(&place, "whole").into_iter().find(|line| line.get("init").is_some()).unwrap();
+    assert_eq!(
+        (&settings["init"], &settings["corpus"]["path"]),
+        (&json!([109, 255]), &json!([255, 46, 116, 120, 116]))
+    );
 }
