@@ -26,7 +26,7 @@ struct KnownArgument {
 /// A network on a GPU, and room for lines. The cache is bounded by the GPU's size, not by the lines.
 pub struct KnownLines {
     // Dropped first, which waits for it.
-    stream: Stream,
+    pub(crate) stream: Stream,
     model: DeviceModel,
     capacity_tiles: usize,
     cache: Memory,
@@ -80,9 +80,7 @@ impl KnownLines {
         &mut self,
         lines: impl ExactSizeIterator<Item = I>,
     ) -> Result<SlotTable<'_>> {
-        let tiles = lines.len().div_ceil(TILE_LINES);
-        assert!(tiles <= self.capacity_tiles, "more lines than there is room for");
-        let lengths_at = self.fill_tokens(lines);
+        let (tiles, lengths_at) = self.fill_tokens(lines);
         let block = self.model.block_size();
         let tokens = &self.tokens[..lengths_at + 4 * tiles];
         // SAFETY: all buffers have room for the tiles, and nothing touches them before the stream was waited for.
@@ -98,9 +96,13 @@ impl KnownLines {
         Ok(SlotTable { slots: &self.slots, block })
     }
 
-    /// Tokens and lengths as the kernel reads them; gives where the lengths begin, bytes.
-    fn fill_tokens<I: Iterator<Item = u8>>(&mut self, lines: impl ExactSizeIterator<Item = I>) -> usize {
+    /// Tokens and lengths as the kernel reads them; gives the number of tiles, and where the lengths begin, bytes.
+    fn fill_tokens<I: Iterator<Item = u8>>(
+        &mut self,
+        lines: impl ExactSizeIterator<Item = I>,
+    ) -> (usize, usize) {
         let tiles = lines.len().div_ceil(TILE_LINES);
+        assert!(tiles <= self.capacity_tiles, "more lines than there is room for");
         let tile_bytes = (self.model.block_size() + 1) * TILE_LINES;
         self.tokens[..tiles * tile_bytes].fill(0);
         let mut lengths = vec![0u32; tiles];
@@ -115,7 +117,7 @@ impl KnownLines {
         }
         let lengths_at = (tiles * tile_bytes).next_multiple_of(4);
         self.tokens[lengths_at..][..4 * tiles].copy_from_slice(bytemuck::cast_slice(&lengths));
-        lengths_at
+        (tiles, lengths_at)
     }
 
     /// Queues the kernel over the tokens in the GPU's memory.
@@ -138,20 +140,14 @@ impl KnownLines {
         unsafe { self.stream.launch(shape, (self.model.argument(), known)) }
     }
 
-    /// Copies the tokens of lines to the GPU and waits; gives where their lengths begin, bytes.
+    /// As `fill_tokens`, and copies them to the GPU and waits.
     pub(crate) fn upload<I: Iterator<Item = u8>>(
         &mut self,
         lines: impl ExactSizeIterator<Item = I>,
-    ) -> Result<usize> {
-        let tiles = lines.len().div_ceil(TILE_LINES);
-        assert!(tiles <= self.capacity_tiles, "more lines than there is room for");
-        let lengths_at = self.fill_tokens(lines);
+    ) -> Result<(usize, usize)> {
+        let (tiles, lengths_at) = self.fill_tokens(lines);
         self.stream.upload(&self.device_tokens, &self.tokens[..lengths_at + 4 * tiles])?;
-        Ok(lengths_at)
-    }
-
-    pub(crate) fn wait(&self) -> Result<()> {
-        self.stream.wait()
+        Ok((tiles, lengths_at))
     }
 }
 

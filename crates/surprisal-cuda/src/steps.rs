@@ -28,7 +28,7 @@ struct StepsArgument {
 /// there.
 pub struct Steps {
     // Dropped first, which waits for it.
-    stream: Stream,
+    pub(crate) stream: Stream,
     model: DeviceModel,
     cache: Memory,
     /// (tiles, block, 16).
@@ -38,7 +38,7 @@ pub struct Steps {
     /// (tiles).
     positions: Pinned<u32>,
     /// (tiles, 16, stride).
-    rows: Pinned<u32>,
+    pub(crate) rows: Pinned<u32>,
     group_tiles: usize,
     is_running: bool,
 }
@@ -155,19 +155,5 @@ impl Steps {
         let stride = self.model.cdf_stride();
         let line = group * self.group_tiles * TILE_LINES + line;
         &self.rows[line * stride..][..stride]
-    }
-
-    /// The address of the rows in the host's memory.
-    pub(crate) fn host_rows(&self) -> u64 {
-        self.rows.address()
-    }
-
-    pub(crate) fn wait_for_stream(&self) -> Result<()> {
-        self.stream.wait()
-    }
-
-    /// Memory of the GPU's own with as much room as the rows have.
-    pub(crate) fn rows_on_device(&self, gpu: &Gpu) -> Result<Memory> {
-        gpu.memory(4 * self.rows.len())
     }
 }

@@ -29,13 +29,12 @@ impl KnownLines {
         lines: impl ExactSizeIterator<Item = I>,
         launches: usize,
     ) -> Result<Duration> {
-        let tiles = lines.len().div_ceil(crate::TILE_LINES);
-        let lengths_at = self.upload(lines)?;
+        let (tiles, lengths_at) = self.upload(lines)?;
         let launch = || {
             // SAFETY: the tokens and lengths were uploaded, and nothing but the kernel touches the buffers until the wait.
             unsafe { self.launch(tiles, lengths_at) }
         };
-        time(launch, || self.wait(), launches)
+        time(launch, || self.stream.wait(), launches)
     }
 }
 
@@ -45,14 +44,14 @@ impl Steps {
     /// # Errors
     /// [`crate::Error::Device`] if the GPU fails or lacks memory.
     pub fn time_launches(&mut self, gpu: &Gpu, rows: RowMemory, launches: usize) -> Result<Duration> {
-        let device_rows = self.rows_on_device(gpu)?;
+        let device_rows = gpu.memory(4 * self.rows.len())?;
         let address = match rows {
             RowMemory::Device => device_rows.0,
-            RowMemory::Host => self.host_rows(),
+            RowMemory::Host => self.rows.address(),
         };
         // SAFETY: both have room for all rows and live until the wait; `&mut self` keeps everything else off.
         let launch = || unsafe { self.launch_to(address) };
-        time(launch, || self.wait_for_stream(), launches)
+        time(launch, || self.stream.wait(), launches)
     }
 }
 
