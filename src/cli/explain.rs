@@ -65,8 +65,17 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
         text += &tokens.iter().map(painted).collect::<String>();
         text += "\n\n";
     }
-    let head = ["token", "probability", "bits", "expected", "others, likeliest first"];
-    let table = Table::new(head, tokens.iter().map(row)).to_text();
+    let table = Table::of(
+        tokens,
+        &[
+            ("token", &|token| shown(&token.symbol)),
+            ("probability", &|token| format!("{:.6}", token.probability)),
+            ("bits", &|token| format!("{:.4}", token.bits)),
+            ("expected", &|token| format!("{:.4}", token.expected_bits)),
+            ("others, likeliest first", &|token| others(token)),
+        ],
+    );
+    let table = table.to_text();
     let mut lines = table.lines();
     text += lines.next().unwrap_or_default();
     text.push('\n');
@@ -81,16 +90,10 @@ fn to_text(line: &LineAccount, paint: Paint) -> String {
     text + &format!("\n{:.4} bits in {count} tokens, {:.4} a token\n", line.bits, line.bits / count as f64)
 }
 
-fn row(token: &TokenAccount) -> Vec<String> {
+fn others(token: &TokenAccount) -> String {
     let others = token.runners_up().take(RUNNERS_UP);
     let others: Vec<String> = others.map(|(symbol, p)| format!("{} {p:.6}", shown(symbol))).collect();
-    vec![
-        shown(&token.symbol),
-        format!("{:.6}", token.probability),
-        format!("{:.4}", token.bits),
-        format!("{:.4}", token.expected_bits),
-        others.join("  "),
-    ]
+    others.join("  ")
 }
 
 /// Whether text for a terminal has colours.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use surprisal::atomic_file::AtomicFolder;
-use surprisal::learner::{BatchRecord, Learner, LearnerSettings, StepRecord};
+use surprisal::learner::{BatchRecord, Learner, LearnerSettings};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::report::{LearningWindow, WINDOW};
 use surprisal::text::Survey;
@@ -99,7 +99,7 @@ impl LearnArgs {
             let checked = guard.check_folder(folder, &MODEL_FILES);
             checked.context("--save-model")?;
         }
-        Ok(log.map(|file| Arc::new(Mutex::new(Log::new(file)))))
+        Ok(log.map(|file| Arc::new(Mutex::new(Log { file: Some(file), ..Log::default() }))))
     }
 
     /// The library's options. A file is looked at as a whole beforehand.
@@ -150,32 +150,17 @@ fn survey(mut file: &File) -> Result<Survey> {
 }
 
 /// How the surprisal falls, a record for every window of lines.
+#[derive(Default)]
 pub struct Log {
     /// None after the end.
     file: Option<Output>,
-    /// What was not yet written.
+    /// What was not yet written, and what was.
     window: LearningWindow,
-    /// Of all windows before.
-    lines: u64,
-    batches: u64,
-    steps: u64,
-    last_step: Option<StepRecord>,
+    written: LearningWindow,
     failed: Option<std::io::Error>,
 }
 
 impl Log {
-    fn new(file: Output) -> Self {
-        Self {
-            file: Some(file),
-            window: LearningWindow::default(),
-            lines: 0,
-            batches: 0,
-            steps: 0,
-            last_step: None,
-            failed: None,
-        }
-    }
-
     fn batch(&mut self, record: &BatchRecord) {
         self.window.merge(&record.into());
         if self.window.window_lines >= WINDOW {
@@ -188,19 +173,17 @@ impl Log {
         if window.batches == 0 {
             return;
         }
-        window.close(self.lines);
-        self.lines = window.lines;
-        self.batches += window.batches;
-        self.steps += window.steps;
-        self.last_step = window.last_step.or(self.last_step);
+        window.close(self.written.window_lines);
+        self.written.merge(&window);
+        let LearningWindow { batches, steps, last_step, .. } = self.written;
         let mut record = serde_json::to_value(&window).expect("plain data");
         // Those of the whole log stand in the place of the window's own.
         let fields = record.as_object_mut().expect("a struct");
         fields.retain(|name, _| name != "batches" && name != "steps");
-        record["batch"] = self.batches.into();
-        record["step"] = self.steps.into();
-        record["gradient_norm"] = json!(self.last_step.map(|step| step.gradient_norm));
-        record["learning_rate"] = json!(self.last_step.map(|step| step.rate));
+        record["batch"] = batches.into();
+        record["step"] = steps.into();
+        record["gradient_norm"] = json!(last_step.map(|step| step.gradient_norm));
+        record["learning_rate"] = json!(last_step.map(|step| step.rate));
         record["agreement"] = json!(window.agreement());
         if let Some(Err(error)) = self.file.as_mut().map(|file| writeln!(file, "{record}")) {
             self.failed.get_or_insert(error);

@@ -85,53 +85,38 @@ fn read(file: &Path) -> Result<Index> {
 }
 
 /// Sums over the blocks of some archives.
-#[derive(serde::Serialize)]
-struct Totals {
-    blocks: u64,
-    modelled_blocks: u64,
-    zstd_blocks: u64,
-    raw_blocks: u64,
-    lines: u64,
-    bytes_in: u64,
-    bytes_out: u64,
-    ratio: Option<f64>,
-    modelled_len: u64,
-    beside_len: u64,
-    fallback_len: u64,
-    framing: u64,
-    model_len: u64,
+fn sum<'a>(archives: impl IntoIterator<Item = &'a ArchiveEntry>) -> ArchiveStats {
+    let mut sum = ArchiveStats::default();
+    archives.into_iter().for_each(|archive| sum += archive);
+    sum
 }
 
-impl Totals {
-    fn of<'a>(archives: impl IntoIterator<Item = &'a ArchiveEntry>) -> Self {
-        let mut sum = ArchiveStats::default();
-        archives.into_iter().for_each(|archive| sum += archive);
-        Self {
-            blocks: sum.blocks(),
-            modelled_blocks: sum.modelled_blocks,
-            zstd_blocks: sum.zstd_blocks,
-            raw_blocks: sum.raw_blocks,
-            lines: sum.lines,
-            bytes_in: sum.bytes_in,
-            bytes_out: sum.bytes_out,
-            ratio: ratio(sum.bytes_in, sum.bytes_out),
-            modelled_len: sum.coded_len,
-            beside_len: sum.beside_len,
-            fallback_len: sum.fallback_len,
-            framing: sum.framing(),
-            model_len: sum.model_len,
-        }
-    }
+fn totals(sum: &ArchiveStats) -> Value {
+    json!({
+        "blocks": sum.blocks(),
+        "modelled_blocks": sum.modelled_blocks,
+        "zstd_blocks": sum.zstd_blocks,
+        "raw_blocks": sum.raw_blocks,
+        "lines": sum.lines,
+        "bytes_in": sum.bytes_in,
+        "bytes_out": sum.bytes_out,
+        "ratio": ratio(sum.bytes_in, sum.bytes_out),
+        "modelled_len": sum.coded_len,
+        "beside_len": sum.beside_len,
+        "fallback_len": sum.fallback_len,
+        "framing": sum.framing(),
+        "model_len": sum.model_len,
+    })
 }
 
 fn to_json(file: &Path, index: &Index) -> Value {
     let archive = |archive: &ArchiveEntry| {
         let mut value = serde_json::to_value(archive).expect("plain data");
-        value["totals"] = json!(Totals::of([archive]));
+        value["totals"] = totals(&sum([archive]));
         value
     };
     let mut value = json!({
-        "totals": Totals::of(&index.archives),
+        "totals": totals(&sum(&index.archives)),
         "archives": index.archives.iter().map(archive).collect::<Vec<_>>(),
     });
     input::put_name(&mut value, file);
@@ -139,39 +124,30 @@ fn to_json(file: &Path, index: &Index) -> Value {
 }
 
 fn summary_table(listed: &[(&PathBuf, Index)]) -> String {
-    let head = [
-        "file",
-        "version",
-        "model",
-        "identity",
-        "modelled",
-        "zstd",
-        "raw",
-        "lines",
-        "bytes in",
-        "bytes out",
-        "ratio",
-        "framing",
-        "embedded model",
-    ];
-    let mut rows = Vec::new();
-    for (file, index) in listed {
-        for (number, archive) in index.archives.iter().enumerate() {
-            let totals = Totals::of([archive]);
-            let name = match index.archives.len() {
-                1 => input::name(file),
-                _ => format!("{} [{number}]", input::name(file)),
-            };
-            let mut row =
-                vec![name, archive.version.to_string(), archive.model.clone(), archive.identity.to_string()];
-            row.extend([totals.modelled_blocks, totals.zstd_blocks, totals.raw_blocks].map(grouped));
-            row.extend([totals.lines, totals.bytes_in, totals.bytes_out].map(grouped));
-            row.push(decimal(totals.ratio, 3));
-            row.extend([totals.framing, totals.model_len].map(grouped));
-            rows.push(row);
-        }
-    }
-    table(&head, &rows)
+    let archives = listed.iter().flat_map(|(file, index)| {
+        index.archives.iter().enumerate().map(move |(number, archive)| match index.archives.len() {
+            1 => (input::name(file), archive, sum([archive])),
+            _ => (format!("{} [{number}]", input::name(file)), archive, sum([archive])),
+        })
+    });
+    table(
+        archives,
+        &[
+            ("file", &|(name, ..)| name.clone()),
+            ("version", &|(_, archive, _)| archive.version.to_string()),
+            ("model", &|(_, archive, _)| archive.model.clone()),
+            ("identity", &|(_, archive, _)| archive.identity.to_string()),
+            ("modelled", &|(.., sum)| grouped(sum.modelled_blocks)),
+            ("zstd", &|(.., sum)| grouped(sum.zstd_blocks)),
+            ("raw", &|(.., sum)| grouped(sum.raw_blocks)),
+            ("lines", &|(.., sum)| grouped(sum.lines)),
+            ("bytes in", &|(.., sum)| grouped(sum.bytes_in)),
+            ("bytes out", &|(.., sum)| grouped(sum.bytes_out)),
+            ("ratio", &|(.., sum)| decimal(ratio(sum.bytes_in, sum.bytes_out), 3)),
+            ("framing", &|(.., sum)| grouped(sum.framing())),
+            ("embedded model", &|(.., sum)| grouped(sum.model_len)),
+        ],
+    )
 }
 
 fn block_tables(file: &Path, index: &Index) -> String {
@@ -181,15 +157,20 @@ fn block_tables(file: &Path, index: &Index) -> String {
         if let Some(settings) = &archive.learner {
             text += &format!("learner: {}\n", learner_text(settings));
         }
-        let rows = archive.blocks.iter().enumerate().map(|(number, block)| {
-            let mut row = vec![number.to_string(), block.kind.name().to_owned(), grouped(block.offset)];
-            let (content, payload) = (u64::from(block.content_len), u64::from(block.payload_len));
-            row.extend([u64::from(block.newlines), content, payload].map(grouped));
-            row.push(decimal(ratio(content, payload), 3));
-            row
-        });
-        let head = ["block", "kind", "offset", "lines", "bytes in", "payload", "ratio"];
-        text += &table(&head, &rows.collect::<Vec<_>>());
+        text += &table(
+            archive.blocks.iter().enumerate(),
+            &[
+                ("block", &|(number, _)| number.to_string()),
+                ("kind", &|(_, block)| block.kind.name().to_owned()),
+                ("offset", &|(_, block)| grouped(block.offset)),
+                ("lines", &|(_, block)| grouped(block.newlines.into())),
+                ("bytes in", &|(_, block)| grouped(block.content_len.into())),
+                ("payload", &|(_, block)| grouped(block.payload_len.into())),
+                ("ratio", &|(_, block)| {
+                    decimal(ratio(block.content_len.into(), block.payload_len.into()), 3)
+                }),
+            ],
+        );
     }
     text
 }

@@ -153,19 +153,16 @@ fn print_failure(is_json: bool, file: &Path, result: Result<()>) -> Result<()> {
 
 /// Does something for every file; a failure of one does not keep the others from their turn.
 fn for_each<'a, T>(items: &'a [T], mut work: impl FnMut(&'a T) -> Result<()>) -> Result<ExitCode> {
-    let [item] = items else {
-        let mut code = ExitCode::SUCCESS;
-        for item in items {
-            if let Err(error) = work(item) {
-                if crate::is_closed_pipe(&error) || error.is::<clap::Error>() {
-                    return Err(error);
-                }
-                code = crate::exit_code(&error);
+    let mut code = ExitCode::SUCCESS;
+    for item in items {
+        if let Err(error) = work(item) {
+            if items.len() == 1 || crate::is_closed_pipe(&error) || error.is::<clap::Error>() {
+                return Err(error);
             }
+            code = crate::exit_code(&error);
         }
-        return Ok(code);
-    };
-    work(item).map(|()| ExitCode::SUCCESS)
+    }
+    Ok(code)
 }
 
 /// Threads that `-T` asks for.

@@ -76,30 +76,18 @@ fn to_text(models: &Models) -> String {
         Some([only]) => format!("-{only}"),
         _ => "-".into(),
     };
-    let rows = models.iter().map(|model| {
-        let m = to_json(model);
-        vec![
-            text(&m["name"]),
-            range(&m["levels"]),
-            number(&m["nonzero_parameters"]),
-            number(&m["weights_bytes"]),
-            text(&m["trained_on"]),
-            number(&m["lines"]),
-            nats(&m["validation_loss"]),
-            nats(&m["excess"]),
-            text(&m["identity"]),
-        ]
-    });
-    let head = [
-        "name",
-        "levels",
-        "weights not 0",
-        "bytes of weights",
-        "trained on",
-        "lines seen",
-        "loss (nats/token)",
-        "excess",
-        "identity",
-    ];
-    table(&head, &rows.collect::<Vec<_>>())
+    table(
+        models.iter().map(|model| to_json(model)),
+        &[
+            ("name", &|m| text(&m["name"])),
+            ("levels", &|m| range(&m["levels"])),
+            ("weights not 0", &|m| number(&m["nonzero_parameters"])),
+            ("bytes of weights", &|m| number(&m["weights_bytes"])),
+            ("trained on", &|m| text(&m["trained_on"])),
+            ("lines seen", &|m| number(&m["lines"])),
+            ("loss (nats/token)", &|m| nats(&m["validation_loss"])),
+            ("excess", &|m| nats(&m["excess"])),
+            ("identity", &|m| text(&m["identity"])),
+        ],
+    )
 }

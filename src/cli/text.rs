@@ -1,6 +1,6 @@
 //! Numbers as people read them, and tables.
 
-use surprisal::report::Table;
+use surprisal::report::{Column, Table};
 pub use surprisal::report::{count, decimal, grouped};
 
 /// Text that comes from files, archives or arguments, as a terminal may get it: control characters,
@@ -28,14 +28,10 @@ pub fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
     (denominator > 0).then(|| numerator as f64 / denominator as f64)
 }
 
-/// Rows under a head, as [`Table::to_text`] lays them out. Control characters are shown.
-pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let head = head.iter().map(|&name| name.to_owned()).collect();
-    let table = Table {
-        head,
-        rows: rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect(),
-        ..Table::default()
-    };
+/// A row for each item, as [`Table::to_text`] lays them out. Control characters are shown.
+pub fn table<T>(items: impl IntoIterator<Item = T>, columns: &[Column<T>]) -> String {
+    let mut table = Table::of(items, columns);
+    table.rows.iter_mut().flatten().for_each(|cell| *cell = shown(cell));
     table.to_text()
 }
 

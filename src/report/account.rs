@@ -4,10 +4,9 @@ use serde::Serialize;
 
 use super::facts::{CorpusFacts, Floor};
 use super::learned::{BundledCode, LearningRun};
-use super::modelled::{Coded, ModelRun};
+use super::modelled::ModelRun;
 use super::numbers::{count, grouped};
 use super::peers::PeerResult;
-use crate::Result;
 use crate::text::Survey;
 
 /// Everything that is known of a corpus and of what codes it.
@@ -76,9 +75,9 @@ impl Account {
         facts += &match &self.coding {
             Coding::Model(run) => format!(
                 "; model {} ({}), {} parameters",
-                run.model.name,
-                run.model.identity,
-                grouped(run.model.parameters as u64)
+                run.model.name(),
+                run.model.identity(),
+                grouped(run.model.config().parameters() as u64)
             ),
             Coding::Learners(learners) => {
                 let presets: Vec<&str> = learners.runs.iter().map(|run| run.preset.as_str()).collect();
@@ -102,17 +101,5 @@ impl Account {
             Coding::Model(run) => vec![&run.claim.sentence],
             Coding::Learners(learners) => learners.runs.iter().map(|run| run.sentence.as_str()).collect(),
         }
-    }
-}
-
-impl Coded {
-    /// Gives the account. `peers` are what other compressors made of the same bytes.
-    ///
-    /// # Errors
-    /// [`crate::Error`] if the model's files do not make a float network.
-    pub fn account(self, peers: Option<Vec<PeerResult>>) -> Result<Account> {
-        let threads = self.threads();
-        let (corpus, floor, run) = self.run(peers.as_deref())?;
-        Ok(Account::new(corpus, floor, Coding::Model(Box::new(run)), peers, threads))
     }
 }

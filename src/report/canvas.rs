@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use super::numbers::grouped;
 
+/// The width of most figures, in pixels.
+pub const WIDTH: f64 = 780.0;
+
 /// A picture without a script: hand-built SVG.
 #[derive(Clone, Debug)]
 pub struct Figure {
@@ -43,23 +46,18 @@ fn px(x: f64) -> String {
 pub struct Canvas(String);
 
 impl Canvas {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    pub fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
-        let (x, y, width, height) = (px(x), px(y), px(width.max(0.0)), px(height.max(0.0)));
-        self.put(&format!(
-            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
-        ));
+    pub fn rect(&mut self, class: &str, corner: (f64, f64), size: (f64, f64)) {
+        self.rect_with(&format!("class=\"{class}\""), corner, size);
     }
 
     /// A rectangle through which the paper shows.
-    pub fn shade(&mut self, class: &str, opacity: f64, (x, y): (f64, f64), (width, height): (f64, f64)) {
+    pub fn shade(&mut self, class: &str, opacity: f64, corner: (f64, f64), size: (f64, f64)) {
+        self.rect_with(&format!("class=\"{class}\" fill-opacity=\"{opacity:.2}\""), corner, size);
+    }
+
+    fn rect_with(&mut self, look: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
         let (x, y, width, height) = (px(x), px(y), px(width.max(0.0)), px(height.max(0.0)));
-        self.put(&format!(
-            "<rect class=\"{class}\" fill-opacity=\"{opacity:.2}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
-        ));
+        self.put(&format!("<rect {look} x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"));
     }
 
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
@@ -86,6 +84,22 @@ impl Canvas {
         let (x, y, text) = (px(x), px(y), escape(text));
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         self.put(&format!("<text{class} x=\"{x}\" y=\"{y}\">{text}</text>"));
+    }
+
+    /// Text from a point on, its middle as high as that; with a square of a class before it.
+    pub fn label(&mut self, class: Option<&str>, (x, y): (f64, f64), text: &str) {
+        if let Some(class) = class {
+            self.rect(class, (x - 14.0, y - 5.0), (10.0, 10.0));
+        }
+        self.text("", (x, y + 4.0), text);
+    }
+
+    /// Labels one below the other from `x` on, moved apart: each with its height and a class.
+    pub fn labels(&mut self, x: f64, range: (f64, f64), labels: &[(f64, Option<&str>, String)]) {
+        let heights: Vec<f64> = labels.iter().map(|label| label.0).collect();
+        for (y, (_, class, text)) in spread(&heights, range).into_iter().zip(labels) {
+            self.label(*class, (x, y), text);
+        }
     }
 
     /// Markup as it is.
@@ -205,7 +219,12 @@ impl Scale {
     /// A tick's number, with the places that its neighbours need.
     pub fn label(&self, tick: f64) -> String {
         if self.kind == Kind::Logarithmic {
-            return grouped(tick.round() as u64);
+            let places = -tick.log10().round();
+            return if places > 0.0 {
+                format!("{tick:.*}", places as usize)
+            } else {
+                grouped(tick.round() as u64)
+            };
         }
         let step = self.step();
         let (unit, suffix) = match self.numbers.0.abs().max(self.numbers.1.abs()) {
@@ -269,7 +288,7 @@ mod tests {
 
     #[test]
     fn text_cannot_end_its_element() {
-        let mut canvas = Canvas::new();
+        let mut canvas = Canvas::default();
         canvas.text("", (1.0, 2.25), "a<b & \"c\"\u{1}");
         assert_eq!(canvas.0, "<text x=\"1\" y=\"2.2\">a&lt;b &amp; &quot;c&quot;\u{fffd}</text>");
     }
@@ -284,6 +303,8 @@ mod tests {
         assert_eq!(labels(scale), ["0", "2 M", "4 M", "6 M"]);
         let scale = Scale::logarithmic((900.0, 2e6), (0.0, 400.0));
         assert_eq!(labels(scale), ["1,000", "10,000", "100,000", "1,000,000"]);
+        let scale = Scale::logarithmic((9e-5, 12.0), (0.0, 400.0));
+        assert_eq!(labels(scale), ["0.0001", "0.001", "0.01", "0.1", "1", "10"]);
     }
 
     #[test]

@@ -4,11 +4,12 @@
 
 use serde::Serialize;
 
-use super::facts::{ArchiveFacts, Floor};
+use super::facts::Floor;
 use super::numbers::{grouped, percent, signed_percent};
 use super::sample::{Estimate, Sample};
 use super::two_part::TwoPart;
-use crate::model::training_log::TrainingLog;
+use crate::archive::ArchiveStats;
+use crate::model::training_log::{Evaluation, TrainingLog};
 
 /// A link, or one of the two that are the second.
 #[derive(Clone, Debug, Serialize)]
@@ -42,63 +43,65 @@ pub struct Link {
 const NOTHING_CODED: &str = "the model coded no line";
 
 /// What the chain is made of.
-pub(super) struct Facts<'a> {
-    /// Lines of the corpus, and those that the model coded with their tokens.
-    pub lines: u64,
-    pub modelled_lines: u64,
-    pub tokens: u64,
-    pub archive: &'a ArchiveFacts,
+pub(super) struct Chain<'a> {
+    /// What was coded.
+    pub stats: &'a ArchiveStats,
     pub floor: &'a Floor,
-    pub log: Option<&'a TrainingLog>,
-    /// Why there is no log, if there is none.
-    pub no_log: &'a str,
+    /// The training's log with its last record, or why there is none.
+    pub log: Result<(&'a TrainingLog, &'a Evaluation), String>,
     pub sample: Option<&'a Sample>,
     /// Bits by the integer probabilities.
     pub integer_bits: f64,
     pub two_part: &'a TwoPart,
 }
 
-impl Facts<'_> {
+impl Chain<'_> {
     /// All links.
-    pub fn chain(&self) -> Vec<Link> {
-        let mut links = vec![self.floor_link()];
+    pub fn links(&self) -> Vec<Link> {
+        let mut links = vec![self.entropy()];
         links.extend(self.losses());
         links.extend(self.networks());
         links.extend(self.written());
-        let mut before: Option<Link> = None;
+        let mut before = None::<f64>;
         for link in &mut links {
-            link.compare(before.as_ref());
-            if link.bits.is_some() {
-                before = Some(link.clone());
+            if let (Some(bits), Some(before)) = (link.bits, before) {
+                link.difference_bits = Some(bits - before);
+                link.difference_percent = (before > 0.0).then(|| 100.0 * (bits / before - 1.0));
             }
+            before = link.bits.or(before);
         }
         links
     }
 
-    /// A link about the lines that the model coded.
-    fn of_modelled(&self, link: u8, name: &'static str, bits: Option<f64>, why: String) -> Link {
-        Link::new(link, name, bits.filter(|_| self.tokens > 0), (self.modelled_lines, self.tokens), why)
-    }
-
-    fn floor_link(&self) -> Link {
-        let Some(entropy) = self.floor.bits_per_line else {
-            let why = format!("not known: {}", self.floor.reason);
-            return Link::new(1, "entropy of the lines", None, (0, 0), why);
-        };
-        let why = format!("no model can do with less; {}", self.floor.reason);
-        match self.modelled_lines {
-            0 => {
-                Link::new(1, "entropy of the lines", Some(entropy * self.lines as f64), (self.lines, 0), why)
-            }
-            n => self.of_modelled(1, "entropy of the lines", Some(entropy * n as f64), why),
+    /// A link about the lines that the model coded: its bits and what they differ by, or why they are not known.
+    fn of_modelled(&self, link: u8, name: &'static str, known: Result<(f64, String), &str>) -> Link {
+        let over = (self.stats.modelled_lines, self.stats.tokens);
+        match known {
+            Ok((bits, why)) => Link::new(link, name, Some(bits).filter(|_| over.1 > 0), over, why),
+            Err(missing) => Link::new(link, name, None, over, format!("not known: {missing}")),
         }
     }
 
+    /// Link 1: where the model coded nothing, of all lines.
+    fn entropy(&self) -> Link {
+        let (name, reason) = ("entropy of the lines", &self.floor.reason);
+        let Some(entropy) = self.floor.bits_per_line else {
+            return Link::new(1, name, None, (0, 0), format!("not known: {reason}"));
+        };
+        let over = match self.stats.modelled_lines {
+            0 => (self.stats.lines, 0),
+            modelled => (modelled, self.stats.tokens),
+        };
+        let why = format!("no model can do with less; {reason}");
+        Link::new(1, name, Some(entropy * over.0 as f64), over, why)
+    }
+
+    /// Both of link 2.
     fn losses(&self) -> [Link; 2] {
-        let bits = |nats: f64| nats * self.tokens as f64 / std::f64::consts::LN_2;
         let names = ["training loss", "validation loss"];
-        let Some((log, last)) = self.log.and_then(|log| Some((log, log.records.last()?))) else {
-            return names.map(|name| self.of_modelled(2, name, None, format!("not known: {}", self.no_log)));
+        let (log, last) = match &self.log {
+            Ok(log) => log,
+            Err(missing) => return names.map(|name| self.of_modelled(2, name, Err(missing))),
         };
         let settings = &log.settings;
         let mut training = format!(
@@ -118,9 +121,14 @@ impl Facts<'_> {
         );
         let [first, second] = names;
         [
-            self.of_modelled(2, first, Some(bits(last.train_loss)), training),
-            self.of_modelled(2, second, Some(bits(last.validation_loss)), validation),
+            self.of_modelled(2, first, Ok((self.bits(last.train_loss), training))),
+            self.of_modelled(2, second, Ok((self.bits(last.validation_loss), validation))),
         ]
+    }
+
+    /// Bits of all tokens by a loss in nats a token.
+    fn bits(&self, loss: f64) -> f64 {
+        loss * self.stats.tokens as f64 / std::f64::consts::LN_2
     }
 
     /// Links 3 to 5.
@@ -128,10 +136,7 @@ impl Facts<'_> {
         let floating = self.sample.and_then(|sample| sample.floating.as_ref());
         let unrounded = self.sample.map(|sample| &sample.unrounded);
         let missing = self.sample.and_then(|sample| sample.floating_missing);
-        let integer = match self.tokens {
-            0 => format!("not known: {NOTHING_CODED}"),
-            _ => "every probability rounded to 20 binary places, at least 2^-20; over all lines".into(),
-        };
+        let integer = "every probability rounded to 20 binary places, at least 2^-20; over all lines";
         [
             self.estimated(
                 (3, "float network"),
@@ -143,8 +148,13 @@ impl Facts<'_> {
                 unrounded.ok_or(NOTHING_CODED),
                 "weights and activations rounded to small integers",
             ),
-            self.of_modelled(5, "integer probabilities", Some(self.integer_bits), integer),
+            self.of_modelled(5, "integer probabilities", self.if_coded(self.integer_bits, integer.into())),
         ]
+    }
+
+    /// What is known only where the model coded something.
+    fn if_coded(&self, bits: f64, why: String) -> Result<(f64, String), &'static str> {
+        if self.stats.tokens == 0 { Err(NOTHING_CODED) } else { Ok((bits, why)) }
     }
 
     /// A link that is known from a sample of the lines.
@@ -154,46 +164,32 @@ impl Facts<'_> {
         estimate: Result<&Estimate, &str>,
         what: &str,
     ) -> Link {
-        let lines = self.modelled_lines as f64;
-        match estimate {
-            Err(missing) => self.of_modelled(link, name, None, format!("not known: {missing}")),
-            Ok(estimate) => {
-                let bits = self.integer_bits + lines * estimate.above_integer;
-                let error = lines * estimate.standard_error;
-                let why = format!(
-                    "{what}; from a sample of {} lines, with a standard error of {:.1} bits",
-                    grouped(estimate.lines),
-                    error
-                );
-                Link { standard_error_bits: Some(error), ..self.of_modelled(link, name, Some(bits), why) }
-            }
-        }
+        let lines = self.stats.modelled_lines as f64;
+        let error = |estimate: &Estimate| lines * estimate.standard_error;
+        let known = estimate.map(|estimate| {
+            let why = format!(
+                "{what}; from a sample of {} lines, with a standard error of {:.1} bits",
+                grouped(estimate.lines),
+                error(estimate)
+            );
+            (self.integer_bits + lines * estimate.above_integer, why)
+        });
+        Link { standard_error_bits: estimate.ok().map(error), ..self.of_modelled(link, name, known) }
     }
 
     /// Links 6 to 8.
     fn written(&self) -> [Link; 3] {
-        let ArchiveFacts {
-            bytes,
-            coded_bytes,
-            beside_bytes,
-            fallback_bytes,
-            framing_bytes,
-            modelled_blocks,
-            ..
-        } = *self.archive;
-        let coder = match self.tokens {
-            0 => format!("not known: {NOTHING_CODED}"),
-            _ => format!(
-                "the coder's rounding, and up to 8 bytes to end each of its streams ({})",
-                grouped(modelled_blocks)
-            ),
-        };
-        let mut framing = format!("{} bytes of framing", grouped(framing_bytes));
-        if beside_bytes > 0 {
-            framing += &format!(", {} for lines that the model cannot code", grouped(beside_bytes));
+        let stats = self.stats;
+        let coder = format!(
+            "the coder's rounding, and up to 8 bytes to end each of its streams ({})",
+            grouped(stats.modelled_blocks)
+        );
+        let mut framing = format!("{} bytes of framing", grouped(stats.framing()));
+        if stats.beside_len > 0 {
+            framing += &format!(", {} for lines that the model cannot code", grouped(stats.beside_len));
         }
-        if fallback_bytes > 0 {
-            framing += &format!(", {} in blocks without the model", grouped(fallback_bytes));
+        if stats.fallback_len > 0 {
+            framing += &format!(", {} in blocks without the model", grouped(stats.fallback_len));
         }
         let model_bytes = self.two_part.model_bytes;
         let mut two_part = format!("{} bytes of weights, packed", grouped(model_bytes));
@@ -202,14 +198,14 @@ impl Facts<'_> {
             (None, Some(_)) => "; never less than xz -9e takes".into(),
             (None, None) => String::new(),
         };
-        let all_tokens = if self.modelled_lines == self.lines { self.tokens } else { 0 };
+        let all_tokens = if stats.modelled_lines == stats.lines { stats.tokens } else { 0 };
         let of_all = |link, name, bytes: u64, why| {
-            Link::new(link, name, Some(8.0 * bytes as f64), (self.lines, all_tokens), why)
+            Link::new(link, name, Some(8.0 * bytes as f64), (stats.lines, all_tokens), why)
         };
         [
-            self.of_modelled(6, "range coder", Some(8.0 * coded_bytes as f64), coder),
-            of_all(7, "archive", bytes, framing),
-            of_all(8, "archive and model", bytes + model_bytes, two_part),
+            self.of_modelled(6, "range coder", self.if_coded(8.0 * stats.coded_len as f64, coder)),
+            of_all(7, "archive", stats.bytes_out, framing),
+            of_all(8, "archive and model", stats.bytes_out + model_bytes, two_part),
         ]
     }
 }
@@ -233,14 +229,6 @@ impl Link {
             why,
         }
     }
-
-    fn compare(&mut self, before: Option<&Self>) {
-        let (Some(bits), Some(before)) = (self.bits, before.and_then(|link| link.bits)) else {
-            return;
-        };
-        self.difference_bits = Some(bits - before);
-        self.difference_percent = (before > 0.0).then(|| 100.0 * (bits / before - 1.0));
-    }
 }
 
 /// Whether "loss is compression rate" holds on a corpus.
@@ -258,13 +246,13 @@ pub struct Claim {
 /// Links 5 and 6 agree this well where the claim holds, in per cent.
 const CLAIMED_PERCENT: f64 = 0.01;
 
-impl Facts<'_> {
+impl Chain<'_> {
     /// The closing sentences.
     pub fn claim(&self) -> Claim {
-        if self.tokens == 0 {
+        if self.stats.tokens == 0 {
             return Claim { holds: None, percent: None, sentence: self.nothing_to_weigh() };
         }
-        let written = 8.0 * self.archive.coded_bytes as f64;
+        let written = 8.0 * self.stats.coded_len as f64;
         let apart = 100.0 * (written / self.integer_bits - 1.0).abs();
         let holds = apart <= CLAIMED_PERCENT;
         let mut sentence = format!(
@@ -277,65 +265,68 @@ impl Facts<'_> {
         if !holds {
             sentence += " Ending a stream weighs that much in so short a file.";
         }
-        sentence +=
-            &if self.lines == self.modelled_lines { self.whole_archive() } else { self.part_of_archive() };
+        let (lines, modelled) = (self.stats.lines, self.stats.modelled_lines);
+        sentence += &if lines == modelled {
+            self.whole_archive()
+        } else {
+            format!(
+                " That is about {} of {} lines; what the model cannot code takes {} % of the archive.",
+                grouped(modelled),
+                grouped(lines),
+                self.share_of_others()
+            )
+        };
         Claim { holds: Some(holds), percent: Some(apart), sentence }
     }
 
     fn nothing_to_weigh(&self) -> String {
-        let (archive, lines) = (self.archive, self.lines);
-        if lines == 0 {
-            return "There is nothing to weigh the claim on: the file is empty.".into();
+        match self.stats.lines {
+            0 => "There is nothing to weigh the claim on: the file is empty.".into(),
+            lines => format!(
+                "The claim cannot be weighed on this file: the model coded none of its {} lines; {} % of the archive is what \
+                 zstd made of them, or they themselves.",
+                grouped(lines),
+                self.share_of_others()
+            ),
         }
-        let others = archive.beside_bytes + archive.fallback_bytes;
-        let share = 100.0 * others as f64 / archive.bytes as f64;
-        format!(
-            "The claim cannot be weighed on this file: the model coded none of its {} lines; {} % of the archive is what \
-             zstd made of them, or they themselves.",
-            grouped(lines),
-            percent(share)
-        )
+    }
+
+    /// What the archive has of lines that the model cannot code, in per cent.
+    fn share_of_others(&self) -> String {
+        let others = self.stats.beside_len + self.stats.fallback_len;
+        percent(100.0 * others as f64 / self.stats.bytes_out as f64)
     }
 
     /// How the archive compares with loss, entropy and the training's loss, where it holds nothing but
     /// modelled lines.
     fn whole_archive(&self) -> String {
-        let bits = 8.0 * self.archive.bytes as f64;
+        let bits = 8.0 * self.stats.bytes_out as f64;
         let above = |of: f64| 100.0 * (bits / of - 1.0);
         let mut text = format!(
             " With all framing the archive is {} % larger than the loss",
             percent(above(self.integer_bits))
         );
         if let Some(entropy) = self.floor.bits_per_line {
-            let above = above(entropy * self.lines as f64);
+            let above = above(entropy * self.stats.lines as f64);
             let side = if above < 0.0 { "below" } else { "above" };
             text += &format!(", {} % {side} the entropy of the lines", percent(above.abs()));
         }
         text.push('.');
-        let learned_it = |log: &&TrainingLog| {
-            log.settings.distribution.is_some() && log.settings.distribution == self.floor.distribution
-        };
-        if let Some(last) = self.log.filter(learned_it).and_then(|log| log.records.last()) {
-            let foretold = last.validation_loss * self.tokens as f64 / std::f64::consts::LN_2;
+        let learned = self.floor.distribution;
+        if let Ok((log, last)) = self.log
+            && learned.is_some()
+            && log.settings.distribution == learned
+        {
+            let foretold = self.bits(last.validation_loss);
             text += &format!(
                 " The training ended with a validation loss of {:.6} nats a token, which is {} bytes for these lines; the \
                  archive has {} ({}).",
                 last.validation_loss,
                 grouped((foretold / 8.0).round() as u64),
-                grouped(self.archive.bytes),
+                grouped(self.stats.bytes_out),
                 signed_percent(above(foretold))
             );
         }
         text
-    }
-
-    fn part_of_archive(&self) -> String {
-        let others = self.archive.beside_bytes + self.archive.fallback_bytes;
-        format!(
-            " That is about {} of {} lines; what the model cannot code takes {} % of the archive.",
-            grouped(self.modelled_lines),
-            grouped(self.lines),
-            percent(100.0 * others as f64 / self.archive.bytes as f64)
-        )
     }
 }

@@ -24,7 +24,7 @@ const MOST: usize = 512;
 /// Lines so far, and bits of the payloads of all that came before them.
 #[derive(Default)]
 pub(super) struct Curve {
-    points: Vec<(u64, f64)>,
+    points: Vec<CodeLength>,
     stride: usize,
     skipped: usize,
 }
@@ -37,7 +37,7 @@ impl Curve {
             return;
         }
         self.skipped = 0;
-        self.points.push((lines, bits));
+        self.points.push(CodeLength { lines, bits });
         if self.points.len() == MOST {
             let mut index = 0;
             self.points.retain(|_| {
@@ -50,13 +50,11 @@ impl Curve {
 
     /// The points, from nothing to the end: all lines, and the bytes of all payloads.
     pub fn until(&self, lines: u64, payload: u64) -> Vec<CodeLength> {
-        let end = (lines, 8.0 * payload as f64);
-        let points = [(0, 0.0)].into_iter().chain(self.points.iter().copied());
-        let mut points: Vec<CodeLength> = points
-            .filter(|point| point.0 < lines)
-            .chain([end])
-            .map(|(lines, bits)| CodeLength { lines, bits })
-            .collect();
+        let origin = CodeLength { lines: 0, bits: 0.0 };
+        let end = CodeLength { lines, bits: 8.0 * payload as f64 };
+        let before_the_end = [origin].into_iter().chain(self.points.iter().copied());
+        let points = before_the_end.filter(|point| point.lines < lines).chain([end]);
+        let mut points: Vec<CodeLength> = points.collect();
         points.dedup_by_key(|point| point.lines);
         points
     }
@@ -72,8 +70,8 @@ mod tests {
         (1..=100_000).for_each(|i| curve.add(i, i as f64));
         let len = curve.points.len();
         assert!((MOST / 2..=MOST).contains(&len), "{len}");
-        let gap = curve.points[1].0 - curve.points[0].0;
-        assert!(curve.points.windows(2).all(|w| w[1].0 - w[0].0 == gap));
+        let gaps = curve.points.windows(2).map(|pair| pair[1].lines - pair[0].lines);
+        assert!(gaps.clone().min() == gaps.max());
         let points = curve.until(100_000, 12_500);
         let ends = [points[0], points[points.len() - 1]].map(|point| (point.lines, point.bits));
         assert_eq!(ends, [(0, 0.0), (100_000, 100_000.0)]);

@@ -86,10 +86,15 @@ pub fn explain(model: &ExactModel, line: &[u8]) -> Result<LineAccount> {
     }
     Ok(LineAccount {
         line: None,
-        text: line.iter().copied().map(char::from).collect(),
+        text: text_of(line),
         bits: accounts.iter().map(|token| token.bits).sum(),
         tokens: accounts,
     })
+}
+
+/// Bytes as characters, those beyond ASCII as U+0080 to U+00FF.
+pub(super) fn text_of(line: &[u8]) -> String {
+    line.iter().copied().map(char::from).collect()
 }
 
 /// The tokens of a line, its end behind them.
@@ -108,10 +113,7 @@ fn tokens_of(model: &ExactModel, line: &[u8]) -> Result<Vec<Token>> {
             Error::invalid(format!("character {} of the line, {c:?}, is none of the model's", i + 1))
         })
     };
-    let tokens: Result<Vec<Token>> = line.iter().enumerate().map(token).collect();
-    let mut tokens = tokens?;
-    tokens.push(vocabulary.end());
-    Ok(tokens)
+    line.iter().enumerate().map(token).chain([Ok(vocabulary.end())]).collect()
 }
 
 fn token_account(vocabulary: &Vocabulary, position: usize, token: Token, cdf: Cdf) -> TokenAccount {

@@ -1,6 +1,7 @@
 //! What is known of a corpus and its archive, whoever codes it.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::explain::END;
 use super::numbers::grouped;
@@ -24,40 +25,19 @@ pub struct CorpusFacts {
     pub tokens: Option<u64>,
 }
 
-/// What an archive is made of, in bytes: all but the blocks add up to `bytes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct ArchiveFacts {
-    /// All of it.
-    pub bytes: u64,
-    /// What the range coder wrote.
-    pub coded_bytes: u64,
-    /// Lines that the model cannot code, in blocks that it codes.
-    pub beside_bytes: u64,
-    /// Blocks stored by zstd or as they are.
-    pub fallback_bytes: u64,
-    /// Headers, inner sizes of payloads, index and trailer, as `surprisal list` counts them.
-    pub framing_bytes: u64,
-    /// Blocks that the model coded.
-    pub modelled_blocks: u64,
-    /// Blocks stored by zstd.
-    pub zstd_blocks: u64,
-    /// Blocks stored as they are.
-    pub raw_blocks: u64,
-}
-
-impl From<&ArchiveStats> for ArchiveFacts {
-    fn from(stats: &ArchiveStats) -> Self {
-        Self {
-            bytes: stats.bytes_out,
-            coded_bytes: stats.coded_len,
-            beside_bytes: stats.beside_len,
-            fallback_bytes: stats.fallback_len,
-            framing_bytes: stats.framing(),
-            modelled_blocks: stats.modelled_blocks,
-            zstd_blocks: stats.zstd_blocks,
-            raw_blocks: stats.raw_blocks,
-        }
-    }
+/// What an archive is made of, as JSON: the first sum is that of the other four.
+pub(super) fn archive_json<S: Serializer>(stats: &ArchiveStats, serializer: S) -> Result<S::Ok, S::Error> {
+    let parts = json!({
+        "bytes": stats.bytes_out,
+        "coded_bytes": stats.coded_len,
+        "beside_bytes": stats.beside_len,
+        "fallback_bytes": stats.fallback_len,
+        "framing_bytes": stats.framing(),
+        "modelled_blocks": stats.modelled_blocks,
+        "zstd_blocks": stats.zstd_blocks,
+        "raw_blocks": stats.raw_blocks,
+    });
+    parts.serialize(serializer)
 }
 
 /// The entropy of the lines.
@@ -79,14 +59,11 @@ impl CorpusFacts {
     /// What a survey that looked for the distribution tells, and the entropy of the lines.
     pub(super) fn of(survey: &Survey) -> (Self, Floor) {
         let (recogniser, lines) = (survey.recogniser(), survey.lines_and_rest());
-        let corpus = Self {
-            bytes: survey.bytes(),
-            lines,
-            digits: recogniser.digits(),
-            modelled_lines: None,
-            tokens: None,
-        };
-        (corpus, Floor::new(&recogniser, lines))
+        (Self::new(survey.bytes(), lines, &recogniser), Floor::new(&recogniser, lines))
+    }
+
+    pub(super) fn new(bytes: u64, lines: u64, recogniser: &Recogniser) -> Self {
+        Self { bytes, lines, digits: recogniser.digits(), modelled_lines: None, tokens: None }
     }
 }
 

@@ -43,8 +43,8 @@ pub fn to_html(name: &str, account: &Account) -> String {
         writeln!(html, "<p class=\"claim\">{}</p>", escape(claim)).expect("memory");
     }
     writeln!(html, "<p>{}</p>\n</header>\n<main>", escape(&floor)).expect("memory");
-    for one in sections(account) {
-        section(&mut html, &one);
+    for section in sections(account) {
+        append_section(&mut html, &section);
     }
     write!(
         html,
@@ -56,7 +56,7 @@ pub fn to_html(name: &str, account: &Account) -> String {
 }
 
 /// A section: its figure with the table folded away, or the table alone.
-fn section(html: &mut String, section: &Section) {
+fn append_section(html: &mut String, section: &Section) {
     write!(html, "<section id=\"{}\">\n<h2>{}</h2>\n", section.name, escape(&section.title)).expect("memory");
     let table = table(&section.table);
     match section.to_svg() {

@@ -2,25 +2,25 @@
 //! archive has in the end.
 //!
 //! ```text
-//! corpus ──► LearningReporter, the Compressor itself ──► LearningRun, one for each preset
-//! archive ─► Decompressor, LearningWatch beside it ──► LearningRun
+//! corpus ──► Compressor    ┐
+//! archive ─► Decompressor  ┴─► LearningWatch, its observer ──► LearningRun, one for each preset
 //! ```
 //!
 //! Each line is coded before it is learned from, so that the losses add up to the archive: the
 //! archive is the area under the learning curve.
 
-use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::code_length::{CodeLength, Curve};
-use super::facts::{ArchiveFacts, CorpusFacts, Floor, label};
+use super::facts::{CorpusFacts, Floor, archive_json, label};
 use super::numbers::{grouped, signed_percent};
 use super::windows::{self, LearningWindow, Windows};
 use crate::archive::{
-    self, ArchiveStats, BlockKind, BlockStats, CompressOptions, Compressor, Decompressor, Event, Observer,
+    self, ArchiveStats, BlockKind, BlockStats, CompressOptions, Compressor, Event, Observer,
 };
 use crate::learner::LearnerSettings;
 use crate::model::Preset;
@@ -54,7 +54,8 @@ pub struct LearningRun {
     /// The verdict in words.
     pub sentence: String,
     /// What the archive is made of, which `compress --learn` writes with these settings.
-    pub archive: ArchiveFacts,
+    #[serde(serialize_with = "archive_json")]
+    pub archive: ArchiveStats,
     /// Bytes of the archive above the floor; none where that is not known.
     pub above_floor_bytes: Option<f64>,
     /// Seconds that it took, reading among them.
@@ -104,17 +105,6 @@ pub struct BundledCode {
     pub seconds: f64,
 }
 
-impl LearningRun {
-    /// How many batches a step was taken on, in words.
-    pub fn steps_text(&self) -> String {
-        if self.steps == self.batches {
-            grouped(self.steps)
-        } else {
-            format!("{} on {}", grouped(self.steps), grouped(self.batches))
-        }
-    }
-}
-
 impl BundledCode {
     /// Codes a corpus with a model; none unless that codes more than half of the lines.
     ///
@@ -137,110 +127,65 @@ impl BundledCode {
     }
 }
 
-/// Codes what is written to it while learning, as a [`Compressor`] does, and notes how it goes.
+/// Notes how a learner codes. Decoding takes the same steps as coding, and so tells the same.
 ///
 /// ```
 /// use std::io::Write;
-/// use surprisal::{CompressOptions, LearnOptions};
+/// use surprisal::{CompressOptions, Compressor, LearnOptions};
 /// use surprisal::model::Preset;
-/// use surprisal::report::LearningReporter;
+/// use surprisal::report::LearningWatch;
 /// use surprisal::text::Survey;
 ///
 /// let text = &include_bytes!("../../corpora/uniform-8-10k.txt")[..28 * 500];
 /// let mut survey = Survey::recognising();
 /// survey.update(text);
-/// let options = CompressOptions::default().with_coder(LearnOptions::default().with_preset(Preset::Pico));
-/// let mut reporter = LearningReporter::new(Vec::new(), options)?;
-/// reporter.write_all(text)?;
-/// let (archive, run) = reporter.finish(&survey)?;
-/// assert_eq!(run.archive.bytes, archive.len() as u64);
-/// assert!((run.archive.coded_bytes as f64 / run.loss_bytes - 1.0).abs() < 0.01);
+/// let (watch, observer) = LearningWatch::new(None);
+/// let options = CompressOptions::default()
+///     .with_coder(LearnOptions::default().with_preset(Preset::Pico))
+///     .with_observer(observer);
+/// let mut compressor = Compressor::with_options(Vec::new(), options)?;
+/// compressor.write_all(text)?;
+/// let finished = compressor.finish()?;
+/// let run = watch.finish(finished.learner.unwrap().settings(), finished.stats.bytes_out, &survey);
+/// assert_eq!(run.archive.bytes_out, finished.output.len() as u64);
+/// assert!((run.archive.coded_len as f64 / run.loss_bytes - 1.0).abs() < 0.01);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct LearningReporter<W: Write> {
-    compressor: Compressor<W>,
-    record: Shared,
-    started: Instant,
-}
-
-impl<W: Write> LearningReporter<W> {
-    /// Begins; the archive goes to `output`. An observer of the options is told, too.
-    ///
-    /// # Errors
-    /// As [`Compressor::with_options`].
-    pub fn new(output: W, mut options: CompressOptions) -> Result<Self> {
-        let record = Shared::default();
-        options.observer = Some(record.observer(options.observer.take()));
-        Ok(Self { compressor: Compressor::with_options(output, options)?, record, started: Instant::now() })
-    }
-
-    /// Bytes of content in blocks that are coded.
-    pub fn bytes_coded(&self) -> u64 {
-        self.compressor.bytes_coded()
-    }
-
-    /// Ends the archive and gives back what it was written to, and how it went. `survey` is one of
-    /// what was written that looked for its distribution.
-    ///
-    /// # Errors
-    /// As [`Compressor::finish`].
-    ///
-    /// # Panics
-    /// If the options named no learner.
-    pub fn finish(self, survey: &Survey) -> Result<(W, LearningRun)> {
-        let finished = self.compressor.finish()?;
-        let learner = finished.learner.expect("the options named a learner");
-        let watch = LearningWatch {
-            settings: learner.settings().clone(),
-            record: self.record,
-            started: self.started,
-        };
-        Ok((finished.output, watch.finish(finished.stats.bytes_out, survey)))
-    }
-}
-
-impl<W: Write> Write for LearningReporter<W> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.compressor.write(data)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.compressor.flush()
-    }
-}
-
-/// Looks on while an archive is decoded that was coded while learning: decoding takes the same steps
-/// and so tells the same.
 pub struct LearningWatch {
-    settings: LearnerSettings,
-    record: Shared,
+    record: Arc<Mutex<Record>>,
     started: Instant,
 }
 
 impl LearningWatch {
-    /// Looks on from here, where nothing but the header was read; none if a model coded the archive.
-    pub fn on<R: Read>(archive: &mut Decompressor<R>) -> Option<Self> {
-        let settings = archive.learner()?.clone();
-        let record = Shared::default();
-        archive.observe(record.observer(None));
-        Some(Self { settings, record, started: Instant::now() })
+    /// Begins, and gives the observer of what codes or decodes one archive, from its first block on; `also` is told of
+    /// every event first.
+    pub fn new(also: Option<Observer>) -> (Self, Observer) {
+        let record = Arc::new(Mutex::new(Record::default()));
+        let notes = Arc::clone(&record);
+        let observer = Observer::new(move |event| {
+            if let Some(also) = &also {
+                also.tell(event);
+            }
+            notes.lock().unwrap_or_else(PoisonError::into_inner).note(event);
+        });
+        (Self { record, started: Instant::now() }, observer)
     }
 
-    /// The whole archive was read; `survey` is one of what came out that looked for its distribution.
-    pub fn finish(self, archive_bytes: u64, survey: &Survey) -> LearningRun {
+    /// All that was noted of an archive of so many bytes; `survey` is one of its content that looked for its
+    /// distribution.
+    pub fn finish(self, settings: &LearnerSettings, archive_bytes: u64, survey: &Survey) -> LearningRun {
         let seconds = self.started.elapsed().as_secs_f64();
         let (corpus, floor) = CorpusFacts::of(survey);
-        let mut record = self.record.take();
-        record.stats.bytes_out = archive_bytes;
-        let archive = ArchiveFacts::from(&record.stats);
+        let record = std::mem::take(&mut *self.record.lock().unwrap_or_else(PoisonError::into_inner));
+        let archive = ArchiveStats { bytes_out: archive_bytes, ..record.stats };
         let loss_bytes = record.loss_bits / 8.0;
         let (window_lines, windows) = record.windows.finish();
-        let apart = archive.coded_bytes as f64 - loss_bytes;
-        let holds = apart.abs() <= LIMIT * loss_bytes + archive.framing_bytes as f64;
-        let preset = preset_name(&self.settings);
+        let apart = archive.coded_len as f64 - loss_bytes;
+        let holds = apart.abs() <= LIMIT * loss_bytes + archive.framing() as f64;
+        let preset = preset_name(settings);
         let floor_bytes = floor.bytes(corpus.lines);
         LearningRun {
-            parameters: self.settings.config.parameters(),
+            parameters: settings.config.parameters(),
             modelled_lines: record.lines,
             tokens: record.tokens,
             loss_bytes,
@@ -257,15 +202,15 @@ impl LearningWatch {
             steps: windows.iter().map(|window| window.steps).sum(),
             positions: positions(&windows, &floor, corpus.digits),
             windows,
-            code_length: record.curve.until(corpus.lines, record.stats.payload_len),
+            code_length: record.curve.until(corpus.lines, archive.payload_len),
             preset,
-            settings: self.settings,
+            settings: settings.clone(),
         }
     }
 }
 
 /// What a run says of the claim that the archive is as long as its losses.
-fn sentence(preset: &str, archive: &ArchiveFacts, lines: u64, loss_bytes: f64) -> String {
+fn sentence(preset: &str, archive: &ArchiveStats, lines: u64, loss_bytes: f64) -> String {
     if lines == 0 {
         return format!("{preset} coded no line: there is nothing to weigh.");
     }
@@ -273,14 +218,14 @@ fn sentence(preset: &str, archive: &ArchiveFacts, lines: u64, loss_bytes: f64) -
         "Coding while learning, {preset}: the logged losses add up to {} bytes, the range coder wrote {} ({}), and with {} of \
          framing{} the archive has {}.",
         grouped(loss_bytes.round() as u64),
-        grouped(archive.coded_bytes),
-        signed_percent(100.0 * (archive.coded_bytes as f64 - loss_bytes) / loss_bytes),
-        grouped(archive.framing_bytes),
-        match archive.beside_bytes + archive.fallback_bytes {
+        grouped(archive.coded_len),
+        signed_percent(100.0 * (archive.coded_len as f64 - loss_bytes) / loss_bytes),
+        grouped(archive.framing()),
+        match archive.beside_len + archive.fallback_len {
             0 => String::new(),
             rest => format!(" and {} that it did not code", grouped(rest)),
         },
-        grouped(archive.bytes),
+        grouped(archive.bytes_out),
     )
 }
 
@@ -325,22 +270,24 @@ struct Record {
     slot_bits: f64,
     lines: u64,
     tokens: u64,
-    /// Lines that were learned from, whether their block is coded so or by zstd.
-    learned_lines: u64,
     stats: ArchiveStats,
     curve: Curve,
 }
 
 impl Record {
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Batch(batch) => self.batches.push(batch.into()),
+            Event::Block(block) => self.block(block),
+        }
+    }
+
     /// A block is done, and says what became of its batches.
     fn block(&mut self, block: &BlockStats) {
         let batches = std::mem::take(&mut self.batches);
         let is_coded = block.kind == BlockKind::Learned;
         if is_coded || block.kind == BlockKind::ZstdLearned {
-            for batch in &batches {
-                self.windows.add(batch);
-                self.learned_lines += batch.window_lines;
-            }
+            batches.iter().for_each(|batch| self.windows.add(batch));
         }
         if is_coded {
             self.coded(&batches);
@@ -368,81 +315,44 @@ impl Record {
     }
 }
 
-/// Notes that an observer takes.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Record>>);
-
-impl Shared {
-    /// The observer; `also` is told of every event first.
-    fn observer(&self, also: Option<Observer>) -> Observer {
-        let record = self.clone();
-        Observer::new(move |event| {
-            if let Some(also) = &also {
-                also.tell(event);
-            }
-            match event {
-                Event::Batch(batch) => record.lock().batches.push(batch.into()),
-                Event::Block(block) => record.lock().block(block),
-            }
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Record> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// All that was noted.
-    fn take(&self) -> Record {
-        std::mem::take(&mut *self.lock())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::learner::BatchRecord;
 
-    fn block(kind: BlockKind, lines: u32, len: u32) -> BlockStats {
-        BlockStats {
-            offset: 0,
-            kind,
-            newlines: lines,
-            content_len: 10 * lines,
-            payload_len: len + 6,
-            coded_len: len,
-            beside_len: 0,
-        }
-    }
-
     /// What was learned from blocks that zstd stored counts as learning, not as coding; what was
     /// forgotten again does not count.
     #[test]
     fn only_what_stands_in_the_archive_is_coded() {
-        let shared = Shared::default();
-        let mut told = 0;
-        let observer = shared.observer(None);
-        let mut go = |kind, len| {
+        let mut record = Record::default();
+        let mut block = |kind, len| {
             for _ in 0..4 {
-                observer.tell(Event::Batch(&BatchRecord {
+                record.note(Event::Batch(&BatchRecord {
                     lines: 256,
                     by_position: vec![(256.0 * std::f64::consts::LN_2, 256)],
                     slot_bits: 257.0,
                     ..BatchRecord::default()
                 }));
-                told += 1;
             }
-            observer.tell(Event::Block(&block(kind, 1024, len)));
+            record.note(Event::Block(&BlockStats {
+                offset: 0,
+                kind,
+                newlines: 1024,
+                content_len: 10_240,
+                payload_len: len + 6,
+                coded_len: len,
+                beside_len: 0,
+            }));
         };
-        go(BlockKind::Learned, 129);
-        go(BlockKind::ZstdLearned, 50);
-        go(BlockKind::Raw, 10_240);
-        let record = shared.take();
-        assert_eq!(told, 12);
-        assert_eq!((record.lines, record.tokens, record.learned_lines), (1024, 1024, 2048));
+        block(BlockKind::Learned, 129);
+        block(BlockKind::ZstdLearned, 50);
+        block(BlockKind::Raw, 10_240);
+        assert_eq!((record.lines, record.tokens), (1024, 1024));
         assert!((record.loss_bits - 1024.0).abs() < 1e-9);
         assert_eq!(record.slot_bits, 4.0 * 257.0);
         assert_eq!((record.stats.coded_len, record.stats.fallback_len), (129, 10_290));
-        assert_eq!(record.windows.finish().1.len(), 2);
+        let learned: Vec<u64> = record.windows.finish().1.iter().map(|window| window.lines).collect();
+        assert_eq!(learned, [1024, 2048]);
         let points = record.curve.until(3072, record.stats.payload_len);
         assert_eq!((points[1].lines, points[1].bits), (256, 257.0));
         assert_eq!(points.last().unwrap().lines, 3072);

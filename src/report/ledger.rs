@@ -32,29 +32,29 @@ impl Noted {
 }
 
 /// What was spent at a position.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PositionNotes {
+#[derive(Clone, Debug)]
+pub(super) struct PositionNotes<Line> {
     pub tokens: u64,
     pub bits: f64,
     /// What the token cost that cost most, and the line that it is in.
-    pub worst: Option<(f64, Noted)>,
+    pub worst: Option<(f64, Line)>,
 }
 
-/// A sum at a position of one block, with the index of the line of the worst token.
-#[derive(Clone, Copy, Default)]
-struct PositionSum {
-    tokens: u64,
-    bits: f64,
-    worst: (f64, usize),
+impl<Line> Default for PositionNotes<Line> {
+    fn default() -> Self {
+        Self { tokens: 0, bits: 0.0, worst: None }
+    }
 }
 
 /// What one block showed.
 #[derive(Default)]
 pub(super) struct TokenNotes {
-    /// Bits of each modelled line.
+    /// Bits of each line that the model may code.
     line_bits: Vec<f64>,
-    sums: Vec<PositionSum>,
-    positions: Vec<PositionNotes>,
+    /// With the index of such a line.
+    positions: Vec<PositionNotes<usize>>,
+    /// The same, once the block is modelled.
+    noted_positions: Vec<PositionNotes<Noted>>,
     worst: Vec<Noted>,
     /// Every `stride`-th modelled line.
     sample: Vec<Noted>,
@@ -64,37 +64,16 @@ pub(super) struct TokenNotes {
     recogniser: Recogniser,
 }
 
-/// Numbers of lines in a block, asked for in their order.
-struct Numbers<'a> {
-    content: &'a [u8],
-    at: usize,
-    newlines: u64,
-}
-
-impl<'a> Numbers<'a> {
-    fn of(content: &'a [u8]) -> Self {
-        Self { content, at: 0, newlines: 0 }
-    }
-
-    /// The number of a line, a slice of the content.
-    fn number(&mut self, line: &[u8]) -> u64 {
-        let at = line.as_ptr().addr() - self.content.as_ptr().addr();
-        self.newlines += memchr::memchr_iter(b'\n', &self.content[self.at..at]).count() as u64;
-        self.at = at;
-        self.newlines
-    }
-}
-
 impl BlockNotes for TokenNotes {
     #[inline]
     fn token(&mut self, line: usize, position: usize, slots: Slots) {
         let bits = slots.bits();
         self.line_bits[line] += bits;
-        let sum = &mut self.sums[position];
+        let sum = &mut self.positions[position];
         sum.tokens += 1;
         sum.bits += bits;
-        if bits > sum.worst.0 {
-            sum.worst = (bits, line);
+        if sum.worst.is_none_or(|worst| bits > worst.0) {
+            sum.worst = Some((bits, line));
         }
     }
 
@@ -102,74 +81,71 @@ impl BlockNotes for TokenNotes {
         self.recogniser.read(content);
         self.line_bits.resize(lines.len(), 0.0);
         let longest = lines.iter().map(|line| line.len() + 1).max().unwrap_or(0);
-        self.sums.resize(longest, PositionSum::default());
+        self.positions.resize(longest, PositionNotes::default());
     }
 
     fn end(&mut self, content: &[u8], lines: &[&[u8]], kind: BlockKind) {
-        if kind == BlockKind::Modelled {
-            self.note_positions(content, lines);
-            self.note_worst(content, lines);
-            self.note_in_order(content, lines);
+        let line_bits = std::mem::take(&mut self.line_bits);
+        let positions = std::mem::take(&mut self.positions);
+        if kind != BlockKind::Modelled {
+            return;
         }
-        self.line_bits = Vec::new();
-        self.sums = Vec::new();
+        let numbers = numbers(content, lines);
+        let noted = |index: usize| Noted {
+            line: numbers[index],
+            bits: line_bits[index],
+            text: lines[index].to_vec(),
+        };
+        let positions = positions.into_iter().map(|PositionNotes { tokens, bits, worst }| PositionNotes {
+            tokens,
+            bits,
+            worst: worst.map(|(bits, line)| (bits, noted(line))),
+        });
+        self.noted_positions = positions.collect();
+        self.worst = worst(&line_bits).into_iter().map(noted).collect();
+        self.stride = lines.len().div_ceil(BLOCK_CANDIDATES).next_power_of_two();
+        self.sample = (0..lines.len()).step_by(self.stride).map(noted).collect();
+        let mut sum = 0.0;
+        for (index, bits) in line_bits.iter().enumerate() {
+            sum += bits;
+            if (index + 1) % CURVE_STRIDE == 0 && index + 1 < lines.len() {
+                self.curve.push((numbers[index] + 1, sum));
+            }
+        }
     }
 }
 
-impl TokenNotes {
-    fn noted(&self, content: &[u8], lines: &[&[u8]], index: usize) -> Noted {
-        Noted {
-            line: Numbers::of(content).number(lines[index]),
-            bits: self.line_bits[index],
-            text: lines[index].to_vec(),
-        }
-    }
+/// The number of each line in the content that the lines are slices of, from 0.
+fn numbers(content: &[u8], lines: &[&[u8]]) -> Vec<u64> {
+    let (mut from, mut newlines) = (0, 0);
+    let number = |line: &&[u8]| {
+        let to = line.as_ptr().addr() - content.as_ptr().addr();
+        newlines += memchr::memchr_iter(b'\n', &content[from..to]).count() as u64;
+        from = to;
+        newlines
+    };
+    lines.iter().map(number).collect()
+}
 
-    fn note_positions(&mut self, content: &[u8], lines: &[&[u8]]) {
-        let notes = self.sums.iter().map(|sum| PositionNotes {
-            tokens: sum.tokens,
-            bits: sum.bits,
-            worst: (sum.tokens > 0).then(|| (sum.worst.0, self.noted(content, lines, sum.worst.1))),
-        });
-        self.positions = notes.collect();
+/// The indices of the lines that cost most, in no order.
+fn worst(line_bits: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..line_bits.len()).collect();
+    if order.len() > WORST_LINES {
+        order.select_nth_unstable_by(WORST_LINES, |&a, &b| line_bits[b].total_cmp(&line_bits[a]));
+        order.truncate(WORST_LINES);
     }
-
-    fn note_worst(&mut self, content: &[u8], lines: &[&[u8]]) {
-        let mut order: Vec<usize> = (0..lines.len()).collect();
-        if order.len() > WORST_LINES {
-            let bits = &self.line_bits;
-            order.select_nth_unstable_by(WORST_LINES, |&a, &b| bits[b].total_cmp(&bits[a]));
-            order.truncate(WORST_LINES);
-        }
-        self.worst = order.into_iter().map(|index| self.noted(content, lines, index)).collect();
-    }
-
-    /// The candidates for the sample, and the points of the code length.
-    fn note_in_order(&mut self, content: &[u8], lines: &[&[u8]]) {
-        self.stride = lines.len().div_ceil(BLOCK_CANDIDATES).next_power_of_two();
-        let mut numbers = Numbers::of(content);
-        let mut sum = 0.0;
-        for (index, (line, &bits)) in lines.iter().zip(&self.line_bits).enumerate() {
-            if index % self.stride == 0 {
-                self.sample.push(Noted { line: numbers.number(line), bits, text: line.to_vec() });
-            }
-            sum += bits;
-            if (index + 1) % CURVE_STRIDE == 0 && index + 1 < lines.len() {
-                self.curve.push((numbers.number(line) + 1, sum));
-            }
-        }
-    }
+    order
 }
 
 /// Everything that the blocks so far showed.
 #[derive(Default)]
 pub(super) struct Ledger {
-    pub positions: Vec<PositionNotes>,
+    pub positions: Vec<PositionNotes<Noted>>,
     /// The worst lines, worst first.
     pub worst: Vec<Noted>,
-    /// Every `stride`-th modelled line of each block.
+    /// Every `sample_stride`-th modelled line of each block.
     pub sample: Vec<Noted>,
-    stride: usize,
+    pub sample_stride: usize,
     pub curve: Curve,
     pub recogniser: Recogniser,
     pub stats: ArchiveStats,
@@ -180,7 +156,7 @@ impl Recorder for Ledger {
 
     fn block(&mut self, block: TokenNotes, stats: &BlockStats) {
         let before = self.stats.lines;
-        self.add_positions(block.positions, before);
+        self.add_positions(block.noted_positions, before);
         self.add_worst(block.worst.into_iter().map(|noted| noted.behind(before)));
         let sample = block.sample.into_iter().map(|noted| noted.behind(before));
         self.add_sample(sample.collect(), block.stride);
@@ -195,7 +171,7 @@ impl Recorder for Ledger {
 }
 
 impl Ledger {
-    fn add_positions(&mut self, positions: Vec<PositionNotes>, before: u64) {
+    fn add_positions(&mut self, positions: Vec<PositionNotes<Noted>>, before: u64) {
         let len = self.positions.len().max(positions.len());
         self.positions.resize(len, PositionNotes::default());
         for (sum, block) in self.positions.iter_mut().zip(positions) {
@@ -219,27 +195,22 @@ impl Ledger {
         if lines.is_empty() {
             return;
         }
-        let wider = stride.max(self.stride);
+        let wider = stride.max(self.sample_stride);
         thin(&mut lines, wider / stride);
-        if let Some(times) = wider.checked_div(self.stride) {
+        if let Some(times) = wider.checked_div(self.sample_stride) {
             thin(&mut self.sample, times);
         }
-        self.stride = wider;
+        self.sample_stride = wider;
         self.sample.append(&mut lines);
         while self.sample.len() > SAMPLE_LINES {
             thin(&mut self.sample, 2);
-            self.stride *= 2;
+            self.sample_stride *= 2;
         }
     }
 
     /// Bits of all that the model coded, by its integer probabilities.
     pub fn integer_bits(&self) -> f64 {
         self.positions.iter().map(|position| position.bits).sum()
-    }
-
-    /// One line of the sample stands for so many.
-    pub fn sample_stride(&self) -> usize {
-        self.stride
     }
 }
 
@@ -269,7 +240,7 @@ mod tests {
             ledger.add_sample(lines, 16);
         }
         ledger.add_sample((0..1000).map(|i| noted(15 * 65_536 + i)).collect(), 1);
-        let (len, stride) = (ledger.sample.len(), ledger.sample_stride() as u64);
+        let (len, stride) = (ledger.sample.len(), ledger.sample_stride as u64);
         assert!((SAMPLE_LINES / 2..=SAMPLE_LINES).contains(&len), "{len}");
         let gaps = ledger.sample.windows(2).map(|w| w[1].line - w[0].line);
         assert!(gaps.into_iter().all(|gap| gap == stride), "{stride}");

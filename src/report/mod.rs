@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! corpus ──► Reporter, the Compressor itself, into nothing ──► ModelRun      ┐
-//!        ──► LearningReporter (LearningWatch on an archive) ──► LearningRuns ┴─► Account ──► sections
+//!        ──► Compressor (Decompressor), LearningWatch ──► LearningRuns       ┴─► Account ──► sections
 //!        ──► Peer: what others make of it                                           │            │
 //!                                                                                 JSON     text, HTML
 //! ```
@@ -36,14 +36,14 @@ pub use canvas::Figure;
 pub use chain::{Claim, Link};
 pub use code_length::CodeLength;
 pub use explain::{END, LineAccount, TokenAccount, explain, glyph};
-pub use facts::{ArchiveFacts, CorpusFacts, Floor};
+pub use facts::{CorpusFacts, Floor};
 pub use html::to_html;
-pub use learned::{BundledCode, LearningPosition, LearningReporter, LearningRun, LearningWatch};
-pub use modelled::{Coded, ModelFacts, ModelRun, Position, Reporter};
+pub use learned::{BundledCode, LearningPosition, LearningRun, LearningWatch};
+pub use modelled::{Coded, ModelRun, Position, Reporter};
 pub use numbers::{count, decimal, grouped};
 pub use peers::{Peer, PeerResult};
 pub use sample::{Estimate, Sample};
-pub use section::{Brief, Section, Table};
+pub use section::{Brief, Column, Section, Table};
 pub use sections::{NAMES as FIGURES, sections};
 pub use text::to_text;
 pub use two_part::{TwoPart, XzPoint};

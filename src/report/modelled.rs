@@ -4,12 +4,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
-use super::chain::{Claim, Facts, Link};
+use super::account::{Account, Coding};
+use super::chain::{Chain, Claim, Link};
 use super::code_length::CodeLength;
-use super::explain::{LineAccount, explain};
-use super::facts::{ArchiveFacts, CorpusFacts, Floor, label};
+use super::explain::{LineAccount, explain, text_of};
+use super::facts::{CorpusFacts, Floor, archive_json, label};
 use super::ledger::{Ledger, Noted, PositionNotes};
 use super::peers::PeerResult;
 use super::sample::{self, Sample};
@@ -28,7 +30,8 @@ const SHOWN_SYMBOLS: usize = 14;
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelRun {
     /// The model.
-    pub model: ModelFacts,
+    #[serde(serialize_with = "model_json")]
+    pub model: Arc<Model>,
     /// The chain.
     pub links: Vec<Link>,
     /// What the chain says of the claim.
@@ -36,7 +39,8 @@ pub struct ModelRun {
     /// What links 3 and 4 are estimated from; none if the model coded nothing.
     pub sample: Option<Sample>,
     /// What the archive is made of.
-    pub archive: ArchiveFacts,
+    #[serde(serialize_with = "archive_json")]
+    pub archive: ArchiveStats,
     /// Weights and data together.
     pub two_part: TwoPart,
     /// The positions of a line, first to last.
@@ -54,15 +58,10 @@ pub struct ModelRun {
     pub training: Option<TrainingLog>,
 }
 
-/// The model of an account.
-#[derive(Clone, Debug, Serialize)]
-pub struct ModelFacts {
-    /// Its name.
-    pub name: String,
-    /// The first 16 hexadecimal digits of its identity.
-    pub identity: String,
-    /// Trained numbers.
-    pub parameters: usize,
+/// The model of an account, as JSON.
+fn model_json<S: Serializer>(model: &Model, serializer: S) -> Result<S::Ok, S::Error> {
+    let (identity, parameters) = (model.identity().to_string(), model.config().parameters());
+    json!({ "name": model.name(), "identity": identity, "parameters": parameters }).serialize(serializer)
 }
 
 /// A position of a line, from 0.
@@ -94,10 +93,11 @@ pub struct Position {
 /// ```
 /// use std::io::Write;
 /// use surprisal::Models;
+/// use surprisal::network::Device;
 /// use surprisal::report::{Coding, Reporter};
 ///
 /// let models = Models::bundled();
-/// let mut reporter = Reporter::new(models.default_model(), 1)?;
+/// let mut reporter = Reporter::new(models.default_model(), Device::CPU, 1)?;
 /// reporter.write_all(include_bytes!("../../corpora/uniform-8-10k.txt"))?;
 /// let account = reporter.finish()?.account(None)?;
 /// assert_eq!(account.floor.bits_per_line.map(f64::round), Some(53.0));
@@ -116,19 +116,11 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Begins an account of a corpus by a model.
+    /// Begins an account of a corpus by a model on a device.
     ///
     /// # Errors
     /// [`crate::Error::Io`] only if memory fails.
-    pub fn new(model: &Arc<Model>, threads: usize) -> Result<Self> {
-        Self::with_device(Device::CPU, model, threads)
-    }
-
-    /// As [`Reporter::new`], coding on a device.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`] only if memory fails.
-    pub fn with_device(device: Device, model: &Arc<Model>, threads: usize) -> Result<Self> {
+    pub fn new(model: &Arc<Model>, device: Device, threads: usize) -> Result<Self> {
         let options = CompressOptions::default().with_coder(model).with_threads(threads).with_device(device);
         Ok(Self {
             compressor: Compressor::recorded(io::sink(), options, Ledger::default())?,
@@ -146,7 +138,7 @@ impl Reporter {
     pub fn finish(self) -> Result<Coded> {
         let (finished, ledger) = self.compressor.finish_recorded()?;
         Ok(Coded {
-            summary: finished.stats,
+            stats: finished.stats,
             ledger,
             model: self.model,
             threads: self.threads,
@@ -158,7 +150,7 @@ impl Reporter {
 
 /// A corpus that was coded, and all that was noted of it.
 pub struct Coded {
-    summary: ArchiveStats,
+    stats: ArchiveStats,
     ledger: Ledger,
     model: Arc<Model>,
     threads: usize,
@@ -167,66 +159,50 @@ pub struct Coded {
 }
 
 impl Coded {
-    /// What is known of the corpus, and how the model did; `peers` are what other compressors made of
-    /// the same bytes.
-    pub(super) fn run(self, peers: Option<&[PeerResult]>) -> Result<(CorpusFacts, Floor, ModelRun)> {
-        let (summary, ledger, model) = (&self.summary, &self.ledger, &self.model);
-        let digits = ledger.recogniser.digits();
+    /// Gives the account. `peers` are what other compressors made of the same bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error`] if the model's files do not make a float network.
+    pub fn account(self, peers: Option<Vec<PeerResult>>) -> Result<Account> {
+        let Self { stats, ledger, model, threads, .. } = &self;
         let corpus = CorpusFacts {
-            bytes: summary.bytes_in,
-            lines: summary.lines,
-            digits,
-            modelled_lines: Some(summary.modelled_lines),
-            tokens: Some(summary.tokens),
+            modelled_lines: Some(stats.modelled_lines),
+            tokens: Some(stats.tokens),
+            ..CorpusFacts::new(stats.bytes_in, stats.lines, &ledger.recogniser)
         };
-        let training = TrainingLog::parse(model.log());
-        let no_log = match &training {
-            _ if model.log().is_empty() => "the model brings no training.jsonl".into(),
-            Err(error) => error.to_string(),
-            Ok(_) => "its log has no record".into(),
-        };
-        let training = training.ok();
-        let archive = ArchiveFacts::from(summary);
         let floor = Floor::new(&ledger.recogniser, corpus.lines);
-        let sample = sample::measure(model, &ledger.sample, ledger.sample_stride(), self.threads)?;
+        let training = TrainingLog::parse(model.log());
+        let sample = sample::measure(model, &ledger.sample, ledger.sample_stride, *threads)?;
         let model_bytes = archive::model_to_bytes(model)?.len() as u64;
-        let two_part = TwoPart::new(model_bytes, archive.bytes, corpus.lines, &self.beginning, peers);
-        let facts = Facts {
-            lines: summary.lines,
-            modelled_lines: summary.modelled_lines,
-            tokens: summary.tokens,
-            archive: &archive,
+        let two_part =
+            TwoPart::new(model_bytes, stats.bytes_out, stats.lines, &self.beginning, peers.as_deref());
+        let chain = Chain {
+            stats,
             floor: &floor,
-            log: training.as_ref(),
-            no_log: &no_log,
+            log: match &training {
+                _ if model.log().is_empty() => Err("the model brings no training.jsonl".into()),
+                Err(error) => Err(error.to_string()),
+                Ok(log) => log.records.last().map(|last| (log, last)).ok_or("its log has no record".into()),
+            },
             sample: sample.as_ref(),
             integer_bits: ledger.integer_bits(),
             two_part: &two_part,
         };
         let run = ModelRun {
-            model: ModelFacts {
-                name: model.name().to_owned(),
-                identity: model.identity().to_string(),
-                parameters: model.config().parameters(),
-            },
-            links: facts.chain(),
-            claim: facts.claim(),
-            positions: positions(ledger, &floor, digits),
+            model: Arc::clone(model),
+            links: chain.links(),
+            claim: chain.claim(),
+            positions: positions(ledger, &floor, corpus.digits),
             worst_lines: explained(model, &ledger.worst)?,
             sample_lines: explained(model, &spread(&ledger.sample))?,
-            code_length: ledger.curve.until(corpus.lines, ledger.stats.payload_len),
+            code_length: ledger.curve.until(stats.lines, ledger.stats.payload_len),
             sample,
-            archive,
+            archive: *stats,
             two_part,
             seconds: self.seconds,
-            training,
+            training: training.ok(),
         };
-        Ok((corpus, floor, run))
-    }
-
-    /// Threads that coded.
-    pub(super) fn threads(&self) -> usize {
-        self.threads
+        Ok(Account::new(corpus, floor, Coding::Model(Box::new(run)), peers, *threads))
     }
 }
 
@@ -244,13 +220,10 @@ impl Write for Reporter {
 }
 
 fn positions(ledger: &Ledger, floor: &Floor, digits: Option<u32>) -> Vec<Position> {
-    let position = |(position, notes): (usize, &PositionNotes)| {
+    let position = |(position, notes): (usize, &PositionNotes<Noted>)| {
         let bits = notes.bits / notes.tokens.max(1) as f64;
         let aleatoric = floor.at(position);
-        let (worst_bits, worst) = match &notes.worst {
-            Some((bits, line)) => (*bits, Some(line)),
-            None => (0.0, None),
-        };
+        let worst = notes.worst.as_ref();
         Position {
             position,
             label: label(position, digits),
@@ -258,16 +231,12 @@ fn positions(ledger: &Ledger, floor: &Floor, digits: Option<u32>) -> Vec<Positio
             bits,
             aleatoric_bits: aleatoric,
             epistemic_bits: aleatoric.map(|aleatoric| bits - aleatoric),
-            worst_bits,
-            worst_line: worst.map_or(0, |line| line.line + 1),
-            worst_text: worst.map_or(String::new(), |line| text_of(&line.text)),
+            worst_bits: worst.map_or(0.0, |(bits, _)| *bits),
+            worst_line: worst.map_or(0, |(_, line)| line.line + 1),
+            worst_text: worst.map_or(String::new(), |(_, line)| text_of(&line.text)),
         }
     };
     ledger.positions.iter().enumerate().map(position).collect()
-}
-
-fn text_of(line: &[u8]) -> String {
-    line.iter().copied().map(char::from).collect()
 }
 
 /// Some lines of a sample, from its beginning to its end.
@@ -277,12 +246,12 @@ fn spread(sample: &[Noted]) -> Vec<Noted> {
 }
 
 fn explained(model: &Model, lines: &[Noted]) -> Result<Vec<LineAccount>> {
-    let one = |noted: &Noted| {
+    let explained = |noted: &Noted| {
         let mut line = explain(model.exact(), &noted.text)?;
         for token in &mut line.tokens {
             token.distribution.truncate(SHOWN_SYMBOLS);
         }
         Ok(LineAccount { line: Some(noted.line + 1), ..line })
     };
-    lines.iter().map(one).collect()
+    lines.iter().map(explained).collect()
 }

@@ -6,6 +6,7 @@
 //! does; and of those the sum over all lines is known. So the estimate is that sum plus the
 //! difference, with a standard error far below what the links differ by.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::ledger::Noted;
@@ -77,9 +78,12 @@ pub(super) fn measure(
     if sample.is_empty() {
         return Ok(None);
     }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(std::io::Error::other)?;
     let fewer: Vec<Noted> = sample.iter().step_by(FEWER).cloned().collect();
-    let unrounded = unrounded_bits(model.exact(), &fewer, threads);
-    let floating = floating_bits(model, sample, threads)?;
+    let unrounded = |line: &Noted| unrounded_bits(model.exact(), &line.text);
+    let unrounded: Vec<f64> = pool.install(|| fewer.par_iter().map(unrounded).collect());
+    let floating = pool.install(|| floating_bits(model, sample))?;
     Ok(Some(Sample {
         floating_missing: floating
             .is_none()
@@ -89,22 +93,8 @@ pub(super) fn measure(
     }))
 }
 
-/// Bits of each line by the scalar definition, before it rounds to integers.
-fn unrounded_bits(model: &ExactModel, sample: &[Noted], threads: usize) -> Vec<f64> {
-    let share = sample.len().div_ceil(threads.max(1));
-    std::thread::scope(|scope| {
-        let parts = sample.chunks(share).map(|lines| {
-            scope.spawn(move || -> Vec<f64> {
-                lines.iter().map(|line| unrounded_line(model, &line.text)).collect()
-            })
-        });
-        let parts: Vec<_> = parts.collect();
-        let joined = parts.into_iter().map(|part| part.join().expect("does not panic"));
-        joined.flatten().collect()
-    })
-}
-
-fn unrounded_line(model: &ExactModel, line: &[u8]) -> f64 {
+/// Bits of a line by the scalar definition, before it rounds to integers.
+fn unrounded_bits(model: &ExactModel, line: &[u8]) -> f64 {
     let vocabulary = model.vocabulary();
     let tokens = line.iter().map(|&c| vocabulary.token(c).expect("the line was coded"));
     let inputs: Vec<Token> = std::iter::once(vocabulary.start()).chain(tokens.clone()).collect();
@@ -122,7 +112,7 @@ const BATCH_LINES: usize = 256;
 
 /// Bits of each line by the network in floating point, as the learner's kernel computes it; none if the
 /// kernel does not compute networks of this shape.
-fn floating_bits(model: &Model, sample: &[Noted], threads: usize) -> crate::Result<Option<Vec<f64>>> {
+fn floating_bits(model: &Model, sample: &[Noted]) -> crate::Result<Option<Vec<f64>>> {
     let (config, weights) = model.files();
     let checkpoint = Checkpoint::from_bytes(config, weights)?;
     let config = checkpoint.config();
@@ -131,13 +121,11 @@ fn floating_bits(model: &Model, sample: &[Noted], threads: usize) -> crate::Resu
     }
     let mut network = Backprop::new(config)?;
     network.load(&checkpoint);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(std::io::Error::other)?;
     let mut bits = Vec::new();
     for lines in sample.chunks(BATCH_LINES) {
         let lines = lines.iter().map(|line| &line.text[..]);
         let batch = LineBatch::new(lines, model.exact().vocabulary(), config.block_size)?;
-        let predictions = pool.install(|| network.predict(&batch));
+        let predictions = network.predict(&batch);
         let nats = |line: &[Option<Prediction>]| line.iter().flatten().map(|p| p.nats).sum::<f64>();
         let lines = predictions.chunks(batch.block);
         bits.extend(lines.map(|line| nats(line) / std::f64::consts::LN_2));

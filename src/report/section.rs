@@ -43,6 +43,9 @@ pub struct Table {
     pub remarks: Vec<String>,
 }
 
+/// The name of a column, and its cell in an item's row.
+pub type Column<'a, T> = (&'a str, &'a dyn Fn(&T) -> String);
+
 /// The widest cell of a table in text, in characters.
 const WIDEST: usize = 48;
 
@@ -62,9 +65,14 @@ impl Section {
 }
 
 impl Table {
-    /// A table of rows under a head.
-    pub fn new<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
-        Self { head: head.map(str::to_owned).to_vec(), rows: rows.into_iter().collect(), remarks: Vec::new() }
+    /// A row for each item under columns, each of which is a name and what stands under it.
+    pub fn of<T>(items: impl IntoIterator<Item = T>, columns: &[Column<T>]) -> Self {
+        let row = |item| columns.iter().map(|(_, cell)| cell(&item)).collect();
+        Self {
+            head: columns.iter().map(|&(name, _)| name.to_owned()).collect(),
+            rows: items.into_iter().map(row).collect(),
+            remarks: Vec::new(),
+        }
     }
 
     /// As text: columns as wide as they must be, all but the first right-aligned.
@@ -150,10 +158,11 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_they_must_be() {
-        let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
-        let table = Table::new(["a", "bytes"], [row("long", "1")]);
-        assert_eq!(table.to_text(), "a     bytes\nlong      1\n");
-        let wide = Table::new(["a", "b"], [row("x", &"é".repeat(300))]);
-        assert_eq!(wide.to_text().lines().last().unwrap().chars().count(), 3 + WIDEST);
+        let to_text = |row: [&'static str; 2]| {
+            Table::of([row], &[("a", &|row| row[0].into()), ("bytes", &|row| row[1].into())]).to_text()
+        };
+        assert_eq!(to_text(["long", "1"]), "a     bytes\nlong      1\n");
+        let wide = to_text(["x", "ééééééééééééééééééééééééééééééééééééééééééééééééééééééééé"]);
+        assert_eq!(wide.lines().last().unwrap().chars().count(), 3 + WIDEST);
     }
 }

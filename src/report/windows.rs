@@ -114,23 +114,23 @@ impl LearningWindow {
 }
 
 /// Puts batches together.
+#[derive(Default)]
 pub(super) struct Windows {
-    /// Lines of a window: a batch more at most.
-    size: u64,
     open: LearningWindow,
     closed: Vec<LearningWindow>,
-}
-
-impl Default for Windows {
-    fn default() -> Self {
-        Self { size: WINDOW, open: LearningWindow::default(), closed: Vec::new() }
-    }
+    /// How often neighbours became one.
+    halvings: u32,
 }
 
 impl Windows {
+    /// Lines of a window: a batch more at most.
+    fn size(&self) -> u64 {
+        WINDOW << self.halvings
+    }
+
     pub fn add(&mut self, batch: &LearningWindow) {
         self.open.merge(batch);
-        if self.open.window_lines < self.size {
+        if self.open.window_lines < self.size() {
             return;
         }
         self.closed.push(std::mem::take(&mut self.open));
@@ -141,7 +141,7 @@ impl Windows {
                 sums
             };
             self.closed = self.closed.chunks(2).map(pair).collect();
-            self.size *= 2;
+            self.halvings += 1;
         }
     }
 
@@ -149,7 +149,7 @@ impl Windows {
     pub fn finish(mut self) -> (u64, Vec<LearningWindow>) {
         match self.closed.last_mut() {
             Some(last) => last.merge(&self.open),
-            None if self.open.window_lines > 0 => self.closed.push(self.open),
+            None if self.open.window_lines > 0 => self.closed.push(std::mem::take(&mut self.open)),
             None => {}
         }
         let mut before = 0;
@@ -157,7 +157,7 @@ impl Windows {
             window.close(before);
             before = window.lines;
         }
-        (self.size, self.closed)
+        (self.size(), self.closed)
     }
 }
 

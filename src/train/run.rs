@@ -9,7 +9,7 @@ use super::log::LogMark;
 use super::state::{State, Tally};
 use crate::gpt::initial_weights;
 use crate::learner::optim::Moments;
-use crate::model::training_log::{Evaluation, Event, TrainSettings};
+use crate::model::training_log::{Evaluation, Event, EventKind, TrainSettings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
 
@@ -124,8 +124,7 @@ impl Run {
         if let (Some(excess), Some(target)) = (record.excess, self.settings.target_excess)
             && excess <= target
         {
-            let (step, lines) = (record.step, record.lines);
-            events.push(Event::TargetReached { step, lines });
+            events.push(Event { kind: EventKind::TargetReached, step: record.step, lines: record.lines });
             tally.finished = true;
         }
         Ok((record, events))

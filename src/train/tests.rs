@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use super::*;
 use crate::gpt::{Dropout, Gpt, initial_weights};
-use crate::model::training_log::{Evaluation, Event, LoggedPath, TrainSettings, TrainingLog};
+use crate::model::training_log::{Evaluation, Event, EventKind, LoggedPath, TrainSettings, TrainingLog};
 use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
 use crate::text::{Distribution, Operands};
 
@@ -114,7 +114,7 @@ fn a_run_ends_at_its_target() {
     let folder = tempfile::tempdir().unwrap();
     let easy = TrainSettings { target_excess: Some(100.0), ..settings(60) };
     assert_eq!(records(&easy, folder.path()).len(), 1);
-    let reached = Event::TargetReached { step: 20, lines: 640 };
+    let reached = Event { kind: EventKind::TargetReached, step: 20, lines: 640 };
     assert_eq!(log(folder.path()).events.last(), Some(&reached));
 }
 

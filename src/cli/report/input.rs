@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use surprisal::archive::MAGIC;
-use surprisal::report::LearningWatch;
+use surprisal::report::{LearningRun, LearningWatch};
+use surprisal::text::Survey;
 use surprisal::{DecompressOptions, Decompressor, Level, Model};
 use tempfile::NamedTempFile;
 
@@ -19,25 +20,20 @@ use crate::cli::progress::Progress;
 /// A corpus as it is read, and where it can be read again.
 pub struct Corpus {
     content: Content,
-    /// Of an archive that was coded while learning, unless a model was named for its content.
-    watch: Option<LearningWatch>,
-    model: Arc<Model>,
-    rereadable: Rereadable,
-    is_whole: bool,
+    /// The model that codes it.
+    pub model: Arc<Model>,
+    /// Once it was read.
+    pub rereadable: Rereadable,
+    /// Whether `compress` would look at all of it beforehand: not at stdin.
+    pub is_whole: bool,
     /// Removed when the report is done.
     _progress: Progress,
 }
 
 enum Content {
     Text(Box<dyn Read>),
-    Archive(Box<Decompressor<Box<dyn Read>>>),
-}
-
-/// What decoding an archive told that was coded while learning.
-pub struct Learned {
-    pub watch: LearningWatch,
-    /// Bytes of the archive.
-    pub bytes: u64,
+    /// With a watch if it was coded while learning, unless a model was named for its content.
+    Archive(Box<Decompressor<Box<dyn Read>>>, Option<LearningWatch>),
 }
 
 /// Where it can be read again, and how many bytes were read the first time.
@@ -77,30 +73,30 @@ impl Corpus {
         let is_archive = start == MAGIC;
         let input = progress.watch(Cursor::new(start).chain(source));
         let models = model.models()?;
-        let mut watch = None;
         let (chosen, content) = if is_archive {
             let input: Box<dyn Read> = Box::new(io::BufReader::with_capacity(input::BUFFER, input));
             let mut decoder = Decompressor::with_options(input, decoding)?;
-            if !model.is_given() {
-                watch = LearningWatch::on(&mut decoder);
-            }
+            let is_watched = decoder.learner().is_some() && !model.is_given();
+            let watch = is_watched.then(|| {
+                let (watch, observer) = LearningWatch::new(None);
+                decoder.observe(observer);
+                watch
+            });
             // What was coded while learning has no model.
             let of_archive = decoder.model().filter(|_| !model.is_given());
             let chosen = Arc::clone(of_archive.unwrap_or(models.default_model()));
-            (chosen, Content::Archive(Box::new(decoder)))
+            (chosen, Content::Archive(Box::new(decoder), watch))
         } else {
             let (chosen, input) = model.choose_and_read(&models, Level::default(), input, threads)?;
             (chosen, Content::Text(Box::new(input)))
         };
-        let is_read_again = is_read_again || watch.is_some();
-        let place = match (is_read_again, plain && !is_archive) {
-            (false, _) => Place::Nowhere,
-            (true, true) => Place::File(path.to_owned()),
-            (true, false) => Place::Spool(output::spool()?),
+        let place = match &content {
+            Content::Text(_) | Content::Archive(_, None) if !is_read_again => Place::Nowhere,
+            Content::Text(_) if plain => Place::File(path.to_owned()),
+            _ => Place::Spool(output::spool()?),
         };
         Ok(Self {
             content,
-            watch,
             model: chosen,
             rereadable: Rereadable { place, len: 0 },
             is_whole: plain || is_archive,
@@ -108,46 +104,30 @@ impl Corpus {
         })
     }
 
-    /// The model that codes it.
-    pub fn model(&self) -> &Arc<Model> {
-        &self.model
-    }
-
     /// Whether it was coded while learning, and no model was named for it.
     pub fn is_learned(&self) -> bool {
-        self.watch.is_some()
+        matches!(self.content, Content::Archive(_, Some(_)))
     }
 
-    /// Whether `compress` would look at all of it beforehand: not at stdin.
-    pub fn is_whole(&self) -> bool {
-        self.is_whole
-    }
-
-    /// It was read; what is left is reading it again.
-    pub fn into_rereadable(self) -> Rereadable {
-        self.rereadable
-    }
-
-    /// As [`Corpus::into_rereadable`], with what decoding told if it was coded while learning.
+    /// Where it can be read again, and how learning went if it was coded so; `survey` is one of all of it that looked
+    /// for its distribution.
     ///
     /// # Errors
     /// If it is several archives.
-    pub fn into_learned(self) -> Result<(Rereadable, Option<Learned>)> {
-        let learned = match (self.watch, &self.content) {
-            (Some(watch), Content::Archive(decoder)) => {
-                let archives = decoder.stats().archives;
-                if archives != 1 {
-                    bail!(
-                        "it is {archives} archives one behind the other, and the first was coded while learning: decompress \
-                         it and use report --learn on the text"
-                    );
-                }
-                let bytes = decoder.bytes_read();
-                Some(Learned { watch, bytes })
-            }
-            _ => None,
+    pub fn into_learned(self, survey: &Survey) -> Result<(Rereadable, Option<LearningRun>)> {
+        let Content::Archive(decoder, Some(watch)) = self.content else {
+            return Ok((self.rereadable, None));
         };
-        Ok((self.rereadable, learned))
+        let archives = decoder.stats().archives;
+        if archives != 1 {
+            bail!(
+                "it is {archives} archives one behind the other, and the first was coded while learning: decompress \
+                 it and use report --learn on the text"
+            );
+        }
+        let settings = decoder.learner().expect("its only archive was coded while learning");
+        let run = watch.finish(settings, decoder.bytes_read(), survey);
+        Ok((self.rereadable, Some(run)))
     }
 }
 
@@ -171,7 +151,7 @@ impl Read for Corpus {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = match &mut self.content {
             Content::Text(text) => text.read(buffer)?,
-            Content::Archive(decoder) => decoder.read(buffer)?,
+            Content::Archive(decoder, _) => decoder.read(buffer)?,
         };
         if let Place::Spool(file) = &mut self.rereadable.place {
             file.write_all(&buffer[..len])?;

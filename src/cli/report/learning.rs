@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use surprisal::model::Preset;
-use surprisal::report::{BundledCode, Learners, LearningReporter, LearningRun};
+use surprisal::report::{BundledCode, Learners, LearningRun, LearningWatch};
 use surprisal::text::Survey;
-use surprisal::{Level, Models, Observer};
+use surprisal::{Compressor, Level, Models, Observer};
 
 use super::input::{Corpus, Rereadable};
 use crate::cli::Running;
@@ -33,16 +33,31 @@ pub fn learners(
         survey.update(chunk);
         Ok(())
     })?;
-    let is_whole = corpus.is_whole();
-    let (rereadable, learned) = corpus.into_learned()?;
-    let runs = match (presets, learned) {
-        (None, Some(learned)) => vec![learned.watch.finish(learned.bytes, &survey)],
-        (presets, _) => {
-            let learner = Learner { file, options, running, survey: &survey, is_whole };
-            let presets = presets.into_iter().flatten();
-            let runs = presets.map(|&preset| learner.learn(preset, &rereadable));
-            runs.collect::<Result<_>>()?
-        }
+    // `compress`, too, has the survey before it begins, unless the corpus comes from stdin.
+    let beforehand = corpus.is_whole.then(|| survey.clone());
+    let (rereadable, decoded) = corpus.into_learned(&survey)?;
+    let learn = |&preset: &Preset| -> Result<LearningRun> {
+        let name = preset.name();
+        running.announce(file, &format!("learning {name}"))?;
+        let label = format!("{}, {name}", input::name(file));
+        let progress = Progress::new(&label, Some(rereadable.len), running.progress());
+        let watched = progress.learning();
+        let shown = Observer::of_batches(move |record| watched.batch(record));
+        let (watch, observer) = LearningWatch::new(Some(shown));
+        let options = options.options(preset, beforehand.clone(), running.threads(), observer);
+        let mut compressor = Compressor::with_options(io::sink(), options)?;
+        for_each_chunk(rereadable.open()?, "cannot read it again", |chunk| {
+            compressor.write_all(chunk).map_err(surprisal::Error::from_io)?;
+            progress.at_least(compressor.bytes_coded());
+            Ok(())
+        })?;
+        let finished = compressor.finish()?;
+        let learner = finished.learner.expect("the options named a learner");
+        Ok(watch.finish(learner.settings(), finished.stats.bytes_out, &survey))
+    };
+    let runs = match presets {
+        None => decoded.into_iter().collect(),
+        Some(presets) => presets.iter().map(learn).collect::<Result<_>>()?,
     };
     let mut beginning = Vec::new();
     rereadable.open()?.take(LOOK_AT).read_to_end(&mut beginning)?;
@@ -50,37 +65,4 @@ pub fn learners(
     let model = models.choose(Level::default(), &beginning);
     let bundled = BundledCode::measure(model, running.threads(), &mut rereadable.open()?)?;
     Ok((survey, Learners { runs, bundled }, rereadable))
-}
-
-/// What codes the corpus with one preset after the other.
-struct Learner<'a> {
-    file: &'a Path,
-    options: &'a LearnerOptions,
-    running: &'a Running,
-    survey: &'a Survey,
-    /// Whether `compress` would have this survey before it begins.
-    is_whole: bool,
-}
-
-impl Learner<'_> {
-    /// Codes the corpus with one preset, into nothing.
-    fn learn(&self, preset: Preset, corpus: &Rereadable) -> Result<LearningRun> {
-        let name = preset.name();
-        self.running.announce(self.file, &format!("learning {name}"))?;
-        let label = format!("{}, {name}", input::name(self.file));
-        let progress = Progress::new(&label, Some(corpus.len), self.running.progress());
-        let watched = progress.learning();
-        let observer = Observer::of_batches(move |record| watched.batch(record));
-        let survey = self.is_whole.then(|| self.survey.clone());
-        let threads = self.running.threads();
-        let options = self.options.options(preset, survey, threads, observer);
-        let mut reporter = LearningReporter::new(io::sink(), options)?;
-        for_each_chunk(corpus.open()?, "cannot read it again", |chunk| {
-            reporter.write_all(chunk).map_err(surprisal::Error::from_io)?;
-            progress.at_least(reporter.bytes_coded());
-            Ok(())
-        })?;
-        let (_, run) = reporter.finish(self.survey)?;
-        Ok(run)
-    }
 }

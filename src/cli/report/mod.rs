@@ -149,15 +149,15 @@ impl Args {
 
     fn by_model(&self, file: &Path, mut corpus: Corpus, device: Device) -> Result<Account> {
         let threads = self.running.threads();
-        let coder = model_on_device(corpus.model(), &device);
+        let coder = model_on_device(&corpus.model, &device);
         self.running.announce(file, &coder)?;
-        let mut reporter = Reporter::with_device(device.clone(), corpus.model(), threads)?;
+        let mut reporter = Reporter::new(&corpus.model, device.clone(), threads)?;
         for_each_chunk(&mut corpus, "cannot read it", |chunk| {
             reporter.write_all(chunk).context("cannot code it")
         })?;
         let coded = reporter.finish()?;
         super::tell_failure(&device);
-        let results = self.peer_results(&corpus.into_rereadable())?;
+        let results = self.peer_results(&corpus.rereadable)?;
         Ok(coded.account(results)?)
     }
 

@@ -135,13 +135,10 @@ mod tests {
             lines: 128_000,
             train_loss: 2.0,
             validation_loss: 1.9,
-            excess: None,
             sum_accuracy: Some(0.5),
-            loss_by_position: Vec::new(),
-            code_length_bits: 0.0,
-            gradient_norm: 1.0,
             learning_rate: 4e-3,
             seconds: 50.0,
+            ..Evaluation::default()
         };
         let row = row(&record, (64_000, 30.0), 1000);
         let ends = |text: &str| text.find("1.900000").map(|at| at + 8);

@@ -122,7 +122,7 @@ impl Args {
 
     /// The text to learn from: a file, or what a pipe gave, kept in the folder to be read again.
     fn keep_corpus(&self, folder: &Path) -> Result<Option<PathBuf>> {
-        let Some(corpus) = self.run.corpus() else {
+        let Some(corpus) = &self.run.corpus else {
             return Ok(None);
         };
         let source = Source::open(corpus).with_context(|| input::name(corpus))?;

@@ -36,7 +36,7 @@ pub struct RunOptions {
     /// --digits or --operands all of them must be such lines: then their entropy, and the excess,
     /// are known
     #[arg(long, value_name = "FILE")]
-    corpus: Option<PathBuf>,
+    pub corpus: Option<PathBuf>,
     /// Times that the text file is gone through [default: 1]
     #[arg(long, value_name = "N", requires = "corpus", conflicts_with = "steps", value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
@@ -114,11 +114,6 @@ fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
 }
 
 impl RunOptions {
-    /// The text to learn from.
-    pub fn corpus(&self) -> Option<&Path> {
-        self.corpus.as_deref()
-    }
-
     /// The files that are read.
     pub fn inputs(&self) -> Vec<PathBuf> {
         let files = self

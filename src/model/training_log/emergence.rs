@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Event};
+use super::{Evaluation, Event, EventKind};
 
 /// Share of right sums above which emergence has begun.
 const BEGUN: f64 = 0.01;
@@ -36,7 +36,7 @@ impl EmergenceDetector {
         };
         if !self.begun && accuracy > BEGUN {
             self.begun = true;
-            events.push(Event::EmergenceBegins { step, lines });
+            events.push(Event { kind: EventKind::EmergenceBegins, step, lines });
         }
         if accuracy < ENDED {
             self.streak = 0;
@@ -49,7 +49,7 @@ impl EmergenceDetector {
         if !self.ended && self.streak == IN_A_ROW {
             self.ended = true;
             let (step, lines) = self.streak_start;
-            events.push(Event::EmergenceEnds { step, lines });
+            events.push(Event { kind: EventKind::EmergenceEnds, step, lines });
         }
         events
     }
@@ -68,15 +68,8 @@ mod tests {
             let record = Evaluation {
                 step,
                 lines: 2 * step,
-                train_loss: 1.0,
-                validation_loss: 1.0,
-                excess: None,
                 sum_accuracy: Some(sum_accuracy),
-                loss_by_position: Vec::new(),
-                code_length_bits: 0.0,
-                gradient_norm: 0.0,
-                learning_rate: 0.0,
-                seconds: 0.0,
+                ..Evaluation::default()
             };
             detector.observe(&record).into_iter().map(move |e| (step, e))
         };
@@ -84,13 +77,11 @@ mod tests {
     }
 
     fn begins(step: u64) -> Event {
-        let lines = 2 * step;
-        Event::EmergenceBegins { step, lines }
+        Event { kind: EventKind::EmergenceBegins, step, lines: 2 * step }
     }
 
     fn ends(step: u64) -> Event {
-        let lines = 2 * step;
-        Event::EmergenceEnds { step, lines }
+        Event { kind: EventKind::EmergenceEnds, ..begins(step) }
     }
 
     #[test]

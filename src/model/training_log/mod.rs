@@ -23,7 +23,7 @@ use crate::model::LOG_FILE;
 use crate::{Error, Result};
 
 /// One evaluation. Losses are in nats.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Steps taken.
     pub step: u64,
@@ -56,40 +56,43 @@ pub struct Evaluation {
 
 /// Something that happened between two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub struct Event {
+    /// What happened.
+    #[serde(rename = "event")]
+    pub kind: EventKind,
+    /// Steps taken by then.
+    pub step: u64,
+    /// Lines seen by then.
+    pub lines: u64,
+}
+
+/// What may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
     /// The network began to add: the first evaluation with more than 1 % of the sums right.
-    EmergenceBegins {
-        /// Steps taken at that evaluation.
-        step: u64,
-        /// Lines seen by then.
-        lines: u64,
-    },
+    EmergenceBegins,
     /// The network can add: the first of five evaluations in a row with at least 99 % of the sums
-    /// right. Known, and logged, at the fifth; `step` is the first one's.
-    EmergenceEnds {
-        /// Steps taken at the first of the five.
-        step: u64,
-        /// Lines seen by then.
-        lines: u64,
-    },
+    /// right. Known, and logged, at the fifth; its step is the first one's.
+    EmergenceEnds,
     /// The excess is down to [`TrainSettings::target_excess`], and the run ends here.
-    TargetReached {
-        /// Steps taken.
-        step: u64,
-        /// Lines seen.
-        lines: u64,
-    },
+    TargetReached,
+}
+
+impl EventKind {
+    /// The event in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EmergenceBegins => "emergence begins",
+            Self::EmergenceEnds => "emergence ends",
+            Self::TargetReached => "the target is reached",
+        }
+    }
 }
 
 impl std::fmt::Display for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (what, step, lines) = match self {
-            Self::EmergenceBegins { step, lines } => ("emergence begins", step, lines),
-            Self::EmergenceEnds { step, lines } => ("emergence ends", step, lines),
-            Self::TargetReached { step, lines } => ("the target is reached", step, lines),
-        };
-        write!(f, "{what} at step {step}, after {lines} lines")
+        write!(f, "{} at step {}, after {} lines", self.kind.name(), self.step, self.lines)
     }
 }
 
@@ -132,15 +135,9 @@ impl Evaluation {
 
 impl Event {
     /// The event as one of a run that goes on where `before` was made.
-    fn after(mut self, before: Option<&Evaluation>) -> Self {
-        if let Some(before) = before {
-            let (Self::EmergenceBegins { step, lines }
-            | Self::EmergenceEnds { step, lines }
-            | Self::TargetReached { step, lines }) = &mut self;
-            *step += before.step;
-            *lines += before.lines;
-        }
-        self
+    fn after(self, before: Option<&Evaluation>) -> Self {
+        let (step, lines) = before.map_or((0, 0), |before| (before.step, before.lines));
+        Self { step: self.step + step, lines: self.lines + lines, ..self }
     }
 }
 
@@ -199,7 +196,7 @@ mod tests {
         let log = TrainingLog::parse(&format!("{SETTINGS}\n{RECORD}\n{EVENT}\n{RECORD}\n")).unwrap();
         assert_eq!(log.settings.schedule, ScheduleForm::Cosine, "as logs before that choice meant");
         assert_eq!((log.records.len(), log.records[0].excess), (2, None));
-        let begins = Event::EmergenceBegins { step: 250, lines: 128_000 };
+        let begins = Event { kind: EventKind::EmergenceBegins, step: 250, lines: 128_000 };
         assert_eq!(log.events, [begins]);
         assert_eq!(serde_json::to_string(&begins).unwrap(), EVENT);
     }
@@ -212,8 +209,7 @@ mod tests {
         let told: Vec<_> = log.records.iter().map(|r| (r.step, r.lines, r.seconds)).collect();
         assert_eq!(told, [(250, 128_000, 54.5), (500, 256_000, 109.0), (500, 256_000, 109.0)]);
         assert_eq!(log.records[1].code_length_bits, 2e7);
-        let begins = Event::EmergenceBegins { step: 500, lines: 256_000 };
-        assert_eq!(log.events, [begins]);
+        assert_eq!((log.events[0].step, log.events[0].lines), (500, 256_000));
     }
 
     #[test]

@@ -184,23 +184,22 @@ impl TrainSettings {
     }
 
     fn check_rates(&self) -> Result<()> {
+        let check = |numbers: &[(&str, f64)], must: &str, holds: fn(f64) -> bool| {
+            let wrong = numbers.iter().find(|(_, number)| !holds(*number));
+            wrong.map_or(Ok(()), |(name, number)| {
+                Err(Error::invalid(format!("the {name} must be {must}, not {number}")))
+            })
+        };
         let above_zero = [("learning rate", self.learning_rate), ("clip", self.clip)];
-        if let Some((name, rate)) = above_zero.iter().find(|(_, r)| !(*r > 0.0 && r.is_finite())) {
-            return Err(Error::invalid(format!("the {name} must be positive, not {rate}")));
-        }
-        let others = [
+        check(&above_zero, "positive", |x| x > 0.0 && x.is_finite())?;
+        let from_zero = [
             ("final share of the learning rate", self.final_share),
             ("weight decay", self.weight_decay),
             ("target excess", self.target_excess.unwrap_or(0.0)),
         ];
-        if let Some((name, value)) = others.iter().find(|(_, v)| !(*v >= 0.0 && v.is_finite())) {
-            return Err(Error::invalid(format!("the {name} must be at least 0, not {value}")));
-        }
+        check(&from_zero, "at least 0", |x| x >= 0.0 && x.is_finite())?;
         let shares = [("beta", self.beta1), ("beta", self.beta2), ("dropout", self.dropout)];
-        if let Some((name, value)) = shares.iter().find(|(_, v)| !(0.0..1.0).contains(v)) {
-            return Err(Error::invalid(format!("the {name} must be at least 0 and below 1, not {value}")));
-        }
-        Ok(())
+        check(&shares, "at least 0 and below 1", |x| (0.0..1.0).contains(&x))
     }
 }
 

@@ -1,12 +1,11 @@
 //! The chain as a waterfall: each link's step from the one before.
 
-use crate::report::canvas::{Canvas, Figure, Scale};
+use crate::report::canvas::{Canvas, Figure, Scale, WIDTH};
 use crate::report::chain::Link;
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{DASH, decimal, grouped, signed, signed_percent};
 use crate::report::section::{Section, Table};
 
-const WIDTH: f64 = 780.0;
 const LEFT: f64 = 190.0;
 const RIGHT: f64 = 560.0;
 const TOP: f64 = 34.0;
@@ -30,7 +29,7 @@ fn figure(links: &[Link]) -> Option<Figure> {
     links.iter().find_map(|link| link.bits_per_line)?;
     let scale = scale(links);
     let bottom = TOP + ROW * links.len() as f64;
-    let mut canvas = Canvas::new();
+    let mut canvas = Canvas::default();
     canvas.text("muted end", (RIGHT + 90.0, TOP - 14.0), "bits a line");
     canvas.text("muted end", (WIDTH - 6.0, TOP - 14.0), "to the link before");
     canvas.x_axis(&scale, (TOP, bottom), "bits a line (the axis does not begin at 0)");
@@ -99,42 +98,39 @@ fn describe(links: &[Link]) -> String {
 }
 
 fn table(links: &[Link]) -> Table {
-    let head = ["link", "bits/line", "bits/token", "nats/token", "bytes", "difference, bits", "%"];
-    let rows = links.iter().map(|link| {
-        let percent = link.difference_percent.map_or(DASH.into(), signed_percent);
-        vec![
-            format!("{} {}", link.link, link.name),
-            decimal(link.bits_per_line, 5),
-            decimal(link.bits_per_token, 6),
-            decimal(link.nats_per_token, 6),
-            link.bytes.map_or(DASH.into(), |bytes| grouped(bytes.round() as u64)),
-            link.difference_bits.map_or(DASH.into(), signed),
-            percent.trim_end_matches(" %").to_owned(),
-        ]
-    });
-    Table { remarks: links.iter().map(|link| link.why.clone()).collect(), ..Table::new(head, rows) }
+    let table = Table::of(
+        links,
+        &[
+            ("link", &|link| format!("{} {}", link.link, link.name)),
+            ("bits/line", &|link| decimal(link.bits_per_line, 5)),
+            ("bits/token", &|link| decimal(link.bits_per_token, 6)),
+            ("nats/token", &|link| decimal(link.nats_per_token, 6)),
+            ("bytes", &|link| link.bytes.map_or(DASH.into(), |bytes| grouped(bytes.round() as u64))),
+            ("difference, bits", &|link| link.difference_bits.map_or(DASH.into(), signed)),
+            ("%", &|link| {
+                let percent = link.difference_percent.map_or(DASH.into(), signed_percent);
+                percent.trim_end_matches(" %").to_owned()
+            }),
+        ],
+    );
+    Table { remarks: links.iter().map(|link| link.why.clone()).collect(), ..table }
 }
 
 /// Links 3 and 4 beside link 5 on the same lines; none if the model coded nothing.
 pub fn sample(run: &ModelRun) -> Option<Section> {
     let sample = run.sample.as_ref()?;
-    let networks = [("float network", sample.floating.as_ref()), ("exact network", Some(&sample.unrounded))];
-    let rows = networks.into_iter().filter_map(|(name, estimate)| {
-        let e = estimate?;
-        Some(vec![
-            name.to_owned(),
-            grouped(e.lines),
-            grouped(e.stride),
-            format!("{:.5}", e.bits),
-            format!("{:.5}", e.integer_bits),
-            format!("{:+.5}", e.above_integer),
-            format!("{:.5}", e.standard_error),
-        ])
-    });
-    let head = ["network", "lines", "one in", "bits/line", "by integers", "difference", "standard error"];
-    Some(Section::new(
-        "sample",
-        "Links 3 and 4 beside link 5, on a sample of the lines",
-        Table::new(head, rows),
-    ))
+    let floating = sample.floating.iter().map(|estimate| ("float network", estimate));
+    let table = Table::of(
+        floating.chain([("exact network", &sample.unrounded)]),
+        &[
+            ("network", &|(name, _)| (*name).to_owned()),
+            ("lines", &|(_, estimate)| grouped(estimate.lines)),
+            ("one in", &|(_, estimate)| grouped(estimate.stride)),
+            ("bits/line", &|(_, estimate)| format!("{:.5}", estimate.bits)),
+            ("by integers", &|(_, estimate)| format!("{:.5}", estimate.integer_bits)),
+            ("difference", &|(_, estimate)| format!("{:+.5}", estimate.above_integer)),
+            ("standard error", &|(_, estimate)| format!("{:.5}", estimate.standard_error)),
+        ],
+    );
+    Some(Section::new("sample", "Links 3 and 4 beside link 5, on a sample of the lines", table))
 }

@@ -1,14 +1,13 @@
 //! The code length as the corpus goes on, beside the straight line of its entropy.
 
 use crate::report::account::{Account, Learners};
-use crate::report::canvas::{Canvas, Figure, Scale, colour, groups, spread};
+use crate::report::canvas::{Canvas, Figure, Scale, WIDTH, colour, groups, spread};
 use crate::report::code_length::CodeLength;
 use crate::report::learned::LearningRun;
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{DASH, grouped};
 use crate::report::section::{Brief, Section, Table};
 
-const WIDTH: f64 = 780.0;
 const LEFT: f64 = 66.0;
 const TOP: f64 = 34.0;
 /// The most points in the table, of each curve.
@@ -21,14 +20,6 @@ struct Curve<'a> {
     prefix: String,
     points: &'a [CodeLength],
     classes: [&'static str; 2],
-}
-
-/// Something whose size for the whole corpus is marked at the right end.
-struct Mark {
-    name: String,
-    bytes: f64,
-    /// A filled square's, of a learner.
-    class: Option<&'static str>,
 }
 
 /// Both plots: the code lengths, and what is above the floor.
@@ -49,7 +40,7 @@ pub fn of_model(account: &Account, run: &ModelRun) -> Option<Section> {
     let end = end.filter(|end| end.lines > 0 && end.bits > 0.0)?;
     let plot = Plot {
         curves: vec![Curve {
-            name: &run.model.name,
+            name: run.model.name(),
             prefix: String::new(),
             points: &run.code_length,
             classes: ["line blue", "line orange"],
@@ -117,7 +108,7 @@ pub fn of_learners(account: &Account, learners: &Learners) -> Option<Section> {
 
 impl Plot<'_> {
     fn of_model(&self, end: &CodeLength, floor_bytes: Option<f64>) -> Figure {
-        let mut canvas = Canvas::new();
+        let mut canvas = Canvas::default();
         let coded = end.bits / 8.0;
         let most = coded.max(floor_bytes.unwrap_or(0.0));
         let y = Scale::linear((0.0, 1.08 * most), (self.bottom, TOP));
@@ -143,27 +134,25 @@ impl Plot<'_> {
 
     fn of_learners(&self, account: &Account, learners: &Learners) -> Figure {
         let marks = marks(account, learners);
-        let most = marks.iter().map(|mark| mark.bytes).fold(1.0, f64::max);
+        let most = marks.iter().map(|&(_, bytes, _)| bytes).fold(1.0, f64::max);
         let y = Scale::linear((0.0, 1.04 * most), (self.bottom, TOP));
-        let mut canvas = Canvas::new();
+        let mut canvas = Canvas::default();
         self.whole(&mut canvas, &y, "bytes so far", account.floor_bytes);
         if let Some(bundled) = &learners.bundled {
             let (model, all) = (bundled.model_bytes, bundled.model_bytes + bundled.archive_bytes);
             let from = (self.x.at(0.0), y.at(model as f64));
             canvas.line("axis", from, (self.right, y.at(all as f64)));
         }
-        let heights: Vec<f64> = marks.iter().map(|mark| y.at(mark.bytes)).collect();
-        let placed = spread(&heights, (TOP, self.bottom));
+        let heights: Vec<f64> = marks.iter().map(|&(_, bytes, _)| y.at(bytes)).collect();
+        let labels = spread(&heights, (TOP, self.bottom));
         let mut texts = Vec::new();
-        for ((label, at), mark) in placed.into_iter().zip(heights).zip(&marks) {
-            match mark.class {
-                Some(class) => canvas.rect(class, (self.right + 8.0, label - 5.0), (10.0, 10.0)),
-                None => canvas.dot("grey", (self.right, at)),
+        for ((label, at), (name, bytes, class)) in labels.into_iter().zip(heights).zip(marks) {
+            if class.is_none() {
+                canvas.dot("grey", (self.right, at));
             }
-            let bytes = grouped(mark.bytes.round() as u64);
-            let text = format!("{}: {bytes} B", mark.name);
-            canvas.text("", (self.right + 22.0, label + 4.0), &text);
-            texts.push(format!("{} {bytes}", mark.name));
+            let bytes = grouped(bytes.round() as u64);
+            canvas.label(class, (self.right + 22.0, label), &format!("{name}: {bytes} B"));
+            texts.push(format!("{name} {bytes}"));
         }
         let description =
             format!("Lines over the number of lines: the bytes so far. At the end: {}.", texts.join("; "));
@@ -211,46 +200,41 @@ impl Plot<'_> {
             let point = |p: &CodeLength| (self.x.at(p.lines as f64), y.at(p.above(floor)));
             canvas.path(curve.classes[1], curve.points.iter().map(point));
             let end = curve.points.last().map_or(0.0, |point| point.above(floor));
-            ends.push((y.at(end), format!("{}{end:+.0} B", curve.prefix)));
+            ends.push((y.at(end), None, format!("{}{end:+.0} B", curve.prefix)));
         }
         canvas.line("dash", (LEFT, y.at(0.0)), (self.right, y.at(0.0)));
-        let heights: Vec<f64> = ends.iter().map(|end| end.0).collect();
-        for (y, (_, text)) in spread(&heights, self.rest).iter().zip(&ends) {
-            canvas.text("", (self.right + 8.0, y + 4.0), text);
-        }
+        canvas.labels(self.right + 8.0, self.rest, &ends);
     }
 
     fn table(&self) -> Table {
-        let rows = self.curves.iter().flat_map(|curve| {
-            groups(curve.points, TABLE_ROWS).map(|points| {
-                let point = &points[points.len() - 1];
-                let above = self.floor.map(|floor| format!("{:+.1}", point.above(floor)));
-                vec![
-                    curve.name.to_owned(),
-                    grouped(point.lines),
-                    grouped((point.bits / 8.0).round() as u64),
-                    above.unwrap_or(DASH.into()),
-                ]
-            })
+        let points = self.curves.iter().flat_map(|curve| {
+            let last = groups(curve.points, TABLE_ROWS).filter_map(|points| points.last());
+            last.map(|point| (curve.name, point))
         });
-        let head = ["coded by", "lines", "bytes of payload", "bytes above the floor"];
-        Table::new(head, rows)
+        let above = |point: &CodeLength| self.floor.map(|floor| format!("{:+.1}", point.above(floor)));
+        Table::of(
+            points,
+            &[
+                ("coded by", &|(name, _)| (*name).to_owned()),
+                ("lines", &|(_, point)| grouped(point.lines)),
+                ("bytes of payload", &|(_, point)| grouped((point.bits / 8.0).round() as u64)),
+                ("bytes above the floor", &|(_, point)| above(point).unwrap_or(DASH.into())),
+            ],
+        )
     }
 }
 
-fn marks(account: &Account, learners: &Learners) -> Vec<Mark> {
-    let mark = |name: String, bytes: f64, class| Mark { name, bytes, class };
+/// What has a mark at the right end, its bytes for the whole corpus, and a learner's colour.
+fn marks(account: &Account, learners: &Learners) -> Vec<(String, f64, Option<&'static str>)> {
     let runs = learners.runs.iter().enumerate();
-    let runs = runs.map(|(index, run)| {
-        let bytes = run.archive.bytes as f64;
-        mark(run.preset.clone(), bytes, Some(colour(index).0))
-    });
-    let floor = account.floor_bytes.map(|bytes| mark("floor".into(), bytes, None));
+    let runs =
+        runs.map(|(index, run)| (run.preset.clone(), run.archive.bytes_out as f64, Some(colour(index).0)));
+    let floor = account.floor_bytes.map(|bytes| ("floor".to_owned(), bytes, None));
     let bundled = learners.bundled.as_ref().map(|bundled| {
-        let bytes = (bundled.model_bytes + bundled.archive_bytes) as f64;
-        mark(format!("{} + weights", bundled.model), bytes, None)
+        let bytes = bundled.model_bytes + bundled.archive_bytes;
+        (format!("{} + weights", bundled.model), bytes as f64, None)
     });
     let peers = account.peers.iter().flatten();
-    let peers = peers.map(|peer| mark(peer.name.into(), peer.bytes as f64, None));
+    let peers = peers.map(|peer| (peer.name.to_owned(), peer.bytes as f64, None));
     runs.chain(floor).chain(bundled).chain(peers).collect()
 }

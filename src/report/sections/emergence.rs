@@ -2,13 +2,12 @@
 //! downwards.
 
 use crate::report::account::Learners;
-use crate::report::canvas::{Canvas, Figure, Scale, groups};
+use crate::report::canvas::{Canvas, Figure, Scale, WIDTH, groups};
 use crate::report::learned::{LearningPosition, LearningRun};
 use crate::report::numbers::{DASH, decimal, grouped};
 use crate::report::section::{Section, Table};
 use crate::report::windows::{EMERGED_BITS, LearningWindow};
 
-const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 640.0;
 /// The legend.
@@ -44,7 +43,7 @@ pub fn section(learners: &Learners) -> Option<Section> {
 }
 
 fn figure(runs: &[LearningRun]) -> Option<Figure> {
-    let mut canvas = Canvas::new();
+    let mut canvas = Canvas::default();
     legend(&mut canvas);
     let mut top = TOP;
     for run in runs.iter().filter(|run| !run.windows.is_empty()) {
@@ -141,7 +140,8 @@ fn describe(runs: &[LearningRun]) -> String {
 }
 
 fn table(runs: &[LearningRun]) -> Table {
-    let mut table = Table::new(["position", "aleatoric bits"], []);
+    let mut table =
+        Table { head: ["position", "aleatoric bits"].map(str::to_owned).to_vec(), ..Table::default() };
     for run in runs {
         table.head.push(format!("{}: emerges at line", run.preset));
         table.head.push("last bits".into());

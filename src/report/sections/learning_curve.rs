@@ -1,13 +1,12 @@
 //! The learning curve: bits a line against lines.
 
 use crate::report::account::{Account, Learners};
-use crate::report::canvas::{Canvas, Figure, Scale, colour, groups, spread};
+use crate::report::canvas::{Canvas, Figure, Scale, WIDTH, colour, groups};
 use crate::report::learned::LearningRun;
 use crate::report::numbers::{DASH, grouped};
 use crate::report::section::{Section, Table};
 use crate::report::windows::LearningWindow;
 
-const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 640.0;
 const TOP: f64 = 34.0;
@@ -40,7 +39,7 @@ fn figure(runs: &[LearningRun], floor: Option<f64>) -> Option<Figure> {
     let margin = 0.06 * (most - least).max(0.1);
     let x = Scale::linear((0.0, lines), (LEFT, RIGHT));
     let y = Scale::linear((least - margin, most + margin), (BOTTOM, TOP));
-    let mut canvas = Canvas::new();
+    let mut canvas = Canvas::default();
     canvas.y_axis(&y, (LEFT, RIGHT), "bits a line");
     canvas.x_axis(&x, (BOTTOM - 1.0, BOTTOM), "lines learned from");
     let mut labels = Vec::new();
@@ -54,13 +53,7 @@ fn figure(runs: &[LearningRun], floor: Option<f64>) -> Option<Figure> {
         canvas.line("dash", (LEFT, y.at(floor)), (RIGHT, y.at(floor)));
         labels.push((y.at(floor), None, format!("floor {floor:.2}")));
     }
-    let heights: Vec<f64> = labels.iter().map(|label| label.0).collect();
-    for (y, (_, class, text)) in spread(&heights, (TOP, BOTTOM)).iter().zip(&labels) {
-        if let Some(class) = class {
-            canvas.rect(class, (RIGHT + 8.0, y - 5.0), (10.0, 10.0));
-        }
-        canvas.text("", (RIGHT + 22.0, y + 4.0), text);
-    }
+    canvas.labels(RIGHT + 22.0, (TOP, BOTTOM), &labels);
     Some(canvas.figure((WIDTH, BOTTOM + 46.0), describe(runs, floor)))
 }
 
@@ -93,15 +86,18 @@ fn describe(runs: &[LearningRun], floor: Option<f64>) -> String {
 }
 
 fn table(runs: &[LearningRun], floor: Option<f64>) -> Table {
-    let rows = runs.iter().flat_map(|run| {
-        points(run, TABLE_ROWS).into_iter().map(move |(lines, bits)| {
-            vec![
-                run.preset.clone(),
-                grouped(lines as u64),
-                format!("{bits:.4}"),
-                floor.map_or(DASH.into(), |floor| format!("{:+.4}", bits - floor)),
-            ]
-        })
-    });
-    Table::new(["preset", "to line", "bits/line", "above the floor"], rows)
+    let points = runs
+        .iter()
+        .flat_map(|run| points(run, TABLE_ROWS).into_iter().map(|(lines, bits)| (&run.preset, lines, bits)));
+    Table::of(
+        points,
+        &[
+            ("preset", &|(preset, ..)| (*preset).clone()),
+            ("to line", &|(_, lines, _)| grouped(*lines as u64)),
+            ("bits/line", &|(.., bits)| format!("{bits:.4}")),
+            ("above the floor", &|(.., bits)| {
+                floor.map_or(DASH.into(), |floor| format!("{:+.4}", bits - floor))
+            }),
+        ],
+    )
 }

@@ -41,7 +41,7 @@ pub fn section(run: &ModelRun) -> Option<Section> {
 fn figure(run: &ModelRun, groups: [(&str, &[LineAccount]); 2], longest: usize) -> Figure {
     let width = (680.0 / longest as f64).clamp(11.0, 24.0);
     let total = (LEFT + width * longest as f64 + 4.0).max(600.0);
-    let mut canvas = Canvas::new();
+    let mut canvas = Canvas::default();
     let mut top = legend(&mut canvas);
     let rows = groups.iter().map(|(_, lines)| HEIGHT * lines.len() as f64 + 34.0);
     let panel = top + rows.sum::<f64>() + 10.0;
@@ -72,9 +72,7 @@ fn legend(canvas: &mut Canvas) -> f64 {
     canvas.text("muted", (0.0, 15.0), "bits a token");
     for bits in [0.0, 1.0, 2.0, 10f64.log2(), 5.0, 10.0, 20.0] {
         let (class, opacity) = look(bits);
-        canvas.put(&format!(
-            "<rect class=\"{class}\" fill-opacity=\"{opacity:.2}\" x=\"{x}\" y=\"2\" width=\"46\" height=\"18\"/>"
-        ));
+        canvas.shade(class, opacity, (x, 2.0), (46.0, 18.0));
         let text = format!("{bits:.2}");
         let text = text.trim_end_matches('0').trim_end_matches('.');
         canvas.text("middle", (x + 23.0, 15.5), text);
@@ -160,16 +158,18 @@ fn describe(run: &ModelRun) -> String {
 }
 
 fn table<'a>(lines: impl Iterator<Item = &'a LineAccount>) -> Table {
-    let rows = lines.map(|line| {
-        let bits: Vec<String> = line.tokens.iter().map(|t| format!("{:.2}", t.bits)).collect();
-        vec![
-            line.line.map_or(DASH.into(), grouped),
-            line.text.clone(),
-            format!("{:.4}", line.bits),
-            bits.join(" "),
-        ]
-    });
-    Table::new(["line", "text", "bits", "bits of each token"], rows)
+    Table::of(
+        lines,
+        &[
+            ("line", &|line| line.line.map_or(DASH.into(), grouped)),
+            ("text", &|line| line.text.clone()),
+            ("bits", &|line| format!("{:.4}", line.bits)),
+            ("bits of each token", &|line| {
+                let bits: Vec<String> = line.tokens.iter().map(|t| format!("{:.2}", t.bits)).collect();
+                bits.join(" ")
+            }),
+        ],
+    )
 }
 
 /// Lines of the text, and tokens of each that are named.

@@ -1,11 +1,10 @@
 //! The positions of a line: what chance takes and what is left to learn.
 
-use crate::report::canvas::{Canvas, Figure, Scale};
+use crate::report::canvas::{Canvas, Figure, Scale, WIDTH};
 use crate::report::modelled::{ModelRun, Position};
 use crate::report::numbers::{decimal, grouped};
 use crate::report::section::{Section, Table};
 
-const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 230.0;
@@ -36,7 +35,7 @@ pub fn section(run: &ModelRun) -> Option<Section> {
 }
 
 fn figure(positions: &[Position], split: bool) -> Figure {
-    let mut canvas = Canvas::new();
+    let mut canvas = Canvas::default();
     stacked(&mut canvas, positions, split);
     if split {
         rest(&mut canvas, positions);
@@ -126,28 +125,28 @@ fn describe(positions: &[Position]) -> String {
 }
 
 fn table(positions: &[Position]) -> Table {
-    let head = ["position", "tokens", "bits", "aleatoric", "epistemic", "worst", "in line", "which is"];
-    let row = |p: &Position| {
-        vec![
-            p.label.clone(),
-            grouped(p.tokens),
-            format!("{:.6}", p.bits),
-            decimal(p.aleatoric_bits, 6),
-            decimal(p.epistemic_bits, 6),
-            format!("{:.3}", p.worst_bits),
-            grouped(p.worst_line),
-            p.worst_text.escape_debug().to_string(),
-        ]
-    };
+    let mut table = Table::of(
+        positions,
+        &[
+            ("position", &|p| p.label.clone()),
+            ("tokens", &|p| grouped(p.tokens)),
+            ("bits", &|p| format!("{:.6}", p.bits)),
+            ("aleatoric", &|p| decimal(p.aleatoric_bits, 6)),
+            ("epistemic", &|p| decimal(p.epistemic_bits, 6)),
+            ("worst", &|p| format!("{:.3}", p.worst_bits)),
+            ("in line", &|p| grouped(p.worst_line)),
+            ("which is", &|p| p.worst_text.escape_debug().to_string()),
+        ],
+    );
     // Of all lines, so that parts of lines that only some have count as often as they come.
     let lines = positions.iter().map(|p| p.tokens).max().unwrap_or(1) as f64;
     let mean = |of: fn(&Position) -> Option<f64>| {
         let parts = positions.iter().map(|p| Some(of(p)? * p.tokens as f64));
         decimal(parts.sum::<Option<f64>>().map(|sum| sum / lines), 6)
     };
-    let means = [mean(|p| Some(p.bits)), mean(|p| p.aleatoric_bits), mean(|p| p.epistemic_bits)];
     let mut line = vec!["a line".to_owned(), String::new()];
-    line.extend(means);
-    line.resize(head.len(), String::new());
-    Table::new(head, positions.iter().map(row).chain([line]))
+    line.extend([mean(|p| Some(p.bits)), mean(|p| p.aleatoric_bits), mean(|p| p.epistemic_bits)]);
+    line.resize(table.head.len(), String::new());
+    table.rows.push(line);
+    table
 }

@@ -1,13 +1,12 @@
 //! The whole corpus by everything that codes it, beside its entropy.
 
 use crate::report::account::{Account, Learners};
-use crate::report::canvas::{Canvas, Figure, Scale, colour};
+use crate::report::canvas::{Canvas, Figure, Scale, WIDTH, colour};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{DASH, grouped, percent};
 use crate::report::peers::PeerResult;
 use crate::report::section::{Section, Table};
 
-const WIDTH: f64 = 780.0;
 const TOP: f64 = 26.0;
 const ROW: f64 = 32.0;
 
@@ -28,19 +27,18 @@ impl Bar {
 /// The section of a model; none if nobody asked the others.
 pub fn of_model(account: &Account, run: &ModelRun) -> Option<Section> {
     let peers = account.peers.as_ref().filter(|_| account.corpus.bytes > 0)?;
-    let bytes = run.archive.bytes;
-    let mut bars = vec![Bar::new("surprisal", bytes, run.seconds, "blue")];
+    let bytes = run.archive.bytes_out;
+    let own = Bar::new("surprisal", bytes, run.seconds, "blue");
+    let bars: Vec<Bar> = [own].into_iter().chain(others(peers)).collect();
     let mut description = format!(
         "Bars: surprisal, {} makes {} bytes of {}",
-        run.model.name,
+        run.model.name(),
         grouped(bytes),
         grouped(account.corpus.bytes)
     );
-    for peer in peers {
-        let PeerResult { name, bytes, seconds } = peer;
+    for PeerResult { name, bytes, seconds } in peers {
         description += &format!("; {name} {} in {seconds:.1} seconds", grouped(*bytes));
     }
-    bars.extend(others(account));
     Some(Section {
         caption: "Measured for this report, each on one thread, at the setting that compresses most; surprisal on as many threads as \
                   it was given."
@@ -58,12 +56,13 @@ pub fn of_learners(account: &Account, learners: &Learners) -> Option<Section> {
     let runs = learners.runs.iter().enumerate();
     let runs = runs.map(|(index, run)| {
         let name = format!("learning {}", run.preset);
-        Bar::new(name, run.archive.bytes, run.seconds, colour(index).0)
+        Bar::new(name, run.archive.bytes_out, run.seconds, colour(index).0)
     });
     let bundled = learners.bundled.as_ref();
     let two_part =
         bundled.map(|b| Bar::new("two-part code", b.model_bytes + b.archive_bytes, b.seconds, "grey"));
-    let bars: Vec<Bar> = runs.chain(two_part).chain(others(account)).collect();
+    let peers = account.peers.iter().flatten();
+    let bars: Vec<Bar> = runs.chain(two_part).chain(others(peers)).collect();
     let all = bars.iter().map(|bar| {
         let Bar { name, seconds, .. } = bar;
         format!("{name} {} bytes in {seconds:.1} s", grouped(bar.bytes))
@@ -87,16 +86,15 @@ pub fn of_learners(account: &Account, learners: &Learners) -> Option<Section> {
     })
 }
 
-fn others(account: &Account) -> impl Iterator<Item = Bar> {
-    let peers = account.peers.iter().flatten();
-    peers.map(|peer| Bar::new(peer.name, peer.bytes, peer.seconds, "grey"))
+fn others<'a>(peers: impl IntoIterator<Item = &'a PeerResult>) -> impl Iterator<Item = Bar> {
+    peers.into_iter().map(|peer| Bar::new(peer.name, peer.bytes, peer.seconds, "grey"))
 }
 
 fn figure(account: &Account, bars: &[Bar], (left, right): (f64, f64), description: String) -> Figure {
     let most = bars.iter().map(|bar| bar.bytes).max().unwrap_or(0) as f64;
     let scale = Scale::linear((0.0, 1.02 * most), (left, right));
     let bottom = TOP + ROW * bars.len() as f64;
-    let mut canvas = Canvas::new();
+    let mut canvas = Canvas::default();
     canvas.x_axis(&scale, (TOP, bottom), "bytes");
     for (index, bar) in bars.iter().enumerate() {
         let top = TOP + ROW * index as f64;
@@ -115,23 +113,23 @@ fn figure(account: &Account, bars: &[Bar], (left, right): (f64, f64), descriptio
 }
 
 fn table(account: &Account, bars: &[Bar]) -> Table {
-    let ratio = |bytes: f64| format!("{:.3}", account.corpus.bytes as f64 / bytes);
     let floor = account.floor_bytes;
-    let row = |bar: &Bar| {
-        let above = floor.map(|floor| format!("{:+.3} %", 100.0 * (bar.bytes as f64 / floor - 1.0)));
-        vec![
-            bar.name.clone(),
-            grouped(bar.bytes),
-            ratio(bar.bytes as f64),
-            above.unwrap_or(DASH.into()),
-            format!("{:.2}", bar.seconds),
-        ]
-    };
-    let floor = floor.map(|floor| {
+    let ratio = |bytes: f64| format!("{:.3}", account.corpus.bytes as f64 / bytes);
+    let above = |bytes: f64| floor.map(|floor| format!("{:+.3} %", 100.0 * (bytes / floor - 1.0)));
+    let mut table = Table::of(
+        bars,
+        &[
+            ("compressor", &|bar| bar.name.clone()),
+            ("bytes", &|bar| grouped(bar.bytes)),
+            ("ratio", &|bar| ratio(bar.bytes as f64)),
+            ("above the entropy", &|bar| above(bar.bytes as f64).unwrap_or(DASH.into())),
+            ("seconds", &|bar| format!("{:.2}", bar.seconds)),
+        ],
+    );
+    if let Some(floor) = floor {
         let bytes = grouped(floor.round() as u64);
-        let dash = || DASH.to_owned();
-        vec!["entropy of the lines".into(), bytes, ratio(floor), dash(), dash()]
-    });
-    let head = ["compressor", "bytes", "ratio", "above the entropy", "seconds"];
-    Table::new(head, floor.into_iter().chain(bars.iter().map(row)))
+        let row = vec!["entropy of the lines".into(), bytes, ratio(floor), DASH.into(), DASH.into()];
+        table.rows.insert(0, row);
+    }
+    table
 }

@@ -1,12 +1,11 @@
 //! How the loss fell while the model was trained, and when it began to add.
 
-use crate::model::training_log::{EmergenceDetector, Evaluation, Event, TrainingLog};
-use crate::report::canvas::{Canvas, Figure, Scale, groups};
+use crate::model::training_log::{EmergenceDetector, Evaluation, EventKind, TrainingLog};
+use crate::report::canvas::{Canvas, Figure, Scale, WIDTH, groups};
 use crate::report::modelled::ModelRun;
 use crate::report::numbers::{decimal, grouped};
 use crate::report::section::{Brief, Section, Table};
 
-const WIDTH: f64 = 780.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 690.0;
 /// Labels of marks are on this side of them, as seen from there.
@@ -27,14 +26,14 @@ pub fn section(run: &ModelRun) -> Option<Section> {
             .into(),
         figure: Some(figure(log, log.records.last()?)),
         brief: Brief::Nothing,
-        ..Section::new("training", format!("How {} learned", run.model.name), table(log))
+        ..Section::new("training", format!("How {} learned", run.model.name()), table(log))
     })
 }
 
 fn figure(log: &TrainingLog, last: &Evaluation) -> Figure {
     let floor = log.settings.distribution.map(|d| d.floor_nats_per_token());
     let x = Scale::linear((0.0, last.lines as f64), (LEFT, RIGHT));
-    let mut canvas = Canvas::new();
+    let mut canvas = Canvas::default();
     let bottom = match last.sum_accuracy {
         Some(_) => ACCURACY.1,
         None if floor.is_some() => EXCESS.1,
@@ -58,28 +57,27 @@ fn figure(log: &TrainingLog, last: &Evaluation) -> Figure {
     if floor.is_some() {
         excess(&mut canvas, &x, &log.records);
     }
-    accuracy(&mut canvas, &x, &log.records);
+    if last.sum_accuracy.is_some() {
+        let y = Scale::linear((0.0, 100.0), (ACCURACY.1, ACCURACY.0));
+        canvas.y_axis(&y, (LEFT, RIGHT), "sums right, % of the validation lines");
+        let percent = |record: &Evaluation| record.sum_accuracy.map(|share| 100.0 * share);
+        canvas.path("line green", points(&log.records, &x, &y, percent));
+    }
     canvas.x_axis(&x, (bottom - 1.0, bottom), "lines seen");
     canvas.figure((WIDTH, bottom + 46.0), describe(log, floor, &marks))
 }
 
-const BEGINS: &str = "emergence begins";
-const ENDS: &str = "emergence ends";
-
+const BEGINS: &str = EventKind::EmergenceBegins.name();
+const ENDS: &str = EventKind::EmergenceEnds.name();
 const PRUNED: &str = "hidden units pruned";
 
 /// The two marks of emergence, found in the records of all runs together; and where hidden units were pruned.
 fn marks(log: &TrainingLog) -> Vec<(&'static str, u64)> {
     let mut detector = EmergenceDetector::default();
-    let found: Vec<Event> = log.records.iter().flat_map(|record| detector.observe(record)).collect();
+    let found = log.records.iter().flat_map(|record| detector.observe(record));
     let pruned = log.earlier_records.checked_sub(1).zip(log.settings.keep_hidden);
     let pruned = pruned.map(|(last, _)| (PRUNED, log.records[last].lines));
-    let mark = |event: &Event| match *event {
-        Event::EmergenceBegins { lines, .. } => Some((BEGINS, lines)),
-        Event::EmergenceEnds { lines, .. } => Some((ENDS, lines)),
-        Event::TargetReached { .. } => None,
-    };
-    found.iter().filter_map(mark).chain(pruned).collect()
+    found.map(|event| (event.kind.name(), event.lines)).chain(pruned).collect()
 }
 
 fn points(
@@ -105,13 +103,12 @@ fn loss(canvas: &mut Canvas, x: &Scale, records: &[Evaluation], floor: Option<f6
     ];
     for (index, (class, name, points)) in lines.iter().enumerate() {
         canvas.path(&format!("line {class}"), points.iter().copied());
-        let at = LOSS.0 + 16.0 + 18.0 * index as f64;
-        canvas.rect(class, (RIGHT + 8.0, at - 9.0), (10.0, 10.0));
-        canvas.text("", (RIGHT + 22.0, at), name);
+        let at = LOSS.0 + 12.0 + 18.0 * index as f64;
+        canvas.label(Some(class), (RIGHT + 22.0, at), name);
     }
     if let Some(floor) = floor {
         canvas.line("dash", (LEFT, y.at(floor)), (RIGHT, y.at(floor)));
-        canvas.text("", (RIGHT + 8.0, y.at(floor) + 4.0), &format!("floor {floor:.4}"));
+        canvas.label(None, (RIGHT + 8.0, y.at(floor)), &format!("floor {floor:.4}"));
     }
 }
 
@@ -121,32 +118,9 @@ fn excess(canvas: &mut Canvas, x: &Scale, records: &[Evaluation]) {
     let most = values.clone().fold(1e-5, f64::max);
     let least = values.fold(most, f64::min).clamp(1e-6, most / 10.0);
     let y = Scale::logarithmic((least, most), (EXCESS.1, EXCESS.0));
-    for power in (least.log10().ceil() as i32)..=(most.log10().floor() as i32) {
-        let at = y.at(10f64.powi(power));
-        canvas.line("grid", (LEFT, at), (RIGHT, at));
-        canvas.text("muted end", (LEFT - 7.0, at + 4.0), &decimal_power(power));
-    }
-    canvas.text("muted", (LEFT - 50.0, EXCESS.0 - 12.0), "validation loss above the floor, nats a token");
+    canvas.y_axis(&y, (LEFT, RIGHT), "validation loss above the floor, nats a token");
     canvas.path("line blue", points(records, x, &y, |r| r.excess));
     canvas.line("axis", (LEFT, EXCESS.1), (RIGHT, EXCESS.1));
-}
-
-/// 10 to an integer power, written out.
-fn decimal_power(power: i32) -> String {
-    match power {
-        0.. => grouped(10u64.pow(power.min(18) as u32)),
-        _ => format!("{:.*}", -power as usize, 10f64.powi(power)),
-    }
-}
-
-fn accuracy(canvas: &mut Canvas, x: &Scale, records: &[Evaluation]) {
-    if records.last().is_none_or(|r| r.sum_accuracy.is_none()) {
-        return;
-    }
-    let y = Scale::linear((0.0, 100.0), (ACCURACY.1, ACCURACY.0));
-    canvas.y_axis(&y, (LEFT, RIGHT), "sums right, % of the validation lines");
-    let right = points(records, x, &y, |r| r.sum_accuracy.map(|a| 100.0 * a));
-    canvas.path("line green", right);
 }
 
 fn describe(log: &TrainingLog, floor: Option<f64>, marks: &[(&str, u64)]) -> String {
@@ -168,16 +142,14 @@ fn describe(log: &TrainingLog, floor: Option<f64>, marks: &[(&str, u64)]) -> Str
 }
 
 fn table(log: &TrainingLog) -> Table {
-    let rows = groups(&log.records, TABLE_ROWS).map(|records| {
-        let r = &records[records.len() - 1];
-        vec![
-            grouped(r.lines),
-            format!("{:.6}", r.train_loss),
-            format!("{:.6}", r.validation_loss),
-            decimal(r.excess, 6),
-            decimal(r.sum_accuracy.map(|a| 100.0 * a), 2),
-        ]
-    });
-    let head = ["lines seen", "training loss", "validation loss", "above the floor", "sums right, %"];
-    Table::new(head, rows)
+    Table::of(
+        groups(&log.records, TABLE_ROWS).filter_map(|records| records.last()),
+        &[
+            ("lines seen", &|record| grouped(record.lines)),
+            ("training loss", &|record| format!("{:.6}", record.train_loss)),
+            ("validation loss", &|record| format!("{:.6}", record.validation_loss)),
+            ("above the floor", &|record| decimal(record.excess, 6)),
+            ("sums right, %", &|record| decimal(record.sum_accuracy.map(|a| 100.0 * a), 2)),
+        ],
+    )
 }

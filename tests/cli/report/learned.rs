@@ -1,12 +1,6 @@
-//! `report --learn`: the account of coding while learning, of the program and of the library.
-
-use std::io::Write;
+//! `report --learn`: the account of coding while learning.
 
 use serde_json::Value;
-use surprisal::model::Preset;
-use surprisal::report::LearningReporter;
-use surprisal::text::Survey;
-use surprisal::{CompressOptions, Compressor, LearnOptions};
 
 use crate::common::place::{Place, json, number};
 
@@ -104,22 +98,6 @@ fn a_pipe_has_its_own_archive() {
     let report = json(&place.pipe("report --learn=pico --json", text));
     assert_eq!(report["runs"][0]["archive"]["bytes"], archive.len());
     assert_eq!(report["file"], "-");
-}
-
-#[test]
-fn the_librarys_reporter_writes_the_same_bytes() {
-    let text = &include_bytes!("../../../corpora/uniform-8-10k.txt")[..28 * 5000];
-    let options = || CompressOptions::default().with_coder(LearnOptions::default().with_preset(Preset::Pico));
-    let mut compressor = Compressor::with_options(Vec::new(), options()).unwrap();
-    compressor.write_all(text).unwrap();
-    let expected = compressor.finish().unwrap().output;
-    let mut survey = Survey::recognising();
-    survey.update(text);
-    let mut reporter = LearningReporter::new(Vec::new(), options()).unwrap();
-    reporter.write_all(text).unwrap();
-    let (archive, run) = reporter.finish(&survey).unwrap();
-    assert!(archive == expected);
-    assert_eq!(run.archive.bytes, archive.len() as u64);
 }
 
 /// Several presets, others beside them, and all of it as text and files.
