@@ -18,7 +18,8 @@ const BETWEEN_LINES: Duration = Duration::from_secs(30);
 /// dropped.
 pub struct Progress {
     bar: ProgressBar,
-    _lines: Option<Lines>,
+    /// Ends the lines when it is dropped.
+    _lines: Option<Sender<()>>,
 }
 
 impl Progress {
@@ -37,7 +38,7 @@ impl Progress {
         if shown && is_terminal {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        let lines = (shown && !is_terminal).then(|| Lines::start(bar.clone(), BETWEEN_LINES, say));
+        let lines = (shown && !is_terminal).then(|| tell_in_lines(bar.clone(), BETWEEN_LINES, say));
         Self { bar, _lines: lines }
     }
 
@@ -68,21 +69,15 @@ impl Drop for Progress {
     }
 }
 
-/// A thread that tells in lines where a bar is, until this is dropped.
-struct Lines {
-    _end: Sender<()>,
-}
-
-impl Lines {
-    fn start(bar: ProgressBar, between: Duration, tell: impl Fn(&str) + Send + 'static) -> Self {
-        let (end, ended) = mpsc::channel();
-        std::thread::spawn(move || {
-            while ended.recv_timeout(between) == Err(RecvTimeoutError::Timeout) {
-                tell(&line(&bar));
-            }
-        });
-        Self { _end: end }
-    }
+/// Starts a thread that tells in lines where a bar is, until what this gives is dropped.
+fn tell_in_lines(bar: ProgressBar, between: Duration, tell: impl Fn(&str) + Send + 'static) -> Sender<()> {
+    let (end, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        while ended.recv_timeout(between) == Err(RecvTimeoutError::Timeout) {
+            tell(&line(&bar));
+        }
+    });
+    end
 }
 
 /// Where a bar is.
@@ -141,10 +136,10 @@ mod tests {
         progress.advance(1000);
         let (told, lines) = mpsc::channel();
         let tell = move |line: &str| drop(told.send(line.to_owned()));
-        let thread = Lines::start(progress.bar.clone(), Duration::from_millis(1), tell);
+        let end = tell_in_lines(progress.bar.clone(), Duration::from_millis(1), tell);
         let line = lines.recv().unwrap();
         assert!(line.starts_with("a.txt: 1,000 of 2,000 bytes, ") && line.ends_with(" left"), "{line}");
-        drop(thread);
+        drop(end);
         lines.iter().for_each(drop);
     }
 }

@@ -9,10 +9,7 @@ use crate::{Error, Result};
 
 /// A predictor that codes on this device; on the CPU if that fails.
 pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dyn Predictor + 'a> {
-    let gpu = open(device, |device| device.known_lines(model)).and_then(|mut gpu| {
-        let compared = compare_known(model, &mut gpu);
-        trusted(device, gpu, compared)
-    });
+    let gpu = open(device, |device| device.known_lines(model), |gpu| compare_known(model, gpu));
     let group = model.group(GROUP);
     match gpu {
         None => Box::new(group),
@@ -31,34 +28,28 @@ pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dy
 /// Room on a device for `groups` groups of lines that are decoded there, twice, so that one half runs while the symbols
 /// of the other are decoded; none if it is the CPU, or does not serve.
 pub(crate) fn steps_on(device: &Device, model: &ExactModel, groups: usize) -> Option<[Steps; 2]> {
-    let steps = || {
-        let mut steps = open(device, |device| device.steps(model, groups, GROUP))?;
-        let compared = compare_steps(model, &mut steps);
-        trusted(device, steps, compared)
-    };
+    let steps =
+        || open(device, |device| device.steps(model, groups, GROUP), |steps| compare_steps(model, steps));
     Some([steps()?, steps()?])
 }
 
-/// What a device opens, unless it is the CPU or has failed.
-fn open<T>(device: &Device, open: impl FnOnce(&Device) -> Result<Option<T>>) -> Option<T> {
+/// What a device opens, if `compare` finds that it computes what the CPU does; none if it is the CPU, or fails.
+fn open<T>(
+    device: &Device,
+    open: impl FnOnce(&Device) -> Result<Option<T>>,
+    compare: impl FnOnce(&mut T) -> Result<()>,
+) -> Option<T> {
     if device.failure().is_some() {
         return None;
     }
-    open(device).unwrap_or_else(|error| {
+    let opened = open(device).and_then(|mut opened| {
+        opened.as_mut().map_or(Ok(()), compare)?;
+        Ok(opened)
+    });
+    opened.unwrap_or_else(|error| {
         device.failed(&error);
         None
     })
-}
-
-/// What was compared, if it is as the CPU.
-fn trusted<T>(device: &Device, opened: T, compared: Result<()>) -> Option<T> {
-    match compared {
-        Ok(()) => Some(opened),
-        Err(error) => {
-            device.failed(&error);
-            None
-        }
-    }
 }
 
 /// Known lines by a GPU, all others on the CPU.

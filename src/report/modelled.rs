@@ -194,7 +194,7 @@ impl Coded {
             claim: chain.claim(),
             positions: positions(ledger, &floor, corpus.digits),
             worst_lines: explained(model, &ledger.worst)?,
-            sample_lines: explained(model, &spread(&ledger.sample))?,
+            sample_lines: explained(model, &evenly_spaced(&ledger.sample))?,
             code_length: ledger.curve.until(stats.lines, ledger.stats.payload_len),
             sample,
             archive: *stats,
@@ -240,7 +240,7 @@ fn positions(ledger: &Ledger, floor: &Floor, digits: Option<u32>) -> Vec<Positio
 }
 
 /// Some lines of a sample, from its beginning to its end.
-fn spread(sample: &[Noted]) -> Vec<Noted> {
+fn evenly_spaced(sample: &[Noted]) -> Vec<Noted> {
     let count = SHOWN_LINES.min(sample.len());
     (0..count).map(|i| sample[i * sample.len() / count].clone()).collect()
 }

@@ -29,9 +29,9 @@ pub struct Sample {
 /// A network and the integer probabilities on the same lines.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Estimate {
-    /// Lines: every `stride`-th that the model coded.
+    /// Lines.
     pub lines: u64,
-    /// See there.
+    /// Each stands for so many that the model coded.
     pub stride: u64,
     /// Bits a line by the network.
     pub bits: f64,
