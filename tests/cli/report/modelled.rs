@@ -49,10 +49,6 @@ fn the_chain_closes() {
     assert!((number(&link(&report, 1)["bits"]) / floor - 1.0).abs() < 1e-12);
     for n in 1..=7 {
         let link = link(&report, n);
-        if n == 3 && !cfg!(feature = "train") {
-            assert!(link["bits"].is_null() && link["why"].as_str().unwrap().contains("feature `train`"));
-            continue;
-        }
         let bits = number(&link["bits"]);
         assert!((bits / floor - 1.0).abs() < 0.002, "{link}");
         assert!((number(&link["bits_per_line"]) - bits / 80_000.0).abs() < 1e-9, "{link}");
@@ -87,10 +83,8 @@ fn the_sample_says_what_rounding_costs() {
     // Twenty binary places cost next to nothing, and gain nothing.
     let unrounded = check(&sample["unrounded"], 4, 625, 16);
     assert!((-0.01..0.0).contains(&unrounded), "{unrounded}");
-    if cfg!(feature = "train") {
-        let floating = check(&sample["floating"], 3, 2500, 4);
-        assert!((-0.02..0.0).contains(&floating), "{floating}");
-    }
+    let floating = check(&sample["floating"], 3, 2500, 4);
+    assert!((-0.02..0.0).contains(&floating), "{floating}");
 }
 
 #[test]
