@@ -6,16 +6,12 @@ use std::time::Instant;
 use serde::Serialize;
 
 /// Another compressor, at the setting that compresses most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// `xz -9e`, in liblzma.
-    Xz,
-    /// `zstd --ultra -22`.
-    Zstd,
-    /// `bzip2 -9`.
-    Bzip2,
-    /// `brotli -q 11 -w 24`.
-    Brotli,
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its name, with its setting.
+    pub name: &'static str,
+    /// Bytes that it makes of a stream.
+    size: fn(&mut dyn Read) -> io::Result<u64>,
 }
 
 /// What a compressor made of a corpus.
@@ -31,73 +27,63 @@ pub struct PeerResult {
 
 impl Peer {
     /// Those that this program was built with: all with the feature `cli`, otherwise zstd alone.
-    pub const ALL: &[Self] = if cfg!(feature = "cli") {
-        &[Self::Xz, Self::Brotli, Self::Bzip2, Self::Zstd]
-    } else {
-        &[Self::Zstd]
-    };
-
-    /// Its name, with its setting.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Xz => "xz -9e",
-            Self::Zstd => "zstd --ultra -22",
-            Self::Bzip2 => "bzip2 -9",
-            Self::Brotli => "brotli -q 11 -w 24",
-        }
-    }
+    pub const ALL: &[Self] = &[
+        #[cfg(feature = "cli")]
+        Self { name: XZ, size: xz },
+        #[cfg(feature = "cli")]
+        Self { name: "brotli -q 11 -w 24", size: brotli },
+        #[cfg(feature = "cli")]
+        Self { name: "bzip2 -9", size: bzip2 },
+        Self { name: "zstd --ultra -22", size: zstd },
+    ];
 
     /// Compresses all of a stream, in bounded memory.
     ///
     /// # Errors
-    /// If reading fails, or the compressor is none of [`Peer::ALL`].
+    /// If reading fails.
     pub fn measure(self, input: &mut impl Read) -> io::Result<PeerResult> {
         let started = Instant::now();
-        let bytes = self.size(input)?;
-        Ok(PeerResult { name: self.name(), bytes, seconds: started.elapsed().as_secs_f64() })
-    }
-
-    /// Bytes that it makes of a stream.
-    fn size(self, input: &mut impl Read) -> io::Result<u64> {
-        match self {
-            Self::Zstd => {
-                let encoder = zstd::stream::write::Encoder::new(Count(0), 22)?;
-                size(input, encoder, zstd::stream::write::Encoder::finish)
-            }
-            #[cfg(feature = "cli")]
-            Self::Xz => {
-                const EXTREME: u32 = 1 << 31;
-                let stream =
-                    liblzma::stream::Stream::new_easy_encoder(9 | EXTREME, liblzma::stream::Check::Crc64)?;
-                let encoder = liblzma::write::XzEncoder::new_stream(Count(0), stream);
-                size(input, encoder, liblzma::write::XzEncoder::finish)
-            }
-            #[cfg(feature = "cli")]
-            Self::Bzip2 => {
-                let encoder = bzip2::write::BzEncoder::new(Count(0), bzip2::Compression::best());
-                size(input, encoder, bzip2::write::BzEncoder::finish)
-            }
-            #[cfg(feature = "cli")]
-            Self::Brotli => {
-                let encoder = brotli::CompressorWriter::new(Count(0), BUFFER, 11, 24);
-                size(input, encoder, |encoder| Ok(encoder.into_inner()))
-            }
-            #[cfg(not(feature = "cli"))]
-            _ => Err(io::Error::other("this program was built without the feature `cli`")),
-        }
+        let bytes = (self.size)(input)?;
+        Ok(PeerResult { name: self.name, bytes, seconds: started.elapsed().as_secs_f64() })
     }
 }
 
+pub(super) const XZ: &str = "xz -9e";
+
 /// Bytes of `data` by xz; none without the feature `cli`.
 pub(super) fn xz_bytes(data: &[u8]) -> Option<u64> {
-    Peer::Xz.measure(&mut &data[..]).ok().map(|result| result.bytes)
+    let xz = Peer::ALL.iter().find(|peer| peer.name == XZ)?;
+    (xz.size)(&mut &data[..]).ok()
+}
+
+#[cfg(feature = "cli")]
+fn xz(input: &mut dyn Read) -> io::Result<u64> {
+    const EXTREME: u32 = 1 << 31;
+    let stream = liblzma::stream::Stream::new_easy_encoder(9 | EXTREME, liblzma::stream::Check::Crc64)?;
+    size(input, liblzma::write::XzEncoder::new_stream(Count(0), stream), liblzma::write::XzEncoder::finish)
+}
+
+#[cfg(feature = "cli")]
+fn brotli(input: &mut dyn Read) -> io::Result<u64> {
+    let encoder = brotli::CompressorWriter::new(Count(0), BUFFER, 11, 24);
+    size(input, encoder, |encoder| Ok(encoder.into_inner()))
+}
+
+#[cfg(feature = "cli")]
+fn bzip2(input: &mut dyn Read) -> io::Result<u64> {
+    let encoder = bzip2::write::BzEncoder::new(Count(0), bzip2::Compression::best());
+    size(input, encoder, bzip2::write::BzEncoder::finish)
+}
+
+fn zstd(input: &mut dyn Read) -> io::Result<u64> {
+    size(input, zstd::Encoder::new(Count(0), 22)?, zstd::Encoder::finish)
 }
 
 const BUFFER: usize = 1 << 18;
 
 /// Bytes that an encoder writes of a stream.
 fn size<E: Write>(
-    input: &mut impl Read,
+    input: &mut dyn Read,
     mut encoder: E,
     finish: impl FnOnce(E) -> io::Result<Count>,
 ) -> io::Result<u64> {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::peers::{PeerResult, xz_bytes};
+use super::peers::{PeerResult, XZ, xz_bytes};
 
 /// Weights and data.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +52,7 @@ impl TwoPart {
             xz.extend(point(beginning, len, lines));
             len *= 2;
         }
-        let whole = peers.into_iter().flatten().find(|peer| peer.name.starts_with("xz"));
+        let whole = peers.into_iter().flatten().find(|peer| peer.name == XZ);
         xz.extend(whole.map(|peer| XzPoint { lines, bytes: peer.bytes }));
         xz.dedup_by_key(|point| point.lines);
         let bytes_per_line = (lines > 0).then(|| archive_bytes as f64 / lines as f64);

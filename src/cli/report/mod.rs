@@ -176,7 +176,7 @@ fn measure(corpus: &Rereadable, threads: usize, progress_shown: bool) -> Result<
     let measure = |peer: &Peer| {
         let mut input = progress.watch(corpus.open()?);
         let result = peer.measure(&mut input);
-        result.with_context(|| peer.name().to_owned())
+        result.context(peer.name)
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let results: Result<Vec<PeerResult>> = pool.install(|| Peer::ALL.par_iter().map(measure).collect());
