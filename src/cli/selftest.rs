@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::network::{Device, DeviceChoice, ISA_VARIABLE, Isa};
+use surprisal::report::Table;
 use surprisal::selftest::{CASES, Target, combined};
 
 use super::in_pool;
 use super::streams::{print, say};
-use super::text::table;
 
 /// Check that this machine computes the same bytes as every other one.
 ///
@@ -159,8 +159,8 @@ fn hash_of_all(runs: &[Run]) -> Option<surprisal::Identity> {
 }
 
 fn to_text(runs: &[Run]) -> String {
-    let mut head = vec!["case"];
-    head.extend(runs.iter().map(|run| run.target.as_str()));
+    let mut head = vec!["case".to_owned()];
+    head.extend(runs.iter().map(|run| run.target.clone()));
     let cell = |result: &CaseResult| match (result.holds, result.hash) {
         (true, Some(_)) => format!("right, {:.2} s", result.seconds),
         (true, None) => "-".into(),
@@ -174,6 +174,7 @@ fn to_text(runs: &[Run]) -> String {
         CASES.iter().enumerate().map(|(i, case)| row(case.name, &|run| cell(&run.results[i]))).collect();
     rows.push(row("all, seconds", &|run| format!("{:.2} s", run.seconds())));
     rows.push(row("hash", &|run| run.hash().map_or("-".into(), |hash| hash.to_string())));
+    let table = Table { head, rows, ..Table::default() };
     let (version, arch, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
-    format!("surprisal {version} on {arch} {os}, {}-endian\n{}", endian(), table(&head, &rows))
+    format!("surprisal {version} on {arch} {os}, {}-endian\n{}", endian(), table.to_text())
 }
