@@ -120,7 +120,8 @@ impl BlockCoder<'_> {
         }
     }
 
-    /// The content of a block. A learner then knows what it knew when it was coded.
+    /// The content of a block. A learner then knows what it knew when it had coded it; what it learned from one that
+    /// zstd stores is for [`BlockCoder::absorb`].
     ///
     /// # Errors
     /// What is wrong, if the payload is not what [`BlockCoder::encode`] writes.
@@ -139,14 +140,17 @@ impl BlockCoder<'_> {
             }
             _ => return Err("it is of another kind of archive"),
         };
-        let content = check(header, content)?;
-        if header.kind == BlockKind::ZstdLearned {
-            let split = self.split(&content);
+        check(header, content)
+    }
+
+    /// Has a learner learn from a block of this kind that zstd stores.
+    pub fn absorb(&mut self, kind: BlockKind, content: &[u8]) {
+        if kind == BlockKind::ZstdLearned {
+            let split = self.split(content);
             if let Self::Learner(learner) = self {
                 learner.absorb(&split.lines);
             }
         }
-        Ok(content)
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! [`Compressor`] (`writer`) cuts content into blocks of whole lines. A block (`block`) is coded by a model, on some
 //! thread of a `pipeline`, or by a learner; its `payload` holds the coded lines and beside them those that nothing
-//! codes. It is framed with checksums (`format`, `trailer`). [`Decompressor`] (`reader`) reads `frames` from front to
+//! codes. It is framed with checksums (`format`). [`Decompressor`] (`reader`) reads `frames` from front to
 //! back, [`Index`] finds blocks in a file.
 
 mod block;
@@ -22,7 +22,6 @@ mod payload;
 mod pipeline;
 mod reader;
 mod stats;
-mod trailer;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};

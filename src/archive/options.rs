@@ -102,6 +102,9 @@ pub struct LearnOptions {
     /// A look at the whole content. Without it the first 4 MiB tell what symbols there are, and the
     /// learning rate falls without knowing how much is to come.
     pub survey: Option<Arc<Survey>>,
+    /// The model that codes the archive instead where the learner codes no block of it (or none of its first 32 MiB,
+    /// behind which it gives up). Without one the learner's archive is written all the same.
+    pub substitute: Option<Arc<Model>>,
 }
 
 impl Default for LearnOptions {
@@ -114,6 +117,7 @@ impl Default for LearnOptions {
             replay: 0,
             stride: None,
             survey: None,
+            substitute: Some(Arc::clone(Models::bundled().default_model())),
         }
     }
 }
@@ -126,6 +130,7 @@ impl LearnOptions {
         with_seed: seed: u64;
         with_replay: replay: u8;
         with_stride: stride: Option<u8>;
+        with_substitute: substitute: Option<Arc<Model>>;
     }
 
     /// Tells what the whole content looks like.
@@ -164,7 +169,7 @@ pub struct DecompressOptions {
     pub lines: LineRange,
     /// Where a model runs.
     pub device: Device,
-    /// Is told of every batch and block.
+    /// Is told of every batch and block. A learner then learns from blocks that nothing depends on, too.
     pub observer: Option<Observer>,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::block::BlockCoder;
 use super::embedded;
+use super::format::BlockKind;
 use super::frames::{Block, Content, Frame, Frames, Job, decode_blocks};
 use super::gpu;
 use super::lines::LineRange;
@@ -55,8 +56,57 @@ pub struct Decompressor<R: Read> {
 enum ArchiveDecoder {
     /// A model: blocks are independent.
     Model(Arc<Model>),
-    /// A learner: each block needs those before it.
-    Learner(Box<Learner>),
+    /// A learner: each block that it coded needs those before it.
+    Learner(Box<LearnedBlocks>),
+}
+
+/// A learner, and blocks that it has not learned from: it does when a block is wanted that depends on them.
+struct LearnedBlocks {
+    learner: Learner,
+    pending: Vec<Block>,
+    /// Bytes of their payloads.
+    pending_len: usize,
+    /// Whether it learns from each block at once, so that an observer is told of it.
+    is_observed: bool,
+}
+
+/// The most bytes of payloads that wait to be learned from.
+const MAX_PENDING: usize = 64 << 20;
+
+impl LearnedBlocks {
+    /// The content of the next block, if it is wanted.
+    fn take(&mut self, block: Block, is_wanted: bool) -> Result<Vec<u8>> {
+        let threads = self.learner.threads();
+        threads.install(|| {
+            let kind = block.header.kind;
+            let mut content = Vec::new();
+            if is_wanted {
+                if kind == BlockKind::Learned {
+                    self.catch_up()?;
+                }
+                content = block.decode(&mut BlockCoder::Learner(&mut self.learner))?;
+            }
+            if kind == BlockKind::ZstdLearned || (kind == BlockKind::Learned && !is_wanted) {
+                self.pending_len += block.payload.len();
+                self.pending.push(block);
+            }
+            if self.is_observed || self.pending_len > MAX_PENDING {
+                self.catch_up()?;
+            }
+            Ok(content)
+        })
+    }
+
+    /// Learns from all blocks that are pending.
+    fn catch_up(&mut self) -> Result<()> {
+        self.pending_len = 0;
+        let mut coder = BlockCoder::Learner(&mut self.learner);
+        for block in self.pending.drain(..) {
+            let content = block.decode(&mut coder)?;
+            coder.absorb(block.header.kind, &content);
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +167,7 @@ impl<R: Read> Decompressor<R> {
     /// How the learner of the archive that is being read learns; none if a model coded it.
     pub fn learner(&self) -> Option<&LearnerSettings> {
         match &self.decoder {
-            Some(ArchiveDecoder::Learner(learner)) => Some(learner.settings()),
+            Some(ArchiveDecoder::Learner(blocks)) => Some(blocks.learner.settings()),
             _ => None,
         }
     }
@@ -129,10 +179,10 @@ impl<R: Read> Decompressor<R> {
     }
 
     fn observe_learner(&mut self) {
-        if let (Some(ArchiveDecoder::Learner(learner)), Some(observer)) = (&mut self.decoder, &self.observer)
-        {
+        if let (Some(ArchiveDecoder::Learner(blocks)), Some(observer)) = (&mut self.decoder, &self.observer) {
             let observer = observer.clone();
-            learner.observe(Box::new(move |record| observer.tell(Event::Batch(record))));
+            blocks.is_observed = true;
+            blocks.learner.observe(Box::new(move |record| observer.tell(Event::Batch(record))));
         }
     }
 
@@ -153,9 +203,12 @@ impl<R: Read> Decompressor<R> {
             Some(Frame::Header(header, packed)) => {
                 let packed = packed.as_deref();
                 self.decoder = Some(match &header.learner {
-                    Some(settings) => {
-                        ArchiveDecoder::Learner(Box::new(Learner::new(settings, self.threads)?))
-                    }
+                    Some(settings) => ArchiveDecoder::Learner(Box::new(LearnedBlocks {
+                        learner: Learner::new(settings, self.threads)?,
+                        pending: Vec::new(),
+                        pending_len: 0,
+                        is_observed: false,
+                    })),
                     None => ArchiveDecoder::Model(embedded::model_of(&header, packed, &self.models)?),
                 });
                 self.stats.model_len += packed.map_or(0, embedded::framed_len);
@@ -180,20 +233,19 @@ impl<R: Read> Decompressor<R> {
     /// Hands a block to the threads, or to the learner at once.
     fn take_block(&mut self, block: Block, before: u64) -> Result<()> {
         let wanted = self.wanted;
+        let is_wanted = wanted.touches(before, block.header.newlines);
         match self.decoder.as_mut().expect("a header came first") {
-            ArchiveDecoder::Model(model) => {
-                if wanted.touches(before, block.header.newlines) {
-                    self.pipeline.give(Job { model: Arc::clone(model), block, wanted, before });
-                }
+            ArchiveDecoder::Model(model) if is_wanted => {
+                self.pipeline.give(Job { model: Arc::clone(model), block, wanted, before });
             }
-            ArchiveDecoder::Learner(learner) => {
-                let threads = learner.threads();
-                let whole = threads.install(|| block.decode(&mut BlockCoder::Learner(learner)))?;
-                self.pipeline.give_done(Ok(Content {
-                    stats: Some(block.stats),
-                    wanted: wanted.cut(&whole, before),
-                    whole,
-                }));
+            ArchiveDecoder::Model(_) => {}
+            ArchiveDecoder::Learner(blocks) => {
+                let stats = Some(block.stats);
+                let whole = blocks.take(block, is_wanted)?;
+                if is_wanted {
+                    let wanted = wanted.cut(&whole, before);
+                    self.pipeline.give_done(Ok(Content { stats, wanted, whole }));
+                }
             }
         }
         Ok(())
@@ -265,5 +317,58 @@ impl<R: Read> Read for Decompressor<R> {
                 return Ok(0);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use super::*;
+    use crate::archive::{CompressOptions, Compressor, Index, LearnOptions};
+    use crate::model::Preset;
+    use crate::text::{Additions, Distribution, Operands, Survey};
+
+    /// A learner takes no step for a block that zstd stores unless a block that it coded and that is wanted follows.
+    #[test]
+    fn nothing_is_learned_for_nothing() -> Result<()> {
+        let mut additions = Additions::new(Distribution::new(8, Operands::Uniform)?, 3);
+        let mut text = Vec::new();
+        (0..4096).for_each(|_| additions.append_line(&mut text));
+        let sums = text.clone();
+        text.extend(b"00000000000000000000\n".repeat(8192));
+        let learning = LearnOptions::default().with_preset(Preset::Pico).with_rate(1e-2);
+        let archive_of = |text: &[u8]| {
+            let options = CompressOptions::default().with_coder(learning.clone());
+            let mut compressor = Compressor::with_options(Vec::new(), options)?;
+            compressor.write_all(text)?;
+            let archive = compressor.finish()?.output;
+            let index = Index::read(&mut Cursor::new(&archive))?;
+            let kinds = index.archives[0].blocks.iter().map(|block| block.kind).collect::<Vec<_>>();
+            Ok::<_, Error>((archive, kinds))
+        };
+        let batch_lines = learning.settings(&Survey::default(), false)?.batch_lines as u64;
+        let steps = |archive: &[u8], lines: LineRange, observer: Option<Observer>| {
+            let options = DecompressOptions::default().with_lines(lines).with_observer(observer);
+            let mut reader = Decompressor::with_options(archive, options)?;
+            io::copy(&mut reader, &mut io::sink())?;
+            match reader.decoder {
+                Some(ArchiveDecoder::Learner(blocks)) => Ok::<_, Error>(blocks.learner.steps() * batch_lines),
+                _ => panic!("no learner"),
+            }
+        };
+        let (learned, zstd) = (BlockKind::Learned, BlockKind::ZstdLearned);
+        let (archive, kinds) = archive_of(&[&text[..], b"end\n"].concat())?;
+        assert_eq!(kinds, [learned, zstd, BlockKind::Raw]);
+        assert_eq!(steps(&archive, LineRange::ALL, None)?, 4096);
+        assert_eq!(steps(&archive, LineRange::ALL, Some(Observer::new(|_| ())))?, 3 * 4096);
+        assert_eq!(steps(&archive, LineRange::new(5000, 6000)?, None)?, 0);
+        assert_eq!(steps(&archive, LineRange::new(9, 5000)?, None)?, 4096);
+
+        let (archive, kinds) = archive_of(&[text, sums].concat())?;
+        assert_eq!(kinds, [learned, zstd, learned]);
+        assert_eq!(steps(&archive, LineRange::new(5000, 6000)?, None)?, 0);
+        assert_eq!(steps(&archive, LineRange::new(14_000, 14_001)?, None)?, 4 * 4096);
+        Ok(())
     }
 }

@@ -7,12 +7,11 @@ use bytes::{Bytes, BytesMut};
 
 use super::block::{self, BLOCK_LINES, BlockCoder, Coded, MAX_BLOCK_BYTES};
 use super::embedded;
-use super::format::Header;
+use super::format::{BlockKind, Header, end_to_bytes};
 use super::observe::{BlockNotes, Event, Observer, Recorder};
 use super::options::{Coder, CompressOptions, LearnOptions};
 use super::pipeline::{Jobs, Pipeline};
 use super::stats::{ArchiveStats, BlockStats};
-use super::trailer::end_to_bytes;
 use crate::Result;
 use crate::coding::predictor_on;
 use crate::learner::{Learner, LearnerSettings};
@@ -20,6 +19,8 @@ use crate::model::{Identity, Model};
 use crate::network::Device;
 use crate::text::Survey;
 
+/// Content, in bytes, without one learned block behind which the learner gives up: both archives are held until then.
+const TRIAL_BYTES: u64 = 32 << 20;
 /// Lines of a learner's first block; each has twice as many as the one before, up to [`BLOCK_LINES`], so that little
 /// depends on how the learner does while it knows little.
 const FIRST_BLOCK_LINES: usize = 4096;
@@ -40,18 +41,20 @@ const FIRST_BLOCK_LINES: usize = 4096;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// While learning, the archive needs no model:
+/// While learning, the archive needs no model, unless the learner codes no block: then it is the one that
+/// [`LearnOptions::substitute`] makes.
 ///
 /// ```
 /// use std::io::Write;
 /// use surprisal::{CompressOptions, Compressor, LearnOptions};
 ///
-/// let lines = b"2024-01-01 ok\n2024-01-02 ok\n";
+/// let lines = &include_bytes!("../../corpora/uniform-8-10k.txt")[..28 * 500];
 /// let options = CompressOptions::default().with_coder(LearnOptions::default());
 /// let mut compressor = Compressor::with_options(Vec::new(), options)?;
 /// compressor.write_all(lines)?;
-/// let archive = compressor.finish()?.output;
-/// assert_eq!(surprisal::decompress(&archive, &surprisal::Models::bundled())?, lines);
+/// let finished = compressor.finish()?;
+/// assert!(finished.is_learned);
+/// assert_eq!(surprisal::decompress(&finished.output, &surprisal::Models::bundled())?, lines);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Compressor<W: Write, R: Recorder = ()> {
@@ -63,8 +66,31 @@ pub struct Compressor<W: Write, R: Recorder = ()> {
     /// Content that is not yet a block.
     waiting: BytesMut,
     coding: Coding<R::Block>,
+    /// The archive without a learner.
+    substitute: Option<Box<Substitute>>,
     observer: Option<Observer>,
     recorder: R,
+}
+
+/// The archive that a model makes of the same content as a learner.
+struct Substitute {
+    archive: Compressor<Vec<u8>>,
+    /// The learner's archive so far, while it is not known which to write.
+    held: Vec<u8>,
+    choice: Choice,
+    /// As [`TRIAL_BYTES`], which tests lower.
+    trial_bytes: u64,
+}
+
+/// Which of two archives is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// The learner has coded no block yet.
+    Open,
+    /// The learner's. The other one goes on, so that its size is known.
+    Learned,
+    /// The substitute.
+    Substitute,
 }
 
 /// What codes blocks.
@@ -84,8 +110,12 @@ pub struct Finished<W> {
     pub output: W,
     /// What it holds and took.
     pub stats: ArchiveStats,
-    /// What was learned, if it was coded while learning.
+    /// Whether it was coded while learning.
+    pub is_learned: bool,
+    /// What was learned on the way, of use or not.
     pub learner: Option<Box<Learner>>,
+    /// Beside a learner: what the archive of [`LearnOptions::substitute`] holds and takes.
+    pub substitute: Option<ArchiveStats>,
 }
 
 impl<W: Write> Compressor<W> {
@@ -118,9 +148,21 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
     /// Begins an archive, and has everything that is coded taken down.
     pub(crate) fn recorded(output: W, options: CompressOptions, recorder: R) -> Result<Self> {
         let CompressOptions { coder, threads, embed_model, device, observer } = options;
-        let mut header = None;
+        let (mut header, mut substitute) = (None, None);
         let coding = match coder {
-            Coder::Learner(options) => Coding::Undecided(options, threads),
+            Coder::Learner(options) => {
+                if let Some(model) = &options.substitute {
+                    let coder = model.into();
+                    let options = CompressOptions { coder, threads, embed_model, device, observer: None };
+                    substitute = Some(Box::new(Substitute {
+                        archive: Compressor::with_options(Vec::new(), options)?,
+                        held: Vec::new(),
+                        choice: Choice::Open,
+                        trial_bytes: TRIAL_BYTES,
+                    }));
+                }
+                Coding::Undecided(options, threads)
+            }
             Coder::Model(model) => {
                 let embedded = if embed_model { embedded::model_to_bytes(&model)? } else { Vec::new() };
                 header = Some((Header::of_model(&model, embed_model), embedded));
@@ -136,6 +178,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             ends_in_newline: true,
             waiting: BytesMut::new(),
             coding,
+            substitute,
             observer,
             recorder,
         };
@@ -154,23 +197,66 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
         while self.put_oldest()? {}
         let end = end_to_bytes(&self.blocks, self.stats.bytes_out);
         self.put(&end)?;
-        self.output.flush()?;
         self.stats.lines += u64::from(!self.ends_in_newline);
         self.stats.archives = 1;
+        if self.choice() == Choice::Open {
+            self.choose_substitute();
+        }
+        let choice = self.choice();
+        let substitute = self.substitute.take().map(|substitute| substitute.archive.finish()).transpose()?;
+        let substitute = substitute.map(|finished| (finished.output, finished.stats));
+        if let (Choice::Substitute, Some((archive, stats))) = (choice, &substitute) {
+            self.output.write_all(archive)?;
+            self.stats = *stats;
+        }
+        self.output.flush()?;
+        let learner = match self.coding {
+            Coding::Learner(learner) => Some(learner),
+            _ => None,
+        };
         let finished = Finished {
             output: self.output,
             stats: self.stats,
-            learner: match self.coding {
-                Coding::Learner(learner) => Some(learner),
-                _ => None,
-            },
+            is_learned: learner.is_some() && choice == Choice::Learned,
+            learner,
+            substitute: substitute.map(|(_, stats)| stats),
         };
         Ok((finished, self.recorder))
     }
 
+    /// Which archive is written; the only one where there is no substitute.
+    fn choice(&self) -> Choice {
+        self.substitute.as_ref().map_or(Choice::Learned, |substitute| substitute.choice)
+    }
+
+    /// Has the learner's archive written: it codes a block.
+    fn choose_learned(&mut self) -> io::Result<()> {
+        if let Some(substitute) = &mut self.substitute {
+            substitute.choice = Choice::Learned;
+            self.output.write_all(&std::mem::take(&mut substitute.held))?;
+        }
+        self.blocks.iter().for_each(|block| tell_block(self.observer.as_ref(), block));
+        Ok(())
+    }
+
+    /// Has the substitute written: the learner has coded nothing.
+    fn choose_substitute(&mut self) {
+        self.waiting.clear();
+        if let Some(substitute) = &mut self.substitute {
+            substitute.choice = Choice::Substitute;
+            substitute.held = Vec::new();
+            let archive = &mut substitute.archive;
+            archive.observer.clone_from(&self.observer);
+            archive.blocks.iter().for_each(|block| tell_block(archive.observer.as_ref(), block));
+        }
+    }
+
     /// Bytes of content in blocks that are written.
     pub fn bytes_coded(&self) -> u64 {
-        self.stats.bytes_in
+        match &self.substitute {
+            Some(substitute) if substitute.choice == Choice::Substitute => substitute.archive.bytes_coded(),
+            _ => self.stats.bytes_in,
+        }
     }
 
     /// Has whole blocks coded, of an ended content all.
@@ -186,6 +272,10 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             self.begin_learning(content)?;
             let block = self.waiting.split_to(len).freeze();
             self.encode_block(block)?;
+            let is_over = |substitute: &Substitute| self.stats.bytes_in >= substitute.trial_bytes;
+            if self.choice() == Choice::Open && self.substitute.as_deref().is_some_and(is_over) {
+                self.choose_substitute();
+            }
         }
         Ok(())
     }
@@ -271,17 +361,29 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
         self.stats += &block;
         self.stats.modelled_lines += modelled_lines;
         self.stats.tokens += tokens;
-        if let Some(observer) = &self.observer {
-            observer.tell(Event::Block(&block));
-        }
         self.recorder.block(notes, &block);
+        match self.choice() {
+            Choice::Learned => tell_block(self.observer.as_ref(), &block),
+            Choice::Open if block.kind == BlockKind::Learned => self.choose_learned()?,
+            _ => {}
+        }
         Ok(())
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.output.write_all(bytes)?;
+        match &mut self.substitute {
+            Some(substitute) if substitute.choice == Choice::Open => substitute.held.extend_from_slice(bytes),
+            Some(substitute) if substitute.choice == Choice::Substitute => {}
+            _ => self.output.write_all(bytes)?,
+        }
         self.stats.bytes_out += bytes.len() as u64;
         Ok(())
+    }
+}
+
+fn tell_block(observer: Option<&Observer>, block: &BlockStats) {
+    if let Some(observer) = observer {
+        observer.tell(Event::Block(block));
     }
 }
 
@@ -332,13 +434,67 @@ impl<W: Write, R: Recorder> Write for Compressor<W, R> {
         if let Some(&last) = data.last() {
             self.ends_in_newline = last == b'\n';
         }
-        self.waiting.extend_from_slice(data);
-        self.encode_waiting(Content::Open)?;
+        if let Some(substitute) = &mut self.substitute {
+            substitute.archive.write_all(data)?;
+        }
+        if self.choice() != Choice::Substitute {
+            self.waiting.extend_from_slice(data);
+            self.encode_waiting(Content::Open)?;
+        }
+        if let Some(substitute) = &mut self.substitute
+            && substitute.choice != Choice::Open
+        {
+            let written = std::mem::take(&mut substitute.archive.output);
+            if substitute.choice == Choice::Substitute {
+                self.output.write_all(&written)?;
+            }
+        }
         Ok(data.len())
     }
 
     /// Flushes what was coded; content that is not yet a whole block keeps waiting.
     fn flush(&mut self) -> io::Result<()> {
         self.output.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::compress;
+    use crate::model::{Models, Preset};
+
+    /// A learner gives up at the same place however content comes.
+    #[test]
+    fn a_learner_gives_up() -> Result<()> {
+        let late = include_bytes!("../../corpora/uniform-8-10k.txt");
+        let block = late[..28 * 128].repeat(FIRST_BLOCK_LINES / 128);
+        let text = [&block[..], &block, &block, late].concat();
+        let learning = LearnOptions::default().with_preset(Preset::Pico);
+        let finished = |trial_bytes: usize, piece: usize| {
+            let options = CompressOptions::default().with_coder(learning.clone());
+            let mut compressor = Compressor::with_options(Vec::new(), options)?;
+            compressor.substitute.as_mut().expect("there is one").trial_bytes = trial_bytes as u64;
+            for piece in text.chunks(piece) {
+                compressor.write_all(piece)?;
+            }
+            compressor.finish()
+        };
+        let plain = compress(&text, Models::bundled().default_model())?;
+        for piece in [1000, 70_001, text.len()] {
+            let gave_up = finished(3 * block.len(), piece)?;
+            assert!(!gave_up.is_learned, "pieces of {piece}");
+            assert!(
+                gave_up.output == plain,
+                "pieces of {piece}: {} and {} bytes",
+                gave_up.output.len(),
+                plain.len()
+            );
+            assert_eq!(gave_up.stats.bytes_out, plain.len() as u64);
+            let learned = finished(3 * block.len() + 1, piece)?;
+            assert!(learned.is_learned, "pieces of {piece}");
+            assert_eq!(learned.substitute, Some(gave_up.stats));
+        }
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use surprisal::Learner;
 use surprisal::model::Preset;
 use surprisal::network::Device;
-use surprisal::{ArchiveStats, CompressOptions, Compressor, Decompressor, Models};
+use surprisal::{ArchiveStats, CompressOptions, Compressor, Decompressor, Finished, Model, Models};
 
 use super::files::{FileOptions, needs_file};
 use super::hash::{Digest, Digester};
@@ -36,13 +36,27 @@ struct CoderName {
     identity: Option<String>,
 }
 
+impl CoderName {
+    fn of(model: &Model) -> Self {
+        Self { name: model.name().to_owned(), identity: Some(model.identity().to_string()) }
+    }
+}
+
 /// A file that was coded, before its output has its name.
 struct Compressed {
     coder: CoderName,
     output: Output,
     summary: ArchiveStats,
+    learning: Option<Learning>,
     digest: Digest,
-    learner: Option<Box<Learner>>,
+}
+
+/// What `--learn` came to.
+struct Learning {
+    learner: Box<Learner>,
+    lines: u64,
+    /// Bytes of the archive without `--learn`.
+    bytes_without: u64,
 }
 
 /// Compress files.
@@ -50,6 +64,10 @@ struct Compressed {
 /// FILE becomes FILE.sur and is kept. Of the level's models the one is used that codes the first lines
 /// best; decompressing needs no level. At the end a line on stderr says what became of it; bits per
 /// line and per token are of the whole archive, all framing counted.
+///
+/// --learn pays for many lines that share a rule and repeat little of each other, of which no bundled model
+/// knows; logs, tables and text are mostly better off without. Where the learner codes no block the archive is
+/// the one that compress writes without --learn. The last line says how many lines it coded, and the bytes without.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -61,10 +79,10 @@ Examples:
   surprisal compress --learn sums.txt      no model: learn while coding, slowly
 
 --json prints an object for each file, one on a line: file, file_renamed (the name is not Unicode text and was changed to be shown),
-output, model, identity (null with
---learn), bytes_in,
+output, model, identity (null where a
+learner coded), bytes_in,
 bytes_out, ratio, lines, modelled_lines, tokens, bits_per_line, bits_per_token (null unless the
-model coded all lines), blocks, fallback_blocks, seconds, megabytes_per_second, verified.
+model coded all lines), learned_lines and bytes_without_learning (null without --learn), blocks, fallback_blocks, seconds, megabytes_per_second, verified.
 Of a file that fails: file, file_renamed, error.")]
 pub struct Args {
     #[command(flatten)]
@@ -134,8 +152,8 @@ impl Args {
         self.remark(file, &mut source);
         let original = source.original().cloned();
         let started = Instant::now();
-        let Compressed { coder, mut output, summary, digest, learner } = match self.learning.learn {
-            Some(preset) => self.compress_learning(preset, file, source, output, log.clone())?,
+        let Compressed { coder, mut output, summary, learning, digest } = match self.learning.learn {
+            Some(preset) => self.compress_learning(preset, models, file, source, output, log.clone())?,
             None => self.compress_with_model(models, device, file, source, output)?,
         };
         let seconds = started.elapsed().as_secs_f64();
@@ -145,11 +163,11 @@ impl Args {
         if let Some(log) = log {
             log.lock().expect("no observer panicked").finish()?;
         }
-        if let Some(learner) = &learner {
-            self.learning.save(learner)?;
+        if let Some(learning) = &learning {
+            self.learning.save(&learning.learner)?;
         }
         self.files.finish(output, original.as_ref())?;
-        let summary = CompressSummary { file, target, summary, seconds };
+        let summary = CompressSummary { file, target, summary, learning, seconds };
         if self.json {
             let line = summary.to_json(&coder, self.verify).to_string() + "\n";
             print(&line)?;
@@ -198,13 +216,14 @@ impl Args {
         let digest = self.copy_hashing(source, &mut compressor, |_, len| progress.advance(len as u64))?;
         let finished = compressor.finish().context(WRITING)?;
         super::tell_failure(device);
-        let coder = CoderName { name: model.name().to_owned(), identity: Some(model.identity().to_string()) };
-        Ok(Compressed { coder, output: finished.output, summary: finished.stats, digest, learner: None })
+        let (output, summary) = (finished.output, finished.stats);
+        Ok(Compressed { coder: CoderName::of(&model), output, summary, learning: None, digest })
     }
 
     fn compress_learning(
         &self,
         preset: Preset,
+        models: &Models,
         file: &Path,
         mut source: Source,
         output: Output,
@@ -214,19 +233,22 @@ impl Args {
         self.running.announce(file, &name)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let threads = self.running.threads();
-        let options = self.learning.options(preset, &mut source, threads, &progress, log)?;
+        let survey = source.survey()?;
+        let (substitute, source) = self.model.choose_and_read(models, self.level.0, source, threads)?;
+        let options = self.learning.options(preset, survey, &substitute, threads, &progress, log);
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
         let digest = self.copy_hashing(source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
         })?;
-        let finished = compressor.finish().context(WRITING)?;
-        Ok(Compressed {
-            coder: CoderName { name, identity: None },
-            output: finished.output,
-            summary: finished.stats,
-            digest,
-            learner: finished.learner,
-        })
+        let Finished { output, stats, is_learned, learner, substitute: without, .. } =
+            compressor.finish().context(WRITING)?;
+        let learning = learner.zip(without).map(|(learner, without)| Learning {
+            learner,
+            lines: if is_learned { stats.modelled_lines } else { 0 },
+            bytes_without: without.bytes_out,
+        });
+        let coder = if is_learned { CoderName { name, identity: None } } else { CoderName::of(&substitute) };
+        Ok(Compressed { coder, output, summary: stats, learning, digest })
     }
 
     /// Copies everything into a compressor; the digest is of all bytes if it is to be verified.
@@ -284,6 +306,7 @@ struct CompressSummary<'a> {
     file: &'a Path,
     target: &'a Target,
     summary: ArchiveStats,
+    learning: Option<Learning>,
     seconds: f64,
 }
 
@@ -318,6 +341,13 @@ impl CompressSummary<'_> {
         if self.lines_outside() > 0 {
             parts.push(count(self.lines_outside(), "line") + " outside the model");
         }
+        if let Some(Learning { lines, bytes_without, .. }) = &self.learning {
+            parts.push(count(*lines, "line") + " by the learner");
+            parts.push(match lines {
+                0 => "so this is the archive without --learn".into(),
+                _ => count(*bytes_without, "byte") + " without --learn",
+            });
+        }
         parts.push(format!("{:.2} MB/s", self.megabytes_per_second()));
         format!("{}: {}", input::name(self.file), parts.join(", "))
     }
@@ -340,6 +370,8 @@ impl CompressSummary<'_> {
             "tokens": tokens,
             "bits_per_line": self.bits_per_line(),
             "bits_per_token": self.bits_per_token(),
+            "learned_lines": self.learning.as_ref().map(|learning| learning.lines),
+            "bytes_without_learning": self.learning.as_ref().map(|learning| learning.bytes_without),
             "blocks": self.summary.blocks(),
             "fallback_blocks": self.summary.fallback_blocks(),
             "seconds": self.seconds,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use surprisal::archive::MAGIC;
+use surprisal::text::Survey;
 
 use super::streams;
 use super::text::shown;
@@ -95,6 +96,21 @@ impl Source {
         let mut start = [0; MAGIC.len()];
         let is_archive = file.read_exact(&mut start).is_ok() && start == MAGIC;
         file.rewind().is_ok() && is_archive
+    }
+
+    /// Looks at a whole file, if it is a regular one, and goes back to its beginning.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn survey(&mut self) -> Result<Option<Survey>> {
+        let Self::File(file, _) = self else { return Ok(None) };
+        let mut survey = Survey::default();
+        for_each_chunk(&*file, "cannot read it", |data| {
+            survey.update(data);
+            Ok(())
+        })?;
+        file.rewind().context("cannot read it again")?;
+        Ok(Some(survey))
     }
 
     /// Bytes to come, where that is known.

@@ -1,8 +1,7 @@
 //! Coding while learning: the options that `compress` and `report` share, and what belongs to
 //! `compress --learn` alone.
 
-use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -14,9 +13,8 @@ use surprisal::learner::{BatchRecord, Learner, LearnerSettings};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::report::{LearningWindow, WINDOW};
 use surprisal::text::Survey;
-use surprisal::{CompressOptions, LearnOptions, Observer};
+use surprisal::{CompressOptions, LearnOptions, Model, Observer};
 
-use super::input::{Source, for_each_chunk};
 use super::model::MODEL_FILES;
 use super::output::{Content, Guard, Output, Target};
 use super::progress::Progress;
@@ -49,6 +47,7 @@ impl LearnerOptions {
         &self,
         preset: Preset,
         survey: Option<Survey>,
+        substitute: Option<&Arc<Model>>,
         threads: usize,
         observer: Observer,
     ) -> CompressOptions {
@@ -59,7 +58,8 @@ impl LearnerOptions {
             .with_seed(self.seed)
             .with_replay(self.replay)
             .with_stride(self.stride)
-            .with_survey(survey);
+            .with_survey(survey)
+            .with_substitute(substitute.cloned());
         CompressOptions::default().with_coder(learning).with_threads(threads).with_observer(observer)
     }
 }
@@ -68,7 +68,8 @@ impl LearnerOptions {
 #[derive(clap::Args)]
 pub struct LearnArgs {
     /// Begin with a network that knows nothing and learn from every batch of lines behind it: the
-    /// archive needs no model. Presets: pico, tiny, nano, micro, mini
+    /// archive needs no model. Pays for many lines that share a rule and repeat little of each other.
+    /// Presets: pico, tiny, nano, micro, mini
     #[arg(long, value_name = "PRESET", num_args = 0..=1, require_equals = true, default_missing_value = "nano", conflicts_with_all = ["model", "embed_model"])]
     pub learn: Option<Preset>,
     #[command(flatten)]
@@ -102,19 +103,16 @@ impl LearnArgs {
         Ok(log.map(|file| Arc::new(Mutex::new(Log { file: Some(file), ..Log::default() }))))
     }
 
-    /// The library's options. A file is looked at as a whole beforehand.
+    /// The library's options.
     pub fn options(
         &self,
         preset: Preset,
-        source: &mut Source,
+        survey: Option<Survey>,
+        substitute: &Arc<Model>,
         threads: usize,
         progress: &Progress,
         log: Option<SharedLog>,
-    ) -> Result<CompressOptions> {
-        let survey = match source {
-            Source::File(file, _) => Some(survey(file)?),
-            Source::Stdin | Source::Stream(_) => None,
-        };
+    ) -> CompressOptions {
         let watched = progress.learning();
         let observer = Observer::of_batches(move |record| {
             watched.batch(record);
@@ -122,7 +120,7 @@ impl LearnArgs {
                 log.lock().expect("no observer panicked").batch(record);
             }
         });
-        Ok(self.learner.options(preset, survey, threads, observer))
+        self.learner.options(preset, survey, Some(substitute), threads, observer)
     }
 
     /// Keeps what was learned, where that was asked for.
@@ -136,17 +134,6 @@ impl LearnArgs {
         checkpoint.save(folder.temporary()).with_context(failed)?;
         folder.persist().with_context(failed)
     }
-}
-
-/// Looks at a whole file and goes back to its beginning.
-fn survey(mut file: &File) -> Result<Survey> {
-    let mut survey = Survey::default();
-    for_each_chunk(file, "cannot read it", |data| {
-        survey.update(data);
-        Ok(())
-    })?;
-    file.rewind().context("cannot read it again")?;
-    Ok(survey)
 }
 
 /// How the surprisal falls, a record for every window of lines.

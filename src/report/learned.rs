@@ -53,7 +53,7 @@ pub struct LearningRun {
     pub holds: Option<bool>,
     /// The verdict in words.
     pub sentence: String,
-    /// What the archive is made of, which `compress --learn` writes with these settings.
+    /// What the archive is made of, which `compress --learn` writes with these settings if a block of it is learned.
     #[serde(serialize_with = "archive_json")]
     pub archive: ArchiveStats,
     /// Bytes of the archive above the floor; none where that is not known.

@@ -4,12 +4,14 @@ use std::io::{Cursor, Write};
 
 use surprisal::model::Preset;
 use surprisal::text::Survey;
-use surprisal::{ArchiveStats, CompressOptions, Compressor, Index, LearnOptions, Models, Observer};
+use surprisal::{ArchiveStats, CompressOptions, Compressor, Event, Index, LearnOptions, Models, Observer};
 
 use super::{
     assert_flips_are_noticed, assert_ranges, assert_truncations_are_noticed, compress_with, golden, restore,
 };
-use crate::common::corpora::{dates, hexadecimal_sums, log_column, noise_bytes, uniform_sums};
+use crate::common::corpora::{
+    dates, hexadecimal_sums, log_column, noise_bytes, repetitive_files, uniform_sums,
+};
 
 fn learning() -> LearnOptions {
     LearnOptions::default().with_preset(Preset::Pico).with_batch_lines(8).with_rate(1e-2)
@@ -70,6 +72,43 @@ fn a_block_by_zstd_is_learned_from() {
     let blocks = index.archives[0].blocks.iter();
     let kinds: Vec<&str> = blocks.map(|block| block.kind.name()).collect();
     assert_eq!(kinds, ["zstd, learned", "learned"]);
+}
+
+/// Blocks are told of in order when it is known that they stand in the archive.
+#[test]
+fn observers_are_told_of_what_is_written() {
+    let repeated = hexadecimal_sums(128).repeat(32);
+    let told_and_found = |data: &[u8]| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let observer = Observer::new(move |event| {
+            if let Event::Block(block) = event {
+                sender.send(*block).unwrap();
+            }
+        });
+        let archive = compress_with(data, options(1).with_observer(observer)).0;
+        let mut index = Index::read(&mut Cursor::new(archive)).unwrap();
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), index.archives[0].blocks);
+        index.archives.remove(0)
+    };
+    assert_eq!(told_and_found(&repeated).version, 1);
+    let both = told_and_found(&[repeated, hexadecimal_sums(6000)].concat());
+    assert_eq!((both.version, both.blocks.len()), (2, 2));
+}
+
+/// Where a learner codes no block the archive is the one without a learner.
+#[test]
+fn learning_that_does_not_pay_costs_nothing() {
+    let model = std::sync::Arc::clone(Models::bundled().default_model());
+    let few_sums = ("few sums", uniform_sums(3));
+    for (name, data) in repetitive_files(9000).into_iter().chain([few_sums]) {
+        let plain = compress_with(&data, CompressOptions::default().with_coder(&model));
+        let kept = learning().with_substitute(None);
+        let learned = compress_with(&data, options(2).with_coder(kept)).0;
+        assert!(learned.len() > plain.0.len(), "{name}: {} by the learner", learned.len());
+        let found = compress_with(&data, options(2));
+        assert!(found.0 == plain.0, "{name}: {} and {} bytes", found.0.len(), plain.0.len());
+        assert_eq!(found.1, plain.1, "{name}");
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `compress --learn`: what the program makes of it; `archive::learned` tests the bytes.
 
-use crate::common::corpora::noise_bytes;
-use crate::common::place::Place;
+use serde_json::{Value::Null, json};
+use surprisal::report::grouped;
+
+use crate::common::corpora::{noise_bytes, repetitive_files};
+use crate::common::place::{Place, stderr};
 
 #[test]
 fn learning_needs_no_model_and_keeps_what_it_learned() {
@@ -29,6 +32,34 @@ fn learning_needs_no_model_and_keeps_what_it_learned() {
     assert!(error.contains("learning rate"), "{error}");
     let error = place.fails(2, "compress --learn --log l a.txt two.txt");
     assert!(error.contains("--log"), "{error}");
+}
+
+/// `compress` says what the learner coded and what the archive would be without.
+#[test]
+fn compress_says_what_learning_brought() {
+    let place = Place::with_lines(5000, "uniform");
+    let plain = place.json("compress --json -o plain.sur a.txt");
+    assert_eq!((&plain["learned_lines"], &plain["bytes_without_learning"]), (&Null, &Null));
+    let without = place.len("plain.sur");
+    let learned = place.json("compress --json --learn=pico a.txt");
+    assert_eq!((&learned["learned_lines"], &learned["identity"]), (&json!(5000), &Null));
+    assert_eq!(learned["bytes_without_learning"], without);
+    let line = stderr(&place.run("compress --learn=pico -f a.txt"));
+    let expected = format!("5,000 lines by the learner, {} bytes without --learn", grouped(without));
+    assert!(line.contains(&expected), "{line}");
+
+    for (name, text) in repetitive_files(5000) {
+        place.write(name, &text);
+        place.ok(&["compress", "-qo", "plain.sur", "-f", name]);
+        let plain = place.read("plain.sur");
+        let line = stderr(&place.run(&["compress", "--learn=pico", "--verify", name]));
+        assert!(line.contains("0 lines by the learner, so this is the archive without --learn"), "{line}");
+        assert!(place.read(&format!("{name}.sur")) == plain, "{name}");
+        let object = place.json(&["compress", "--json", "--learn=pico", "-f", name]);
+        assert_eq!((&object["learned_lines"], &object["model"]), (&json!(0), &json!("tiny-uniform")));
+        assert_eq!(object["bytes_without_learning"], plain.len());
+        assert!(place.pipe("compress -q --learn=pico", text) == plain, "{name} from a pipe");
+    }
 }
 
 /// Peak memory while a learner reads the longest lines that it takes, in MiB, either way.

@@ -65,3 +65,32 @@ pub fn log_column(lines: usize) -> Vec<u8> {
     };
     (0..lines).map(line).collect::<String>().into_bytes()
 }
+
+/// A log, a table and a list of characters as there are many: lines repeat what stood in those before, which zstd codes
+/// in fewer bytes than a learner.
+pub fn repetitive_files(lines: usize) -> [(&'static str, Vec<u8>); 3] {
+    let mut random = noise();
+    let mut pick = move |n: u64| random() % n;
+    let (mut log, mut table, mut unicode) =
+        (String::new(), String::from("id;region;product;price\n"), String::new());
+    let events = [
+        "Accepted publickey for deploy from 10.1.4.7 port 52144 ssh2",
+        "pam_unix(cron:session): session opened for user root by (uid=0)",
+        "Starting Cleanup of Temporary Directories and old sessions of PHP",
+    ];
+    let scripts =
+        ["LATIN SMALL LETTER", "CYRILLIC CAPITAL LETTER", "GREEK SMALL LETTER", "ETHIOPIC SYLLABLE"];
+    for i in 0..lines {
+        let (minute, event) = (i / 60, events[pick(3) as usize]);
+        log += &format!(
+            "Nov 26 {:02}:{:02}:{:02} node-3 sshd[811]: {event}\n",
+            minute / 60,
+            minute % 60,
+            i % 60
+        );
+        table += &format!("{};north-west europe;garden furniture;{}.99\n", 100_000 + i, 10 * pick(4));
+        let (code, script) = (0x400 + i, scripts[i / 64 % 4]);
+        unicode += &format!("{code:04X};{script} № {};Ll;0;L;;;;;N;;;;{:04X};ж—é\n", i % 64, code - 0x20);
+    }
+    [("a.log", log.into()), ("table.csv", table.into()), ("unicode.txt", unicode.into())]
+}

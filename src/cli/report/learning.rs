@@ -44,7 +44,7 @@ pub fn learners(
         let watched = progress.learning();
         let shown = Observer::of_batches(move |record| watched.batch(record));
         let (watch, observer) = LearningWatch::new(Some(shown));
-        let options = options.options(preset, beforehand.clone(), running.threads(), observer);
+        let options = options.options(preset, beforehand.clone(), None, running.threads(), observer);
         let mut compressor = Compressor::with_options(io::sink(), options)?;
         for_each_chunk(rereadable.open()?, "cannot read it again", |chunk| {
             compressor.write_all(chunk).map_err(surprisal::Error::from_io)?;
