@@ -336,7 +336,7 @@ mod tests {
         let mut text = Vec::new();
         (0..4096).for_each(|_| additions.append_line(&mut text));
         let sums = text.clone();
-        text.extend(b"00000000000000000000\n".repeat(8192));
+        text.extend(sums[..28 * 128].repeat(64));
         let learning = LearnOptions::default().with_preset(Preset::Pico).with_rate(1e-2);
         let archive_of = |text: &[u8]| {
             let options = CompressOptions::default().with_coder(learning.clone());
