@@ -66,31 +66,20 @@ pub fn log_column(lines: usize) -> Vec<u8> {
     (0..lines).map(line).collect::<String>().into_bytes()
 }
 
-/// A log, a table and a list of characters as there are many: lines repeat what stood in those before, which zstd codes
+/// A log, a table and a list of characters as there are many: a line repeats what stood in those before, which zstd codes
 /// in fewer bytes than a learner.
 pub fn repetitive_files(lines: usize) -> [(&'static str, Vec<u8>); 3] {
     let mut random = noise();
-    let mut pick = move |n: u64| random() % n;
-    let (mut log, mut table, mut unicode) =
-        (String::new(), String::from("id;region;product;price\n"), String::new());
-    let events = [
-        "Accepted publickey for deploy from 10.1.4.7 port 52144 ssh2",
-        "pam_unix(cron:session): session opened for user root by (uid=0)",
-        "Starting Cleanup of Temporary Directories and old sessions of PHP",
-    ];
-    let scripts =
-        ["LATIN SMALL LETTER", "CYRILLIC CAPITAL LETTER", "GREEK SMALL LETTER", "ETHIOPIC SYLLABLE"];
+    let names: Vec<String> =
+        (0..300).map(|_| format!("{:07x}{:07x}", random() >> 3, random() >> 3)).collect();
+    let mut name = || &names[random() as usize % names.len()];
+    let (mut log, mut table, mut unicode) = (String::new(), String::new(), String::new());
     for i in 0..lines {
-        let (minute, event) = (i / 60, events[pick(3) as usize]);
-        log += &format!(
-            "Nov 26 {:02}:{:02}:{:02} node-3 sshd[811]: {event}\n",
-            minute / 60,
-            minute % 60,
-            i % 60
-        );
-        table += &format!("{};north-west europe;garden furniture;{}.99\n", 100_000 + i, 10 * pick(4));
-        let (code, script) = (0x400 + i, scripts[i / 64 % 4]);
-        unicode += &format!("{code:04X};{script} № {};Ll;0;L;;;;;N;;;;{:04X};ж—é\n", i % 64, code - 0x20);
+        let (hour, minute, second) = (i / 3600, i / 60 % 60, i % 60);
+        let time = format!("Nov 26 {hour:02}:{minute:02}:{second:02}");
+        log += &format!("{time} node-3 sshd[811]: session {} opened for user {}\n", name(), name());
+        table += &format!("{};{};{};{}9.99\n", 100_000 + i, name(), name(), i % 4);
+        unicode += &format!("{:04X};ж—é {} № {};Ll;0;L;;;;;N;;;;\n", 0x400 + i, name(), name());
     }
     [("a.log", log.into()), ("table.csv", table.into()), ("unicode.txt", unicode.into())]
 }
