@@ -158,7 +158,7 @@ pub struct LearningWatch {
 
 impl LearningWatch {
     /// Begins, and gives the observer of what codes or decodes one archive, from its first block on; `also` is told of
-    /// every event first.
+    /// every event first. Of a learner that has a substitute, blocks are told late: leave that out.
     pub fn new(also: Option<Observer>) -> (Self, Observer) {
         let record = Arc::new(Mutex::new(Record::default()));
         let notes = Arc::clone(&record);
