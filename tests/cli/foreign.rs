@@ -140,6 +140,22 @@ fn tied_heads_are_taken() {
     }
 }
 
+/// What an archive carries is never read so.
+#[test]
+fn archives_carry_the_plain_form_only() {
+    let (_, tensors) = network();
+    let hf = |dtype| stored(&transposed(tensors.clone()), dtype);
+    let plain = |dtype| stored(&tensors, dtype);
+    let (config, gpt2) = (mingpt_config().to_string(), gpt2_config().to_string());
+    let model = |config: &str, weights| Model::from_files("m", config.into(), weights);
+    model(&config, plain(Dtype::F32)).unwrap();
+    for (config, weights) in
+        [(&config, plain(Dtype::BF16)), (&config, hf(Dtype::F32)), (&gpt2, hf(Dtype::F32))]
+    {
+        model(config, weights).unwrap_err();
+    }
+}
+
 /// Also with its masks, in bf16 and from DDP; every square matrix goes the way of the others.
 #[test]
 fn gpt2_as_hugging_face_has_it_is_taken() {
