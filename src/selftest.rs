@@ -35,8 +35,8 @@ pub struct Case {
 
 #[derive(Debug)]
 enum Work {
-    /// An archive of lines and exceptions by the bundled model of this name.
-    Model(&'static str),
+    /// An archive of lines and exceptions by the bundled model of the case's name.
+    Model,
     /// Blocks that no model codes, in archives behind each other.
     Stored,
     /// An archive that carries its model, read from the middle.
@@ -53,14 +53,14 @@ const fn case(name: &'static str, expected: &'static str, work: Work) -> Case {
 
 /// All cases, in the order in which they are shown.
 pub static CASES: [Case; 13] = [
-    case("tiny-uniform", "74f4b93e59f4dbb2", Work::Model("tiny-uniform")),
-    case("tiny-leading", "99ecfe5bc6aa558a", Work::Model("tiny-leading")),
-    case("tiny-natural", "192bcb14b8a34c14", Work::Model("tiny-natural")),
-    case("lite-uniform", "b48e4e951a48566b", Work::Model("lite-uniform")),
-    case("lite-leading", "08f2b5bab6c24bce", Work::Model("lite-leading")),
-    case("pico-uniform", "3e33d5af31fb95d4", Work::Model("pico-uniform")),
-    case("pico-leading", "4158747ff7e9aef2", Work::Model("pico-leading")),
-    case("nano-uniform", "a9cb8b5cb028cfe2", Work::Model("nano-uniform")),
+    case("tiny-uniform", "74f4b93e59f4dbb2", Work::Model),
+    case("tiny-leading", "99ecfe5bc6aa558a", Work::Model),
+    case("tiny-natural", "192bcb14b8a34c14", Work::Model),
+    case("lite-uniform", "b48e4e951a48566b", Work::Model),
+    case("lite-leading", "08f2b5bab6c24bce", Work::Model),
+    case("pico-uniform", "3e33d5af31fb95d4", Work::Model),
+    case("pico-leading", "4158747ff7e9aef2", Work::Model),
+    case("nano-uniform", "a9cb8b5cb028cfe2", Work::Model),
     case("stored blocks", "3f6aa90d0755ebca", Work::Stored),
     case("embedded model", "6a924820de18094f", Work::Embedded),
     case("learning", "fbd8a354ec8ea88b", Work::Learner),
@@ -105,7 +105,7 @@ impl Case {
     pub fn run(&self, target: &Target) -> Result<Option<Identity>> {
         let on_cpu = target.device.is_cpu();
         let bytes = target.isa.as_default(|| match self.work {
-            Work::Model(name) => target.model_archive(name).map(Some),
+            Work::Model => target.model_archive(self.name).map(Some),
             Work::Embedded => target.embedded().map(Some),
             Work::Stored if on_cpu => target.stored().map(Some),
             Work::Learner if on_cpu => target.learned().map(Some),
@@ -256,7 +256,7 @@ mod tests {
         assert!(kinds(target.learned().unwrap()).contains(&BlockKind::Learned));
         for model in Models::bundled().iter() {
             let case = CASES.iter().find(|case| case.name == model.name()).expect("a case for each");
-            assert!(matches!(case.work, Work::Model(name) if name == model.name()));
+            assert!(matches!(case.work, Work::Model));
             assert_eq!(kinds(target.model_archive(model.name()).unwrap()), [BlockKind::Modelled]);
         }
     }

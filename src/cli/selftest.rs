@@ -38,6 +38,7 @@ struct Run {
     results: Vec<CaseResult>,
 }
 
+#[derive(serde::Serialize)]
 struct CaseResult {
     case: &'static str,
     /// None if the case is nothing for the target.
@@ -90,18 +91,16 @@ fn targets() -> Vec<Target> {
 }
 
 fn run(target: &Target) -> Run {
-    let one = |case: &'static surprisal::selftest::Case| {
+    let result = |case: &'static surprisal::selftest::Case| {
         let start = Instant::now();
-        let result = case.run(target);
+        let computed = case.run(target);
         let seconds = start.elapsed().as_secs_f64();
-        let (hash, error) = match result {
-            Ok(hash) => (hash, None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let holds = error.is_none() && hash.is_none_or(|hash| hash.to_string() == case.expected);
-        CaseResult { case: case.name, hash, error, holds, seconds }
+        let is_right = |hash: surprisal::Identity| hash.to_string() == case.expected;
+        let holds = computed.as_ref().is_ok_and(|hash| hash.is_none_or(is_right));
+        let error = computed.as_ref().err().map(ToString::to_string);
+        CaseResult { case: case.name, hash: computed.ok().flatten(), error, holds, seconds }
     };
-    Run { target: target.to_string(), results: CASES.iter().map(one).collect() }
+    Run { target: target.to_string(), results: CASES.iter().map(result).collect() }
 }
 
 impl Run {
@@ -115,31 +114,23 @@ impl Run {
         hashes.map(|hashes| combined(&hashes))
     }
 
-    fn wrong(&self) -> Vec<String> {
-        let wrong = self.results.iter().filter(|result| !result.holds);
-        let what = |result: &CaseResult| match (&result.error, result.hash) {
-            (Some(error), _) => format!("{} on {}: {error}", result.case, self.target),
-            (None, hash) => {
-                let hash = hash.map_or("no hash".into(), |hash| hash.to_string());
-                format!("{} on {}: {hash} is not the right result", result.case, self.target)
-            }
-        };
-        wrong.map(what).collect()
+    fn wrong(&self) -> impl Iterator<Item = String> {
+        self.results.iter().filter(|result| !result.holds).map(|CaseResult { case, hash, error, .. }| {
+            let what = match (error, hash) {
+                (Some(error), _) => error.clone(),
+                (None, hash) => {
+                    let hash = hash.map_or("no hash".into(), |hash| hash.to_string());
+                    format!("{hash} is not the right result")
+                }
+            };
+            format!("{case} on {}: {what}", self.target)
+        })
     }
 
     fn to_json(&self) -> Value {
-        let one = |result: &CaseResult| {
-            json!({
-                "case": result.case,
-                "hash": result.hash,
-                "holds": result.holds,
-                "seconds": result.seconds,
-                "error": result.error,
-            })
-        };
         json!({
             "target": self.target,
-            "results": self.results.iter().map(one).collect::<Vec<_>>(),
+            "results": self.results,
             "seconds": self.seconds(),
             "hash": self.hash(),
             "holds": self.results.iter().all(|result| result.holds),
