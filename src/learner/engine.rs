@@ -1,4 +1,4 @@
-//! LaneBatch lines, by the scalar definition or by the kernel.
+//! Sixteen lines, by the scalar definition or by the kernel.
 
 use super::kernel::{self, LaneBatch, Targets};
 use super::scalar::Lines;
@@ -7,7 +7,7 @@ use crate::network::Isa;
 use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::Token;
 
-/// LaneBatch lines in lockstep and their gradient.
+/// Sixteen lines in lockstep and their gradient.
 pub(super) enum Engine {
     /// By the definition.
     Scalar(Box<Lines>),
