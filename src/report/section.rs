@@ -62,6 +62,30 @@ impl Section {
             brief: Brief::Table,
         }
     }
+
+    /// The figure as an `svg` element for a page that has the style of the pages.
+    pub fn to_svg(&self) -> Option<String> {
+        Some(self.element(self.figure.as_ref()?, ""))
+    }
+
+    /// The figure as a file by itself.
+    pub fn to_svg_file(&self) -> Option<String> {
+        let figure = self.figure.as_ref()?;
+        let (width, height) = figure.size;
+        let paper = format!("<rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>");
+        Some(self.element(figure, &format!("<style>{STYLE}</style>{paper}")) + "\n")
+    }
+
+    fn element(&self, figure: &Figure, before: &str) -> String {
+        let (name, (width, height), body) = (self.name, figure.size, &figure.body);
+        let (title, description) = (escape(&self.title), escape(&figure.description));
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+             height=\"{height}\" role=\"img\" aria-labelledby=\"{name}-title {name}-desc\">\
+             <title id=\"{name}-title\">{title}</title><desc id=\"{name}-desc\">{description}</desc>\
+             {before}{body}</svg>"
+        )
+    }
 }
 
 impl Table {
@@ -125,32 +149,6 @@ svg .tip{visibility:hidden}
 svg .cell:hover .tip{visibility:visible}
 svg .cell:hover>rect:first-of-type{stroke:var(--ink);stroke-width:1.5}
 ";
-
-impl Section {
-    /// The figure as an `svg` element for a page that has the style of the pages.
-    pub fn to_svg(&self) -> Option<String> {
-        Some(self.element(self.figure.as_ref()?, ""))
-    }
-
-    /// The figure as a file by itself.
-    pub fn to_svg_file(&self) -> Option<String> {
-        let figure = self.figure.as_ref()?;
-        let (width, height) = figure.size;
-        let paper = format!("<rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>");
-        Some(self.element(figure, &format!("<style>{STYLE}</style>{paper}")) + "\n")
-    }
-
-    fn element(&self, figure: &Figure, before: &str) -> String {
-        let (name, (width, height), body) = (self.name, figure.size, &figure.body);
-        let (title, description) = (escape(&self.title), escape(&figure.description));
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-             height=\"{height}\" role=\"img\" aria-labelledby=\"{name}-title {name}-desc\">\
-             <title id=\"{name}-title\">{title}</title><desc id=\"{name}-desc\">{description}</desc>\
-             {before}{body}</svg>"
-        )
-    }
-}
 
 #[cfg(test)]
 mod tests {
