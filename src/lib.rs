@@ -55,7 +55,7 @@ pub mod train;
 
 pub use archive::{
     ArchiveEntry, ArchiveStats, BlockKind, BlockStats, Coder, CompressOptions, Compressor, DecompressOptions,
-    Decompressor, Event, Finished, Index, LearnOptions, LineRange, Observer, compress, decompress,
+    Decompressor, Event, Finished, Index, LearnOptions, LineRange, Missing, Observer, compress, decompress,
 };
 pub use error::{Error, Result};
 pub use learner::{BatchRecord, Learner, LearnerSettings, StepRecord};

@@ -58,6 +58,11 @@ impl BlockKind {
         matches!(self, Self::Modelled | Self::Learned)
     }
 
+    /// Whether a learner learned from it.
+    pub(super) fn is_learned(self) -> bool {
+        matches!(self, Self::Learned | Self::ZstdLearned)
+    }
+
     /// The name in listings.
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].2
@@ -242,15 +247,15 @@ pub(super) fn lengths(trailer: &[u8; TRAILER_LEN]) -> Option<(u64, u64)> {
     (trailer[16..] == END_MAGIC).then_some((index_len.into(), archive_len))
 }
 
-/// Reads an index, without the zero byte before and the trailer behind it. The parts of payloads are not in it, nor
-/// where blocks begin.
-pub(super) fn index_from_bytes(mut bytes: &[u8]) -> Option<Vec<BlockStats>> {
-    let count = get_varint(&mut bytes)?;
+/// Takes an index off the front, without the zero byte before and the trailer behind it. The parts of payloads are not
+/// in it, nor where blocks begin.
+pub(super) fn index_from_bytes(bytes: &mut &[u8]) -> Option<Vec<BlockStats>> {
+    let count = get_varint(bytes)?;
     let mut blocks = Vec::new();
     for _ in 0..count {
         let (&kind, rest) = bytes.split_first()?;
-        bytes = rest;
-        let mut size = || get_varint(&mut bytes).and_then(|n| u32::try_from(n).ok());
+        *bytes = rest;
+        let mut size = || get_varint(bytes).and_then(|n| u32::try_from(n).ok());
         blocks.push(BlockStats {
             offset: 0,
             kind: BlockKind::from_byte(kind)?,
@@ -261,7 +266,50 @@ pub(super) fn index_from_bytes(mut bytes: &[u8]) -> Option<Vec<BlockStats>> {
             beside_len: 0,
         });
     }
-    bytes.is_empty().then_some(blocks)
+    Some(blocks)
+}
+
+/// The blocks of an archive's end with which `bytes` begin, and the end's length; and how many bytes had to be looked at.
+pub(super) fn find_end(bytes: &[u8]) -> (Option<(Vec<BlockStats>, usize)>, usize) {
+    let Some(mut rest) = bytes.strip_prefix(&[END]) else { return (None, 1) };
+    let blocks = index_from_bytes(&mut rest);
+    let index_len = bytes.len() - 1 - rest.len();
+    let len = 1 + index_len + TRAILER_LEN;
+    let is_whole = rest.first_chunk().is_some_and(|trailer| {
+        lengths(trailer).is_some_and(|(found, _)| found == index_len as u64)
+            && crc32fast::hash(&bytes[..len - 8]).to_le_bytes() == trailer[12..16]
+    });
+    (blocks.filter(|_| is_whole).map(|blocks| (blocks, len)), len)
+}
+
+/// The number of the block that has this header, if it is less than 2^32: the only one that its checksum can be of. Each byte
+/// of the crc32 is undone, last to first; what is left before the number's four lowest bytes is the number itself.
+pub(super) fn header_number(bytes: &[u8; BLOCK_HEADER_LEN]) -> u32 {
+    const TABLE: [u32; 256] = crc_table();
+    let (covered, crc) = bytes.split_last_chunk().expect("it ends in four bytes");
+    let undo = |state: u32, byte: u8| {
+        let entry = TABLE.iter().position(|entry| entry >> 24 == state >> 24).expect("all differ");
+        (state ^ TABLE[entry]) << 8 | (entry as u32 ^ u32::from(byte))
+    };
+    let number_and_zeros = [0; 8];
+    !covered.iter().rev().chain(&number_and_zeros).fold(!u32::from_le_bytes(*crc), |s, &byte| undo(s, byte))
+}
+
+/// What each value of a byte adds to a crc32.
+const fn crc_table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut entry = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            entry = entry >> 1 ^ (entry & 1) * 0xedb8_8320;
+            bit += 1;
+        }
+        table[byte] = entry;
+        byte += 1;
+    }
+    table
 }
 
 /// Appends a number in groups of seven bits, lowest first, the high bit set on all but the last.
@@ -352,8 +400,11 @@ mod tests {
             let end = end_to_bytes(&blocks, before);
             let (index, trailer) = end[1..].split_last_chunk().unwrap();
             prop_assert_eq!(lengths(trailer), Some((index.len() as u64, before + end.len() as u64)));
-            prop_assert_eq!(index_from_bytes(index), Some(blocks));
-            prop_assert_eq!(index_from_bytes(&[index, &[0]].concat()), None);
+            prop_assert_eq!(index_from_bytes(&mut &*index), Some(blocks.clone()));
+            prop_assert_eq!(index_from_bytes(&mut &index[..index.len() - 1]), None);
+            let followed = [&end[..], b"more"].concat();
+            prop_assert_eq!(find_end(&followed), (Some((blocks, end.len())), end.len()));
+            prop_assert_eq!(find_end(&followed[..end.len() - 1]).0, None);
         }
 
         #[test]
@@ -381,6 +432,9 @@ mod tests {
             prop_assert_eq!(bytes.len(), BLOCK_HEADER_LEN);
             prop_assert_eq!(BlockHeader::from_bytes(&bytes, number).unwrap(), header);
             prop_assert!(BlockHeader::from_bytes(&bytes, number ^ 1).is_err());
+            let low = number as u32;
+            let bytes = header.to_bytes(low.into());
+            prop_assert_eq!(header_number(bytes[..].try_into().unwrap()), low);
         }
     }
 }

@@ -9,6 +9,7 @@ use super::embedded;
 use super::format::{BLOCK_HEADER_LEN, BlockHeader, END, Header, MAGIC, end_to_bytes, take};
 use super::lines::LineRange;
 use super::pipeline::Reply;
+use super::rewind::Rewind;
 use super::stats::BlockStats;
 use crate::coding::GROUP;
 use crate::model::Model;
@@ -19,8 +20,8 @@ pub(super) enum Frame {
     /// An archive begins; the files of its model, packed, if it carries one.
     Header(Box<Header>, Option<Vec<u8>>),
     Block(Block),
-    /// An archive ends.
-    End,
+    /// An archive ends; all of its blocks.
+    End(Vec<BlockStats>),
 }
 
 /// A block as it stands in an archive.
@@ -50,30 +51,53 @@ impl Block {
 
 /// Reads the frames of one archive after another.
 pub(super) struct Frames<R> {
-    input: R,
-    /// Bytes read so far.
+    pub input: Rewind<R>,
+    /// The present archive; none between archives.
+    pub archive: Option<Present>,
+    pub archives: u64,
+    /// Bytes that were looked at in the search for whole frames.
+    pub spent: u64,
+    /// Bytes of whole frames so far.
     offset: u64,
-    /// Where the present archive began, its blocks so far; none between archives.
-    archive: Option<(u64, Vec<BlockStats>)>,
-    archives: u64,
+}
+
+/// An archive that is being read.
+pub(super) struct Present {
+    /// Where it began.
+    start: u64,
+    /// The number of its next block.
+    pub number: u64,
+    /// Its blocks so far.
+    blocks: Vec<BlockStats>,
+    /// Whether none was passed over.
+    pub is_whole: bool,
+}
+
+impl Present {
+    pub fn new(start: u64) -> Self {
+        Self { start, number: 0, blocks: Vec::new(), is_whole: true }
+    }
 }
 
 impl<R: Read> Frames<R> {
     pub fn new(input: R) -> Self {
-        Self { input, offset: 0, archive: None, archives: 0 }
+        Self { input: Rewind::new(input), archive: None, archives: 0, spent: 0, offset: 0 }
     }
 
-    /// Bytes read so far.
+    /// Bytes read so far, of whole frames.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
+    /// Goes to a place that the input has kept or looked at.
+    pub fn go_to(&mut self, offset: u64) {
+        self.input.go_to(offset);
+        self.offset = self.input.position();
+    }
+
     /// The next frame; none behind the last archive.
     pub fn next(&mut self) -> Result<Option<Frame>> {
-        match self.archive.take() {
-            None => self.begin(),
-            Some((start, blocks)) => self.proceed(start, blocks).map(Some),
-        }
+        if self.archive.is_some() { self.proceed().map(Some) } else { self.begin() }
     }
 
     fn begin(&mut self) -> Result<Option<Frame>> {
@@ -101,19 +125,19 @@ impl<R: Read> Frames<R> {
             self.offset += embedded::framed_len(&packed);
             model = Some(packed);
         }
-        self.archive = Some((start, Vec::new()));
+        self.archive = Some(Present::new(start));
         self.archives += 1;
         Ok(Some(Frame::Header(Box::new(header), model)))
     }
 
-    fn proceed(&mut self, start: u64, mut blocks: Vec<BlockStats>) -> Result<Frame> {
-        let number = blocks.len() as u64;
+    fn proceed(&mut self) -> Result<Frame> {
+        let archive = self.archive.as_mut().expect("an archive has begun");
+        let number = archive.number;
         let what = format!("the header of block {number}");
         let mut bytes = Vec::new();
         take(&mut self.input, &mut bytes, 1, &what)?;
         if bytes[0] == END {
-            self.end(start, &blocks)?;
-            return Ok(Frame::End);
+            return self.end().map(Frame::End);
         }
         take(&mut self.input, &mut bytes, BLOCK_HEADER_LEN - 1, &what)?;
         let header = BlockHeader::from_bytes(&bytes, number)?;
@@ -125,21 +149,31 @@ impl<R: Read> Frames<R> {
         }
         let stats = BlockStats::new(self.offset, &header, &payload);
         self.offset += stats.framed_len();
-        blocks.push(stats);
-        self.archive = Some((start, blocks));
+        archive.blocks.push(stats);
+        archive.number += 1;
         Ok(Frame::Block(Block { number, header, payload, stats }))
     }
 
-    /// The end must be, bit for bit, what this archive's blocks make it.
-    fn end(&mut self, start: u64, blocks: &[BlockStats]) -> Result<()> {
-        let expected = end_to_bytes(blocks, self.offset - start);
+    /// The end must be, bit for bit, what this archive's blocks make it; where some are missing it has to be whole. Gives all
+    /// blocks.
+    fn end(&mut self) -> Result<Vec<BlockStats>> {
+        let wrong = || Error::damaged("the index does not match the blocks before it", "index");
+        let archive = self.archive.as_ref().expect("an archive has begun");
+        if !archive.is_whole {
+            self.go_to(self.offset);
+            let (blocks, len) = self.peek_end()?.ok_or_else(wrong)?;
+            self.go_to(self.offset + len as u64);
+            self.archive = None;
+            return Ok(blocks);
+        }
+        let expected = end_to_bytes(&archive.blocks, self.offset - archive.start);
         let mut found = vec![END];
         take(&mut self.input, &mut found, expected.len() - 1, "the index")?;
         if found != expected {
-            return Err(Error::damaged("the index does not match the blocks before it", "index"));
+            return Err(wrong());
         }
         self.offset += expected.len() as u64;
-        Ok(())
+        Ok(self.archive.take().map_or_else(Vec::new, |archive| archive.blocks))
     }
 }
 
@@ -147,10 +181,11 @@ impl<R: Read + Seek> Frames<R> {
     /// Passes over the first blocks of an archive whose header was read.
     pub fn skip(&mut self, blocks: &[BlockStats]) -> Result<()> {
         let len: u64 = blocks.iter().map(BlockStats::framed_len).sum();
-        self.input.seek(SeekFrom::Current(len as i64))?;
+        self.input.input.seek(SeekFrom::Current(len as i64))?;
         self.offset += len;
-        if let Some((_, read)) = &mut self.archive {
-            read.extend_from_slice(blocks);
+        if let Some(archive) = &mut self.archive {
+            archive.blocks.extend_from_slice(blocks);
+            archive.number += blocks.len() as u64;
         }
         Ok(())
     }

@@ -113,13 +113,10 @@ impl Index {
         let mut present = None;
         while let Some(frame) = frames.next()? {
             match frame {
-                Frame::Header(header, packed) => present = Some((header, packed, Vec::new())),
-                Frame::Block(block) => {
-                    let (_, _, blocks) = present.as_mut().expect("a header came first");
-                    blocks.push(block.stats);
-                }
-                Frame::End => {
-                    let (header, packed, blocks) = present.take().expect("a header came first");
+                Frame::Header(header, packed) => present = Some((header, packed)),
+                Frame::Block(_) => {}
+                Frame::End(blocks) => {
+                    let (header, packed) = present.take().expect("a header came first");
                     archives.push(ArchiveEntry::new(offset, &header, packed.as_deref(), blocks));
                     offset = frames.offset();
                 }
@@ -174,7 +171,7 @@ fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
     file.seek(SeekFrom::Start(index_at))?;
     let mut index = Vec::new();
     file.take(index_len).read_to_end(&mut index)?;
-    let blocks = format::index_from_bytes(&index).ok_or_else(|| wrong("makes no sense"))?;
+    let blocks = format::index_from_bytes(&mut &index[..]).ok_or_else(|| wrong("makes no sense"))?;
 
     file.seek(SeekFrom::Start(offset))?;
     let Some(Frame::Header(header, packed)) = Frames::new(&mut *file).next()? else {

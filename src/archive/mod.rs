@@ -7,7 +7,7 @@
 //! [`Compressor`] (`writer`) cuts content into blocks of whole lines. A block (`block`) is coded by a model, on some
 //! thread of a `pipeline`, or by a learner; its `payload` holds the coded lines and beside them those that nothing
 //! codes. It is framed with checksums (`format`). [`Decompressor`] (`reader`) reads `frames` from front to
-//! back, [`Index`] finds blocks in a file.
+//! back, [`Index`] finds blocks in a file, `salvage` what is whole of a damaged one.
 
 mod block;
 mod embedded;
@@ -21,6 +21,8 @@ mod options;
 mod payload;
 mod pipeline;
 mod reader;
+mod rewind;
+mod salvage;
 mod stats;
 mod writer;
 
@@ -33,6 +35,7 @@ pub(crate) use observe::{BlockNotes, Recorder};
 pub use observe::{Event, Observer};
 pub use options::{Coder, CompressOptions, DecompressOptions, LearnOptions};
 pub use reader::Decompressor;
+pub use salvage::Missing;
 pub use stats::{ArchiveStats, BlockStats};
 pub use writer::{Compressor, Finished};
 

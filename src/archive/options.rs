@@ -167,6 +167,9 @@ pub struct DecompressOptions {
     pub threads: usize,
     /// Lines that are wanted: blocks without any of them are read past and not decoded.
     pub lines: LineRange,
+    /// Whether reading goes on behind damage with the next block that is whole. What is missing then,
+    /// [`super::Decompressor::missing`] tells.
+    pub salvage: bool,
     /// Where a model runs.
     pub device: Device,
     /// Is told of every batch and block. A learner then learns from blocks that nothing depends on, too.
@@ -179,6 +182,7 @@ impl Default for DecompressOptions {
             models: Models::bundled(),
             threads: 1,
             lines: LineRange::ALL,
+            salvage: false,
             device: Device::CPU,
             observer: None,
         }
@@ -190,6 +194,7 @@ impl DecompressOptions {
         with_models: models: Models;
         with_threads: threads: usize;
         with_lines: lines: LineRange;
+        with_salvage: salvage: bool;
         with_device: device: Device;
         with_observer: observer: Option<Observer>;
     }

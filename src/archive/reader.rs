@@ -1,5 +1,6 @@
 //! Reads archives from front to back and gives back their content.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
@@ -12,7 +13,9 @@ use super::lines::LineRange;
 use super::observe::{Event, Observer};
 use super::options::DecompressOptions;
 use super::pipeline::{Jobs, Pipeline};
+use super::salvage::{Damage, KEPT, Missing, Place, Salvage};
 use super::stats::{ArchiveStats, BlockStats};
+use crate::coding::GROUP;
 use crate::learner::{Learner, LearnerSettings};
 use crate::model::{Model, Models};
 use crate::{Error, Result};
@@ -48,6 +51,9 @@ pub struct Decompressor<R: Read> {
     /// Lines that are wanted, and newlines before the next block.
     wanted: LineRange,
     newlines: u64,
+    /// What is found of damaged archives, if reading goes on behind damage, and the places of the blocks under way.
+    salvage: Option<Salvage>,
+    places: VecDeque<Place>,
     stats: ArchiveStats,
     state: State,
 }
@@ -66,6 +72,8 @@ struct LearnedBlocks {
     pending: Vec<Block>,
     /// Bytes of their payloads.
     pending_len: usize,
+    /// Whether something that it learned from is missing: then it knows nothing of what follows.
+    is_lost: bool,
     /// Whether it learns from each block at once, so that an observer is told of it.
     is_observed: bool,
 }
@@ -82,11 +90,15 @@ impl LearnedBlocks {
             let mut content = Vec::new();
             if is_wanted {
                 if kind == BlockKind::Learned {
+                    if self.is_lost {
+                        return Err(block.undecodable("it depends on one before it that is missing"));
+                    }
                     self.catch_up()?;
                 }
                 content = block.decode(&mut BlockCoder::Learner(&mut self.learner))?;
             }
-            if kind == BlockKind::ZstdLearned || (kind == BlockKind::Learned && !is_wanted) {
+            if !self.is_lost && (kind == BlockKind::ZstdLearned || (kind == BlockKind::Learned && !is_wanted))
+            {
                 self.pending_len += block.payload.len();
                 self.pending.push(block);
             }
@@ -133,7 +145,7 @@ impl<R: Read> Decompressor<R> {
     /// # Errors
     /// As [`Decompressor::new`].
     pub fn with_options(input: R, options: DecompressOptions) -> Result<Self> {
-        let DecompressOptions { models, threads, lines, device, observer } = options;
+        let DecompressOptions { models, threads, lines, salvage, device, observer } = options;
         let pipeline = if device.is_cpu() {
             Pipeline::new(threads, 1, |jobs: Jobs<_, _>| decode_blocks(jobs))
         } else {
@@ -149,9 +161,14 @@ impl<R: Read> Decompressor<R> {
             content: Content::default(),
             wanted: lines,
             newlines: 0,
+            salvage: salvage.then(Salvage::default),
+            places: VecDeque::new(),
             stats: ArchiveStats::default(),
             state: State::Reading,
         };
+        if salvage {
+            reader.frames.input.keep(KEPT);
+        }
         reader.read_frame()?;
         Ok(reader)
     }
@@ -196,9 +213,42 @@ impl<R: Read> Decompressor<R> {
         self.stats
     }
 
+    /// What is missing, once all was read and [`DecompressOptions::salvage`] was set. In an archive without an end
+    /// nobody knows what followed.
+    pub fn missing(&self) -> Vec<Missing> {
+        self.salvage.as_ref().map(Salvage::missing).unwrap_or_default()
+    }
+
+    /// The first damage that was read past.
+    pub fn damage(&mut self) -> Option<Error> {
+        self.salvage.as_mut()?.damage.take()
+    }
+
+    /// The next frame; where reading goes on behind damage the next that is whole.
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        let Some(salvage) = &mut self.salvage else {
+            return self.frames.next();
+        };
+        loop {
+            let Damage { error, block } = match self.frames.next_whole()? {
+                Ok(frame) => return Ok(frame),
+                Err(damage) => damage,
+            };
+            let Some((number, header)) = block else {
+                salvage.damage.get_or_insert(error);
+                continue;
+            };
+            let (place, follows_gap) = salvage.block(number, &header);
+            salvage.lose(place, error);
+            if let Some(ArchiveDecoder::Learner(blocks)) = &mut self.decoder {
+                blocks.is_lost |= follows_gap || header.kind.is_learned();
+            }
+        }
+    }
+
     /// Reads one frame and hands a block to the threads.
     fn read_frame(&mut self) -> Result<()> {
-        match self.frames.next()? {
+        match self.next_frame()? {
             None => self.state = State::Draining,
             Some(Frame::Header(header, packed)) => {
                 let packed = packed.as_deref();
@@ -207,21 +257,37 @@ impl<R: Read> Decompressor<R> {
                         learner: Learner::new(settings, self.threads)?,
                         pending: Vec::new(),
                         pending_len: 0,
+                        is_lost: false,
                         is_observed: false,
                     })),
                     None => ArchiveDecoder::Model(embedded::model_of(&header, packed, &self.models)?),
                 });
                 self.stats.model_len += packed.map_or(0, embedded::framed_len);
                 self.observe_learner();
+                if let Some(salvage) = &mut self.salvage {
+                    salvage.begin();
+                }
             }
-            Some(Frame::End) => {
+            Some(Frame::End(blocks)) => {
                 self.stats.archives += 1;
                 self.stats.bytes_out = self.frames.offset();
+                if let Some(salvage) = &mut self.salvage {
+                    salvage.end(&blocks);
+                    // The next header may be lost.
+                    self.decoder = None;
+                }
             }
             Some(Frame::Block(block)) => {
                 let before = self.newlines;
                 self.newlines += u64::from(block.header.newlines);
-                self.take_block(block, before)?;
+                if let Some(salvage) = &mut self.salvage {
+                    let (place, follows_gap) = salvage.block(block.number, &block.header);
+                    self.places.push_back(place);
+                    if let Some(ArchiveDecoder::Learner(blocks)) = &mut self.decoder {
+                        blocks.is_lost |= follows_gap;
+                    }
+                }
+                self.take_block(block, before);
                 if self.wanted.ends_by(self.newlines) {
                     self.state = State::Draining;
                 }
@@ -231,24 +297,42 @@ impl<R: Read> Decompressor<R> {
     }
 
     /// Hands a block to the threads, or to the learner at once.
-    fn take_block(&mut self, block: Block, before: u64) -> Result<()> {
+    fn take_block(&mut self, block: Block, before: u64) {
         let wanted = self.wanted;
         let is_wanted = wanted.touches(before, block.header.newlines);
-        match self.decoder.as_mut().expect("a header came first") {
-            ArchiveDecoder::Model(model) if is_wanted => {
-                self.pipeline.give(Job { model: Arc::clone(model), block, wanted, before });
+        let stats = Some(block.stats);
+        let decoded = match &mut self.decoder {
+            Some(ArchiveDecoder::Model(_)) if !is_wanted => return,
+            Some(ArchiveDecoder::Model(model)) => {
+                return self.pipeline.give(Job { model: Arc::clone(model), block, wanted, before });
             }
-            ArchiveDecoder::Model(_) => {}
-            ArchiveDecoder::Learner(blocks) => {
-                let stats = Some(block.stats);
-                let whole = blocks.take(block, is_wanted)?;
-                if is_wanted {
-                    let wanted = wanted.cut(&whole, before);
-                    self.pipeline.give_done(Ok(Content { stats, wanted, whole }));
+            Some(ArchiveDecoder::Learner(blocks)) => blocks.take(block, is_wanted),
+            None => self.try_models(&block),
+        };
+        if is_wanted || decoded.is_err() {
+            self.pipeline.give_done(decoded.map(|whole| {
+                let wanted = wanted.cut(&whole, before);
+                Content { stats, wanted, whole }
+            }));
+        }
+    }
+
+    /// The content of a block whose archive's header is lost. If a model at hand decodes it, that is the archive's.
+    fn try_models(&mut self, block: &Block) -> Result<Vec<u8>> {
+        let mut header = block.header;
+        if header.kind == BlockKind::ZstdLearned {
+            header.kind = BlockKind::Zstd;
+        }
+        for model in self.models.iter() {
+            let mut coder = BlockCoder::Model(Box::new(model.exact().group(GROUP)));
+            if let Ok(content) = coder.decode(&header, &block.payload) {
+                if header.kind == BlockKind::Modelled {
+                    self.decoder = Some(ArchiveDecoder::Model(Arc::clone(model)));
                 }
+                return Ok(content);
             }
         }
-        Ok(())
+        Err(block.undecodable("the header of its archive is missing, and no model at hand decodes it"))
     }
 
     /// Whether more should be read before something is handed out. A learner takes its time for a
@@ -260,28 +344,37 @@ impl<R: Read> Decompressor<R> {
 
     /// Brings in the next content; false at the end.
     fn advance(&mut self) -> Result<bool> {
-        while self.reads_ahead() {
-            if let Err(error) = self.read_frame() {
-                // What was intact before it comes first.
-                self.state = State::Draining;
-                self.pipeline.give_done(Err(error));
-            }
-        }
-        match self.pipeline.take() {
-            None => Ok(false),
-            Some(Err(error)) => {
-                self.state = State::Failed;
-                Err(error)
-            }
-            Some(Ok(content)) => {
-                if let Some(block) = &content.stats {
-                    self.stats += block;
-                    if let Some(observer) = &self.observer {
-                        observer.tell(Event::Block(block));
-                    }
+        loop {
+            while self.reads_ahead() {
+                if let Err(error) = self.read_frame() {
+                    // What was intact before it comes first.
+                    self.state = State::Draining;
+                    self.pipeline.give_done(Err(error));
                 }
-                self.content = content;
-                Ok(true)
+            }
+            let done = self.pipeline.take();
+            let place = self.places.pop_front();
+            match (done, &mut self.salvage) {
+                (None, Some(salvage)) if salvage.is_empty() => {
+                    self.state = State::Failed;
+                    return salvage.damage.take().map_or(Ok(false), Err);
+                }
+                (None, _) => return Ok(false),
+                (Some(Err(error)), Some(salvage)) if let Some(place) = place => salvage.lose(place, error),
+                (Some(Err(error)), _) => {
+                    self.state = State::Failed;
+                    return Err(error);
+                }
+                (Some(Ok(content)), _) => {
+                    if let Some(block) = &content.stats {
+                        self.stats += block;
+                        if let Some(observer) = &self.observer {
+                            observer.tell(Event::Block(block));
+                        }
+                    }
+                    self.content = content;
+                    return Ok(true);
+                }
             }
         }
     }

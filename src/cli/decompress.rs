@@ -1,7 +1,7 @@
 //! `surprisal decompress`: an archive to its bytes, or to some of its lines.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,18 +15,20 @@ use super::input::{self, BUFFER, Source};
 use super::model::ModelOption;
 use super::output::{Content, Guard, Output};
 use super::progress::Progress;
+use super::text::count;
 use super::{DeviceOption, Running, coder_text, for_each, tell_failure};
 
 /// Decompress archives.
 ///
-/// FILE.sur becomes FILE and is kept. Of a damaged archive no file is written; on stdout appears
-/// what is intact before the damage.
+/// FILE.sur becomes FILE and is kept. Of a damaged archive no file is written, unless with --salvage; on stdout
+/// appears what is intact before the damage.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   surprisal decompress sums.txt.sur                 sums.txt.sur -> sums.txt
   surprisal decompress -c sums.txt.sur | head
   surprisal decompress --lines 5000..5010 sums.txt.sur   eleven lines, to stdout
+  surprisal decompress --salvage -c damaged.sur     what is whole of it, to stdout
   surprisal decompress -m runs/nano sums.txt.sur")]
 pub struct Args {
     #[command(flatten)]
@@ -38,6 +40,10 @@ pub struct Args {
     /// hold them are read, on the CPU
     #[arg(long, value_name = "FROM..TO", conflicts_with = "rm", value_parser = parse_lines)]
     lines: Option<LineRange>,
+    /// Of a damaged archive write every block that is whole, say which lines are missing, and exit with 1.
+    /// Behind a damaged block of an archive made with --learn only those that zstd stores can be had
+    #[arg(long, conflicts_with_all = ["rm", "lines"])]
+    salvage: bool,
     #[command(flatten)]
     device: DeviceOption,
     #[command(flatten)]
@@ -82,6 +88,7 @@ impl Args {
         let (source, mut output) = self.files.open(file, &target, Content::Text, guard)?;
         let original = source.original().cloned();
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
+        let mut salvaged = Ok(());
         let written = match (self.lines, source) {
             (Some(lines), Source::File(file, _)) => {
                 let options = self.running.decompress_options(models, device);
@@ -90,10 +97,11 @@ impl Args {
             (lines, source) => {
                 let input = progress.watch(BufReader::with_capacity(BUFFER, source));
                 let options = self.running.decompress_options(models, device);
-                let options = options.with_lines(lines.unwrap_or(LineRange::ALL));
+                let options = options.with_lines(lines.unwrap_or(LineRange::ALL)).with_salvage(self.salvage);
                 Decompressor::with_options(input, options).and_then(|mut decoder| {
                     self.running.announce(file, &coder_text(&decoder, device))?;
                     io::copy(&mut decoder, &mut output).map_err(Error::from_io)?;
+                    salvaged = say_missing(&mut decoder);
                     Ok(())
                 })
             }
@@ -102,8 +110,27 @@ impl Args {
         written.or_else(|error| explain(error, &mut output))?;
         drop(progress);
         let original = original.filter(|_| self.lines.is_none());
-        self.files.finish(output, original.as_ref())
+        self.files.finish(output, original.as_ref())?;
+        salvaged
     }
+}
+
+/// Most runs of missing blocks that a message names.
+const NAMED: usize = 20;
+
+/// The error of an archive of which something is missing.
+fn say_missing<R: io::Read>(decoder: &mut Decompressor<R>) -> Result<()> {
+    let Some(damage) = decoder.damage() else {
+        return Ok(());
+    };
+    let missing = decoder.missing();
+    let mut named: Vec<_> = missing.iter().take(NAMED).map(ToString::to_string).collect();
+    if missing.len() > NAMED {
+        named.push(format!("{} more", missing.len() - NAMED));
+    }
+    let missing = if named.is_empty() { "nothing".to_owned() } else { named.join(", ") };
+    let blocks = count(decoder.stats().blocks(), "block");
+    Err(anyhow::Error::new(damage).context(format!("salvaged {blocks}; missing: {missing}")))
 }
 
 /// The name of an archive's content.
@@ -114,9 +141,19 @@ fn content_of(file: &Path) -> Result<PathBuf> {
     bail!("its name does not end in {SUFFIX}: name the output with -o, or use -c")
 }
 
-/// Writes some lines, reading only what is needed for them.
+/// Writes some lines, reading only what is needed for them; without an index all that stands before them.
 fn write_lines(mut file: File, options: &DecompressOptions, output: &mut Output) -> surprisal::Result<()> {
-    Index::read(&mut file)?.write_lines(&mut file, options, output)
+    match Index::read(&mut file) {
+        Ok(index) => index.write_lines(&mut file, options, output),
+        Err(Error::Damaged { .. }) => {
+            file.rewind()?;
+            let input = BufReader::with_capacity(BUFFER, file);
+            let mut decoder = Decompressor::with_options(input, options.clone())?;
+            io::copy(&mut decoder, output).map_err(Error::from_io)?;
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Says of damage what became of the output.

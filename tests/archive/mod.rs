@@ -3,6 +3,7 @@
 
 mod learned;
 mod modelled;
+mod salvage;
 
 use std::io::{Cursor, Read, Write};
 

@@ -1,6 +1,6 @@
 //! `decompress`: ranges of lines, other models, and what damage leaves.
 
-use crate::common::place::Place;
+use crate::common::place::{Place, stderr};
 
 #[test]
 fn damaged_archives_leave_no_file() {
@@ -73,4 +73,47 @@ fn ranges_of_lines() {
     for bad in ["0..3", "3..2", "x", ".."] {
         place.fails(2, &["d", "--lines", bad, "a.txt.sur"]);
     }
+}
+
+/// What is whole of a damaged archive is written, and the missing lines are named.
+#[test]
+fn salvage_writes_what_is_whole() {
+    let place = Place::with_archive();
+    let (text, archive) = (place.read("a.txt"), place.read("a.txt.sur"));
+    let mut three = archive.repeat(3);
+    place.write("three.sur", &three);
+    place.ok("d --salvage three.sur");
+    assert_eq!(place.read("three"), text.repeat(3));
+    three[archive.len() + archive.len() / 2] ^= 1;
+    place.write("three.sur", &three);
+    let message = place.fails(1, "d -f --salvage three.sur");
+    for part in ["salvaged 2 blocks", "archive 2 block 0 (lines 301 to 600)", "does not match its checksum"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(place.read("three"), text.repeat(2));
+    let piped = place.command("d --salvage").write_stdin(three).output().unwrap();
+    assert_eq!((piped.status.code(), &piped.stdout), (Some(1), &text.repeat(2)));
+    assert!(stderr(&piped).contains("lines 301 to 600"), "{}", stderr(&piped));
+
+    place.write("none.sur", "no archive");
+    assert!(place.fails(1, "d --salvage none.sur").contains("not a surprisal archive"));
+    assert!(!place.path("none").exists());
+    for option in ["--rm", "--lines 1..2"] {
+        let error = place.fails(2, format!("d --salvage {option} three.sur"));
+        assert!(error.contains("cannot be used with"), "{error}");
+    }
+}
+
+/// Lines before the place where an archive is cut come, from a file and from a pipe.
+#[test]
+fn lines_of_a_cut_archive() {
+    let place = Place::with_archive();
+    let (text, archive) = (place.read("a.txt"), place.read("a.txt.sur"));
+    let cut = [&archive[..], &archive[..archive.len() / 2]].concat();
+    place.write("cut.sur", &cut);
+    assert_eq!(place.ok("d --lines 299..300 cut.sur"), text[28 * 298..]);
+    assert_eq!(place.pipe("d --lines 299..300", cut), text[28 * 298..]);
+    assert!(place.fails(1, "d --lines 301 cut.sur").contains("ends within block 0"));
+    place.write("cut.sur", &archive[..archive.len() - 3]);
+    assert_eq!(place.ok("d --lines 7..9 cut.sur"), text[28 * 6..28 * 9]);
 }
