@@ -56,7 +56,8 @@ impl<R: Read> Frames<R> {
         let mut damaged = None;
         let mut payload_end = start;
         if let Some(archive) = &mut self.archive
-            && let Ok(header) = BlockHeader::from_bytes(self.input.peek(BLOCK_HEADER_LEN)?, archive.number)
+            && let Some(bytes) = self.input.peek(BLOCK_HEADER_LEN)?.first_chunk::<BLOCK_HEADER_LEN>()
+            && let Ok(header) = BlockHeader::from_bytes(bytes, archive.number)
         {
             damaged = Some((archive.number, header));
             archive.number += 1;
@@ -89,9 +90,12 @@ impl<R: Read> Frames<R> {
         let Some(&first) = self.input.peek(1)?.first() else { return Ok(false) };
         match first {
             1..=5 => self.is_block(),
-            byte if byte == MAGIC[0] => {
+            byte if byte == MAGIC[0]
+                && self.input.peek(MAGIC.len())? == MAGIC
+                && self.affords(MAX_HEADER) =>
+            {
                 let bytes = self.input.peek(MAX_HEADER)?;
-                let is_header = bytes.starts_with(&MAGIC) && Header::read(&mut &bytes[MAGIC.len()..]).is_ok();
+                let is_header = Header::read(&mut &bytes[MAGIC.len()..]).is_ok();
                 if is_header {
                     self.archive = None;
                 }
