@@ -289,7 +289,7 @@ pub(super) fn header_number(bytes: &[u8; BLOCK_HEADER_LEN]) -> u32 {
     let (covered, crc) = bytes.split_last_chunk().expect("it ends in four bytes");
     let undo = |state: u32, byte: u8| {
         let entry = TABLE.iter().position(|entry| entry >> 24 == state >> 24).expect("all differ");
-        (state ^ TABLE[entry]) << 8 | (entry as u32 ^ u32::from(byte))
+        ((state ^ TABLE[entry]) << 8) | (entry as u32 ^ u32::from(byte))
     };
     let number_and_zeros = [0; 8];
     !covered.iter().rev().chain(&number_and_zeros).fold(!u32::from_le_bytes(*crc), |s, &byte| undo(s, byte))
@@ -303,7 +303,7 @@ const fn crc_table() -> [u32; 256] {
         let mut entry = byte as u32;
         let mut bit = 0;
         while bit < 8 {
-            entry = entry >> 1 ^ (entry & 1) * 0xedb8_8320;
+            entry = (entry >> 1) ^ ((entry & 1) * 0xedb8_8320);
             bit += 1;
         }
         table[byte] = entry;
