@@ -1,5 +1,6 @@
 //! The library's one error type. Every variant says what failed, where, and what to do about it.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::model::Identity;
@@ -34,15 +35,18 @@ pub enum Error {
         what: String,
     },
 
-    /// The archive was written by a format version that this program does not know.
+    /// The archive was written by a version that this program does not know.
     #[error(
-        "archive format version {found} is not known to this program (it knows {known}): use the version that wrote it"
+        "{what} {found} is not known to this program (it knows {} to {}): use the version that wrote it",
+        known.start(), known.end()
     )]
     Version {
+        /// What has versions: the format, or the learner.
+        what: &'static str,
         /// The version in the archive.
         found: u16,
-        /// The version this program reads and writes.
-        known: u16,
+        /// The versions that this program reads.
+        known: RangeInclusive<u16>,
     },
 
     /// The archive needs a model that is not at hand.
@@ -82,9 +86,60 @@ pub enum Error {
     #[error("there are levels 1 to 9, not {0}")]
     Level(u8),
 
-    /// A request that makes no sense (an argument out of range).
+    /// A name that nothing has.
+    #[error("unknown {what} '{name}': use one of {known}")]
+    UnknownName {
+        /// What has such names.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Those that there are, with commas between them.
+        known: String,
+    },
+
+    /// A setting is out of range.
+    #[error("the {what} must be {wanted}, not {value}")]
+    Setting {
+        /// The setting.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be, as a phrase.
+        wanted: String,
+    },
+
+    /// Settings that do not go together, as a sentence.
     #[error("{0}")]
-    Invalid(String),
+    Conflict(&'static str),
+
+    /// A line is longer than the model codes.
+    #[error("the line has {len} characters, but the model codes at most {max}")]
+    LineTooLong {
+        /// Its characters.
+        len: usize,
+        /// The most of them.
+        max: usize,
+    },
+
+    /// A line has a character that is not in the model's vocabulary.
+    #[error("character {position} of the line, {character:?}, is none of the model's")]
+    UnknownCharacter {
+        /// Where, from 1.
+        position: usize,
+        /// The character.
+        character: char,
+    },
+
+    /// A text file does not serve for a training.
+    #[error("{}{} {what}", path.display(), line.map_or_else(String::new, |line| format!(", line {line}")))]
+    Corpus {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1, if it is because of one.
+        line: Option<u64>,
+        /// Why, as a verb and what follows it.
+        what: String,
+    },
 
     /// A GPU is not there, does not serve, or failed.
     #[error("{0}")]
@@ -107,8 +162,15 @@ impl Error {
         Self::Model(what.into())
     }
 
-    pub(crate) fn invalid(what: impl Into<String>) -> Self {
-        Self::Invalid(what.into())
+    /// [`Error::Setting`] unless the setting holds what is wanted.
+    pub(crate) fn unless(
+        holds: bool,
+        what: &'static str,
+        value: impl ToString,
+        wanted: impl Into<String>,
+    ) -> Result<()> {
+        let error = || Self::Setting { what, value: value.to_string(), wanted: wanted.into() };
+        holds.then_some(()).ok_or_else(error)
     }
 }
 

@@ -29,8 +29,8 @@ macro_rules! impl_names {
             fn from_str(name: &str) -> crate::Result<Self> {
                 let known = Self::ALL.into_iter().find(|known| known.name() == name);
                 known.ok_or_else(|| {
-                    let names = [$($name),+].join(", ");
-                    crate::Error::invalid(format!("unknown {} '{name}': use one of {names}", $what))
+                    let known = [$($name),+].join(", ");
+                    crate::Error::UnknownName { what: $what, name: name.into(), known }
                 })
             }
         }

@@ -120,7 +120,8 @@ impl Header {
         take(input, &mut bytes, 2, "the header")?;
         let found = u16::from_le_bytes([bytes[4], bytes[5]]);
         if !(VERSION..=LEARNED_VERSION).contains(&found) {
-            return Err(Error::Version { found, known: LEARNED_VERSION });
+            let what = "archive format version";
+            return Err(Error::Version { what, found, known: VERSION..=LEARNED_VERSION });
         }
         take(input, &mut bytes, 34, "the header")?;
         let settings_at = 40 + usize::from(bytes[39]);

@@ -138,7 +138,7 @@ impl<W: Write> Compressor<W> {
     /// Ends the archive.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] if writing fails, [`crate::Error::Invalid`] if a learner's options make no sense.
+    /// [`crate::Error::Io`] if writing fails, [`crate::Error::Setting`] if one of a learner's options is out of range.
     pub fn finish(self) -> Result<Finished<W>> {
         Ok(self.finish_recorded()?.0)
     }

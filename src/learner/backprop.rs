@@ -55,7 +55,7 @@ pub struct Prediction {
 /// Sixteen lines of a batch.
 struct LineGroup {
     engine: Engine,
-    /// Slots of the next symbols, which nobody needs here.
+    /// Slots of the next symbols: the engine writes them, a training does not need them.
     rows: Vec<[u32; 8]>,
     targets: Vec<[Option<Token>; LANES]>,
 }
@@ -70,7 +70,7 @@ impl Backprop {
     /// For networks of this config.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] if the kernel does not support the config.
+    /// [`crate::Error::Setting`] if the kernel does not support the config.
     pub fn new(config: &GptConfig) -> Result<Self> {
         Self::with_isa(config, false, Isa::default())
     }
@@ -212,7 +212,7 @@ impl LineGroup {
         let mut nats = 0.0;
         for (position, targets) in self.targets.iter().enumerate() {
             for (line, token) in targets.iter().enumerate().filter_map(|(i, t)| Some((i, (*t)?))) {
-                nats += self.nats(position, line, token);
+                nats += self.engine.nats(position, line, token);
             }
         }
         let scales = vec![scale; self.targets.len()];
@@ -220,17 +220,12 @@ impl LineGroup {
         nats
     }
 
-    /// A token's surprisal. Only told, never computed with: the logarithm need not be exact.
-    fn nats(&self, position: usize, line: usize, token: Token) -> f64 {
-        -f64::from(self.engine.probability(position, line, token)).ln()
-    }
-
     fn prediction(&self, vocab: usize, position: usize, line: usize) -> Option<Prediction> {
         let target = (*self.targets.get(position)?)[line]?;
         let probability = |token: usize| self.engine.probability(position, line, token as Token);
         let found = probability(target.into());
         Some(Prediction {
-            nats: self.nats(position, line, target),
+            nats: self.engine.nats(position, line, target),
             is_best: (0..vocab).all(|token| probability(token) <= found),
         })
     }

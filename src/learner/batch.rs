@@ -103,7 +103,7 @@ impl Learner {
     /// processor has, or what SURPRISAL_ISA names.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] if the settings make no sense.
+    /// [`crate::Error::Setting`] with what is out of range.
     pub fn new(settings: &LearnerSettings, threads: usize) -> Result<Self> {
         Self::with_isa(settings, threads, Isa::default())
     }
@@ -196,7 +196,7 @@ impl Learner {
         });
     }
 
-    /// The threads that it computes on: whoever calls it often does so on one of them.
+    /// The threads that it computes on. A caller on one of them saves the handover of each call.
     pub(crate) fn threads(&self) -> Arc<rayon::ThreadPool> {
         Arc::clone(&self.threads)
     }
@@ -329,8 +329,7 @@ impl Learner {
             for (position, targets) in group.targets.iter().enumerate() {
                 let (nats, count) = &mut record.by_position[position];
                 for (line, token) in targets.iter().enumerate().filter_map(|(i, t)| Some((i, (*t)?))) {
-                    // Only told, never computed with: the logarithm need not be exact.
-                    *nats -= f64::from(group.engine.probability(position, line, token)).ln();
+                    *nats += group.engine.nats(position, line, token);
                     *count += 1;
                     record.slot_bits += group.slots[position][line].bits();
                 }

@@ -72,13 +72,11 @@ impl LearnerSettings {
     /// Reads what [`LearnerSettings::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if it makes no sense, [`Error::Invalid`] if it is of a definition that this version does not know.
+    /// [`Error::Damaged`] if it makes no sense, [`Error::Version`] if it is of a definition that this version does not know.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let is_unknown = |definition: &&u8| ![WITHOUT_STRIDE, DEFINITION].contains(*definition);
-        if let Some(definition) = bytes.first().filter(is_unknown) {
-            return Err(Error::invalid(format!(
-                "learners of definition {definition} are not known to this program (it knows {WITHOUT_STRIDE} and {DEFINITION}): use the version that wrote the archive"
-            )));
+        let known = u16::from(WITHOUT_STRIDE)..=u16::from(DEFINITION);
+        if let Some(found) = bytes.first().map(|&byte| byte.into()).filter(|found| !known.contains(found)) {
+            return Err(Error::Version { what: "the learner's definition", found, known });
         }
         let nonsense = |what: &str| Error::damaged(format!("the learner makes no sense{what}"), "header");
         let settings = Self::parse(bytes).ok_or_else(|| nonsense(""))?;
@@ -136,8 +134,9 @@ mod tests {
         assert_eq!(LearnerSettings::from_bytes(&bytes).unwrap(), settings);
         for definition in [0, 1, 4, 255] {
             bytes[0] = definition;
-            let message = LearnerSettings::from_bytes(&bytes).unwrap_err().to_string();
-            assert!(message.contains(&format!("definition {definition} ")), "{message}");
+            let error = LearnerSettings::from_bytes(&bytes).unwrap_err();
+            let Error::Version { found, .. } = error else { panic!("{error}") };
+            assert_eq!(found, u16::from(definition));
         }
     }
 }

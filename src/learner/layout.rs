@@ -120,15 +120,14 @@ impl Shape {
     /// The shape of a config, if the learner's kernel computes such networks.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if its width is no multiple of sixteen or its heads' no multiple of four.
+    /// [`Error::Setting`] if its width is no multiple of sixteen or its heads' no multiple of four.
     pub fn supported(config: &GptConfig) -> Result<Self> {
-        if !config.n_embd.is_multiple_of(LANES) {
-            let width = config.n_embd;
-            return Err(Error::invalid(format!("a learner's width is a multiple of {LANES}, not {width}")));
-        }
-        if config.n_head == 0 || !config.head_dim().is_multiple_of(4) {
-            return Err(Error::invalid("a learner's heads have a multiple of 4 features"));
-        }
+        let (width, heads) = (config.n_embd, config.n_head);
+        let wanted = format!("a multiple of {LANES}");
+        Error::unless(width.is_multiple_of(LANES), "width of a network that learns", width, wanted)?;
+        let fits = heads > 0 && config.head_dim().is_multiple_of(4);
+        let wanted = format!("a divisor of the width {width} by a multiple of 4");
+        Error::unless(fits, "number of heads of a network that learns", heads, wanted)?;
         Ok(config.shape())
     }
 

@@ -33,8 +33,8 @@ pub struct LearnerSettings {
     pub first_weight: f32,
     /// Steps of linear warm-up to it.
     pub warmup: u32,
-    /// Steps over which the rate falls along a straight line from there; 0 where nobody knows how
-    /// many there will be: then it falls ever more slowly, with the root of the steps.
+    /// Steps over which the rate falls along a straight line from there; 0 where their number
+    /// is unknown: then it falls ever more slowly, with the root of the steps.
     pub steps: u64,
     /// What is left of the highest rate at the end.
     pub final_share: f32,
@@ -103,7 +103,7 @@ impl LearnerSettings {
     /// smaller batches, which is more steps, and a shorter warm-up.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if memory does not do for the preset.
+    /// [`Error::Setting`] if memory does not do for the preset.
     pub(crate) fn fit(mut self, lines: Option<u64>, batch_lines: Option<usize>) -> Result<Self> {
         self.batch_lines = batch_lines.unwrap_or(match lines {
             Some(0..4_000) => 8,
@@ -122,49 +122,41 @@ impl LearnerSettings {
     /// Whether a learner can be made of them.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with what is out of range.
+    /// [`Error::Setting`] with what is out of range.
     pub fn check(&self) -> Result<()> {
         let shape = self.shape()?;
-        let wrong = |what: &str| Err(Error::invalid(format!("a learner's {what}")));
-        if !(1..=4096).contains(&self.batch_lines) {
-            return wrong("batch has 1 to 4096 lines");
+        let lines = self.batch_lines;
+        Error::unless((1..=4096).contains(&lines), "number of batch lines", lines, "1 to 4096")?;
+        let stride = self.stride;
+        let fits = stride.is_power_of_two() && stride <= 64;
+        Error::unless(fits, "stride", stride, "1, 2, 4, 8, 16, 32 or 64 batches")?;
+        let most = [
+            ("learning rate", self.rate, 1.0),
+            ("final share of the learning rate", self.final_share, 1.0),
+            ("decay of first moments", self.beta1, 0.9999),
+            ("decay of second moments", self.beta2, 0.999_999),
+            ("weight decay", self.weight_decay, 1.0),
+            ("rate of matrices, as a multiple of the learning rate", self.matrix_rate, 100.0),
+            ("decay of the matrices' mean gradient", self.matrix_beta, 0.9999),
+            ("weight of the first position", self.first_weight, 1.0),
+            ("rate of embeddings, as a multiple of the learning rate", self.embedding_rate, 100.0),
+            ("clip", self.clip, 1e6),
+            ("deviation of the tokens' first weights", self.token_deviation, 10.0),
+            ("deviation of the positions' first weights", self.position_deviation, 10.0),
+            ("deviation of the matrices' first weights", self.matrix_deviation, 10.0),
+            ("deviation of the head's first weights", self.head_deviation, 10.0),
+        ];
+        for (what, value, most) in most {
+            Error::unless((0.0..=most).contains(&value), what, value, format!("0 to {most}"))?;
         }
-        if !self.stride.is_power_of_two() || self.stride > 64 {
-            return wrong("stride is 1, 2, 4, 8, 16, 32 or 64 batches");
-        }
-        let positive = |x: f32, max: f32| x > 0.0 && x <= max;
-        let within = |x: f32, max: f32| (0.0..=max).contains(&x);
-        if !within(self.rate, 1.0) || !within(self.final_share, 1.0) {
-            return wrong("learning rate and its share at the end are within 0 and 1");
-        }
-        if !within(self.beta1, 0.9999) || !within(self.beta2, 0.999_999) || !within(self.weight_decay, 1.0) {
-            return wrong("moments decay by less than 1, its weights by at most 1");
-        }
-        if !within(self.matrix_rate, 100.0) || !within(self.matrix_beta, 0.9999) {
-            return wrong(
-                "matrices learn at most 100 times as fast as all else, their gradients' mean decays by less than 1",
-            );
-        }
-        if !positive(self.first_weight, 1.0) {
-            return wrong("first position counts more than 0 and at most 1");
-        }
-        if !within(self.embedding_rate, 100.0) {
-            return wrong("embeddings learn at most 100 times as fast as all else");
-        }
-        let deviations =
-            [self.token_deviation, self.position_deviation, self.matrix_deviation, self.head_deviation];
-        if !positive(self.clip, 1e6) || !deviations.iter().all(|&d| within(d, 10.0)) {
-            return wrong("gradient is cut to a positive norm, its weights begin within 10");
+        for (what, value) in [("weight of the first position", self.first_weight), ("clip", self.clip)] {
+            Error::unless(value > 0.0, what, value, "positive")?;
         }
         let bytes = self.memory(&shape);
-        if bytes > MEMORY_MAX {
-            return wrong(&format!(
-                "memory is at most {} MiB, but this shape takes {}: fewer lines a batch, or shorter ones, or a smaller preset",
-                MEMORY_MAX >> 20,
-                bytes >> 20
-            ));
-        }
-        Ok(())
+        let mib = |bytes| format!("{} MiB", bytes >> 20);
+        let wanted =
+            format!("at most {}: fewer lines a batch, or shorter ones, or a smaller preset", mib(MEMORY_MAX));
+        Error::unless(bytes <= MEMORY_MAX, "memory of a learner", mib(bytes), wanted)
     }
 
     /// The longest block of positions, at most this config's, that memory allows; none if not even a

@@ -13,14 +13,11 @@ impl Checkpoint {
     /// with the LayerNorm's gain), the bound on what it can add for a given deviation of its input.
     ///
     /// # Errors
-    /// [`Error::Invalid`] unless there are as many units, and at least one is asked for.
+    /// [`Error::Setting`] unless there are as many units, and at least one is asked for.
     pub fn keep_hidden(&mut self, units: usize) -> Result<()> {
         let (inner, width) = (self.config().n_inner(), self.config().n_embd);
-        if !(1..=inner).contains(&units) {
-            return Err(Error::invalid(format!(
-                "a layer of this network has {inner} hidden units: {units} of them cannot be kept"
-            )));
-        }
+        let wanted = format!("1 to the {inner} of a layer");
+        Error::unless((1..=inner).contains(&units), "number of hidden units to keep", units, wanted)?;
         for layer in 0..self.config().n_layer {
             let name = |part: &str| format!("transformer.h.{layer}.{part}");
             let (first, bias) = (name("mlp.c_fc.weight"), name("mlp.c_fc.bias"));
@@ -64,10 +61,7 @@ mod tests {
         let config = GptConfig::addition(Preset::Pico, 28);
         let tensors = config.tensor_shapes().into_iter().map(|(name, shape)| {
             let per_row = shape.get(1).copied().unwrap_or(1);
-            let unit = |i: usize| match name.ends_with("mlp.c_proj.weight") {
-                true => i % per_row,
-                false => i / per_row,
-            };
+            let unit = |i| if name.ends_with("mlp.c_proj.weight") { i % per_row } else { i / per_row };
             let values = (0..shape.iter().product()).map(|i| 1.0 + unit(i) as f32);
             (name.clone(), Tensor { values: values.collect(), shape })
         });
@@ -93,7 +87,9 @@ mod tests {
 
     #[test]
     fn nothing_and_more_than_all_are_refused() {
-        assert!(growing().keep_hidden(0).is_err() && growing().keep_hidden(65).is_err());
+        for units in [0, 65] {
+            assert!(matches!(growing().keep_hidden(units), Err(Error::Setting { .. })));
+        }
         let mut all = growing();
         all.keep_hidden(64).unwrap();
         assert_eq!(all, growing());

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::Result;
 use crate::network::{Cdf, ExactModel, PRECISION};
 use crate::text::{Token, Vocabulary};
-use crate::{Error, Result};
 
 /// How the end of a line is written where symbols are named.
 pub const END: &str = "end";
@@ -71,10 +71,10 @@ pub struct LineAccount {
 /// ```
 ///
 /// # Errors
-/// [`Error::Invalid`] if the line does not fit the model's grammar.
+/// Those of [`Vocabulary::tokens`]: the line does not fit the model's grammar.
 pub fn explain(model: &ExactModel, line: &[u8]) -> Result<LineAccount> {
     let vocabulary = model.vocabulary();
-    let tokens = tokens_of(model, line)?;
+    let tokens = vocabulary.tokens(line, model.max_line_len())?;
     let mut group = model.group(1);
     group.start(1);
     let mut before = vocabulary.start();
@@ -95,25 +95,6 @@ pub fn explain(model: &ExactModel, line: &[u8]) -> Result<LineAccount> {
 /// Bytes as characters, those beyond ASCII as U+0080 to U+00FF.
 pub(super) fn text_of(line: &[u8]) -> String {
     line.iter().copied().map(char::from).collect()
-}
-
-/// The tokens of a line, its end behind them.
-fn tokens_of(model: &ExactModel, line: &[u8]) -> Result<Vec<Token>> {
-    let vocabulary = model.vocabulary();
-    if line.len() > model.max_line_len() {
-        return Err(Error::invalid(format!(
-            "the line has {} characters, but the model codes at most {}",
-            line.len(),
-            model.max_line_len()
-        )));
-    }
-    let token = |(i, &c): (usize, &u8)| {
-        vocabulary.token(c).ok_or_else(|| {
-            let c = char::from(c);
-            Error::invalid(format!("character {} of the line, {c:?}, is none of the model's", i + 1))
-        })
-    };
-    line.iter().enumerate().map(token).chain([Ok(vocabulary.end())]).collect()
 }
 
 fn token_account(vocabulary: &Vocabulary, position: usize, token: Token, cdf: Cdf) -> TokenAccount {

@@ -67,7 +67,7 @@ impl Isa {
     /// The choice: [`Isa::best`], or what [`ISA_VARIABLE`] names. A program asks at its start, to refuse a wrong name.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the variable names something unknown or that the processor lacks.
+    /// [`Error::UnknownName`] if the variable names something unknown, [`Error::Unavailable`] if the processor lacks it.
     pub fn chosen() -> Result<Self> {
         let name = std::env::var(ISA_VARIABLE).unwrap_or_default();
         if name.is_empty() {
@@ -76,9 +76,10 @@ impl Isa {
         let known = Self::ALL.into_iter().find(|isa| isa.name() == name);
         match known {
             Some(isa) => isa.available(),
-            None => Err(Error::invalid(format!(
-                "{ISA_VARIABLE}={name} is not known: use scalar, portable, avx2 or avx512"
-            ))),
+            None => {
+                let known = Self::ALL.map(Self::name).join(", ");
+                Err(Error::UnknownName { what: ISA_VARIABLE, name, known })
+            }
         }
     }
 }

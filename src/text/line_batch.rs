@@ -1,7 +1,7 @@
 //! Whole lines as tokens, as networks in floating point take them.
 
 use super::{Token, Vocabulary};
-use crate::{Error, Result};
+use crate::Result;
 
 /// Lines of equal room: each takes a block of tokens, one line behind the other.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ impl LineBatch {
     /// The batch of lines without their newlines.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a line is too long or has a character that is not in the vocabulary.
+    /// Those of [`Vocabulary::tokens`].
     pub fn new<'a>(
         lines: impl IntoIterator<Item = &'a [u8]>,
         vocabulary: &Vocabulary,
@@ -26,22 +26,11 @@ impl LineBatch {
     ) -> Result<Self> {
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
         for line in lines {
-            if line.len() >= block {
-                let len = line.len();
-                return Err(Error::invalid(format!(
-                    "a line of {len} characters does not fit a block of {block}"
-                )));
-            }
+            let tokens = vocabulary.tokens(line, block - 1)?;
             let end = targets.len() + block;
             inputs.push(vocabulary.start());
-            for &c in line {
-                let token = vocabulary.token(c).ok_or_else(|| {
-                    Error::invalid(format!("the character {:?} is not in the vocabulary", c as char))
-                })?;
-                inputs.push(token);
-                targets.push(Some(token));
-            }
-            targets.push(Some(vocabulary.end()));
+            inputs.extend(&tokens[..line.len()]);
+            targets.extend(tokens.into_iter().map(Some));
             inputs.resize(end, vocabulary.end());
             targets.resize(end, None);
         }

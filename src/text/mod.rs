@@ -65,12 +65,10 @@ impl Distribution {
     /// The distribution of lines with operands of `digits` digits.
     ///
     /// # Errors
-    /// [`Error::Invalid`] unless 1 ≤ `digits` ≤ [`MAX_DIGITS`].
+    /// [`Error::Setting`] unless 1 ≤ `digits` ≤ [`MAX_DIGITS`].
     pub fn new(digits: u32, operands: Operands) -> Result<Self> {
-        if !(1..=MAX_DIGITS).contains(&digits) {
-            let wanted = format!("operands have 1 to {MAX_DIGITS} digits, not {digits}");
-            return Err(Error::invalid(wanted));
-        }
+        let known = 1..=MAX_DIGITS;
+        Error::unless(known.contains(&digits), "number of digits", digits, format!("1 to {MAX_DIGITS}"))?;
         Ok(Self { digits, operands })
     }
 
@@ -219,7 +217,8 @@ mod tests {
     #[test]
     fn digits_out_of_range_are_refused() {
         for digits in [0, 19, u32::MAX] {
-            assert!(Distribution::new(digits, Operands::Uniform).is_err());
+            let refused = Distribution::new(digits, Operands::Uniform);
+            assert!(matches!(refused, Err(Error::Setting { .. })));
         }
     }
 }

@@ -84,6 +84,21 @@ impl Vocabulary {
         (token != NONE).then_some(token as Token)
     }
 
+    /// The tokens of a line of at most `max` characters, its end behind them.
+    ///
+    /// # Errors
+    /// [`Error::LineTooLong`], or [`Error::UnknownCharacter`] with the first that has no token.
+    pub fn tokens(&self, line: &[u8], max: usize) -> Result<Vec<Token>> {
+        if line.len() > max {
+            return Err(Error::LineTooLong { len: line.len(), max });
+        }
+        let token = |(i, &c): (usize, &u8)| {
+            let unknown = Error::UnknownCharacter { position: i + 1, character: c.into() };
+            self.token(c).ok_or(unknown)
+        };
+        line.iter().enumerate().map(token).chain([Ok(self.end)]).collect()
+    }
+
     /// The token at a position of a line: a character's or the end; none behind it.
     ///
     /// # Panics

@@ -30,7 +30,7 @@ impl Corpus {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] if it cannot be read, [`Error::Invalid`] if it has too few lines.
+    /// [`Error::ModelFile`] if it cannot be read, [`Error::Corpus`] if it has too few lines.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let mut text =
             std::fs::read(path).map_err(|source| Error::ModelFile { path: path.into(), source })?;
@@ -46,10 +46,10 @@ impl Corpus {
         let corpus = Self { path: path.into(), blake3, text, starts };
         match corpus.len() {
             LEAST_LINES.. => Ok(corpus),
-            lines => Err(Error::invalid(format!(
-                "{} has {lines} lines: a run needs at least {LEAST_LINES}, a tenth of them for validation",
-                path.display()
-            ))),
+            lines => {
+                let wanted = format!("at least {LEAST_LINES}, a tenth of them for validation");
+                Err(corpus.error(None, format!("has {lines} lines: a run needs {wanted}")))
+            }
         }
     }
 
@@ -62,29 +62,27 @@ impl Corpus {
         &self.text[self.starts[i]..self.starts[i + 1] - 1]
     }
 
+    fn error(&self, line: Option<u64>, what: impl Into<String>) -> Error {
+        Error::Corpus { path: self.path.clone(), line, what: what.into() }
+    }
+
     /// The network for it: over the addition vocabulary if that has all of its characters,
     /// otherwise over the bytes that it is made of; as long as its longest line.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a line is too long or no byte is left to stand for start and end.
+    /// [`Error::Corpus`] if a line is too long or no byte is left to stand for start and end.
     pub(super) fn config(&self, preset: Preset) -> Result<GptConfig> {
         let mut survey = Survey::default();
         survey.update(&self.text);
         let (longest, line) = survey.longest_line();
         let block_size = longest as usize + 1;
         if block_size > MAX_BLOCK {
-            return Err(Error::invalid(format!(
-                "{}, line {line}: {longest} characters, a line has at most {}: cut it",
-                self.path.display(),
-                MAX_BLOCK - 1
-            )));
+            let what = format!("has {longest} characters, a line has at most {}: cut it", MAX_BLOCK - 1);
+            return Err(self.error(Some(line), what));
         }
-        let vocabulary = survey.training_vocabulary().ok_or_else(|| {
-            Error::invalid(format!(
-                "{} uses nearly every byte there is: it is no text to train on",
-                self.path.display()
-            ))
-        })?;
+        let vocabulary = survey
+            .training_vocabulary()
+            .ok_or_else(|| self.error(None, "uses nearly every byte there is: it is no text to train on"))?;
         Ok(GptConfig::with_vocabulary(preset, block_size, &vocabulary))
     }
 
@@ -94,29 +92,26 @@ impl Corpus {
     }
 
     /// # Errors
-    /// [`Error::Invalid`] with the first line that a distribution does not have.
+    /// [`Error::Corpus`] with the first line that a distribution does not have.
     pub(super) fn check(&self, distribution: Distribution) -> Result<()> {
-        match (0..self.len()).find(|&i| !distribution.admits(self.line(i))) {
-            None => Ok(()),
-            Some(i) if self.line(i).ends_with(b"\r") => Err(Error::invalid(format!(
-                "{}, line {} ends in \\r\\n, as on Windows, but most lines in \\n: make all lines end alike",
-                self.path.display(),
-                i + 1
-            ))),
-            Some(i) => Err(Error::invalid(format!(
-                "{}, line {} is not one of {} digits {}: say nothing of digits and operands, or what is true",
-                self.path.display(),
-                i + 1,
-                distribution.digits(),
-                distribution.operands()
-            ))),
-        }
+        let Some(i) = (0..self.len()).find(|&i| !distribution.admits(self.line(i))) else {
+            return Ok(());
+        };
+        let what = if self.line(i).ends_with(b"\r") {
+            r"ends in \r\n, as on Windows, but most lines in \n: make all lines end alike".into()
+        } else {
+            let (digits, operands) = (distribution.digits(), distribution.operands());
+            format!(
+                "is not one of {digits} digits {operands}: say nothing of digits and operands, or what is true"
+            )
+        };
+        Err(self.error(Some(i as u64 + 1), what))
     }
 
     /// Lines for training: all but the last `held_out`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the file is not the one that was described.
+    /// [`Error::Corpus`] if the file is not the one that was described.
     pub(super) fn training(
         self,
         description: &CorpusFile,
@@ -124,10 +119,8 @@ impl Corpus {
         seed: u64,
     ) -> Result<CorpusLines> {
         if self.blake3 != description.blake3 {
-            return Err(Error::invalid(format!(
-                "{} has changed since the run began: a run goes on with the same text only",
-                self.path.display()
-            )));
+            let what = "has changed since the run began: a run goes on with the same text only";
+            return Err(self.error(None, what));
         }
         Ok(CorpusLines {
             lines: description.lines.min(self.len() as u64),
@@ -223,7 +216,7 @@ impl Order {
 /// repetitions.
 ///
 /// # Errors
-/// [`Error::ModelFile`] if the file cannot be read, [`Error::Invalid`] if it has fewer than ten
+/// [`Error::ModelFile`] if the file cannot be read, [`Error::Corpus`] if it has fewer than ten
 /// lines or lines that are not of the settings' distribution.
 pub fn learn_from_file(settings: &mut TrainSettings, path: &Path, epochs: u64) -> Result<()> {
     let corpus = Corpus::read(path)?;
@@ -280,11 +273,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_learned_from_is_refused() {
-        assert!(read("").is_err() && read("1\n2\n3\n").is_err());
+        for short in ["", "1\n2\n3\n"] {
+            assert!(matches!(read(short), Err(Error::Corpus { line: None, .. })));
+        }
         assert!(Corpus::read(Path::new("/nowhere")).is_err());
         let long = format!("1\n{}\n{}", "1".repeat(256), "1\n".repeat(10));
         let error = read(&long).unwrap().config(Preset::Pico).unwrap_err().to_string();
-        assert!(error.contains("line 2: 256 characters"), "{error}");
+        assert!(error.contains("line 2 has 256 characters"), "{error}");
     }
 
     #[test]

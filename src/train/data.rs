@@ -142,7 +142,7 @@ impl LineSource {
     /// The next `lines` lines.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] if the config's block is too short for them.
+    /// [`crate::Error::LineTooLong`] if the config's block is too short for them.
     pub fn next_batch(&mut self, lines: usize) -> Result<LineBatch> {
         self.text.clear();
         let mut drawn = 0;

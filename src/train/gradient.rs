@@ -32,15 +32,15 @@ impl GradientSource {
     /// The source for a run that starts from these weights.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the run is to be quantization-aware and the kernel cannot compute it, or if
-    /// SURPRISAL_ISA names what the processor lacks.
+    /// [`Error::Conflict`] if the run is to be quantization-aware and the kernel cannot compute it,
+    /// [`Error::Setting`] if nothing computes a network of this shape.
     pub(super) fn new(settings: &TrainSettings, start: &Checkpoint, device: &Device) -> crate::Result<Self> {
         let rounded = settings.quantization_aware;
         if rounded && settings.dropout > 0.0 {
-            return Err(Error::invalid("quantization-aware training knows no dropout"));
+            return Err(Error::Conflict("quantization-aware training knows no dropout"));
         }
         if rounded && !device.is_cpu() {
-            return Err(Error::invalid("quantization-aware training is for the CPU: say --device cpu"));
+            return Err(Error::Conflict("quantization-aware training is for the CPU: say --device cpu"));
         }
         if device.is_cpu() && settings.dropout == 0.0 {
             let new = if rounded { Backprop::rounded } else { Backprop::new };

@@ -27,7 +27,7 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// Opens a folder's log, which begins anew with [`LogFile::clear`] or goes on with [`LogFile::rewind`].
+    /// Opens a folder's log, which begins anew with [`LogFile::cut`] or goes on with [`LogFile::rewind`].
     ///
     /// # Errors
     /// [`Error::ModelFile`] if it cannot be opened, [`Error::Training`] if another run writes it.
@@ -36,15 +36,11 @@ impl LogFile {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(&path).map_err(|source| Error::ModelFile { path: path.clone(), source })?;
-        // Some file systems have no locks: then nobody watches.
+        // Some file systems have no locks: there a second run is not noticed.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(Error::Training(format!("another run writes into {}", folder.display())));
         }
         Ok(Self { file, path, bytes: 0, hasher: blake3::Hasher::new() })
-    }
-
-    pub(super) fn clear(&mut self) -> Result<()> {
-        self.cut(0)
     }
 
     /// Goes back to a mark: what a killed run wrote after it is written again.
@@ -66,7 +62,8 @@ impl LogFile {
         self.cut(mark.bytes)
     }
 
-    fn cut(&mut self, bytes: u64) -> Result<()> {
+    /// Keeps so many bytes of it.
+    pub(super) fn cut(&mut self, bytes: u64) -> Result<()> {
         let cut = self.file.set_len(bytes).and_then(|()| self.file.seek(SeekFrom::Start(bytes)));
         self.or_name_file(cut).map(|_| ())
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Trainer;
 use super::data::Data;
 use super::log::LogMark;
-use super::state::{State, Tally};
+use super::state::{State, Tally, VERSION};
 use crate::gpt::initial_weights;
 use crate::learner::optim::Moments;
 use crate::model::training_log::{Evaluation, Event, EventKind, TrainSettings};
@@ -142,7 +142,7 @@ impl Run {
     pub(super) fn state(&self, log: LogMark) -> State {
         let moments = self.trainer.moments();
         State {
-            version: State::VERSION,
+            version: VERSION,
             settings: self.settings.clone(),
             config: self.trainer.config().clone(),
             tally: Tally { seconds: self.seconds(), ..self.tally.clone() },
@@ -171,7 +171,7 @@ fn load_for(config: &GptConfig, folder: &Path) -> Result<Checkpoint> {
                 c.n_layer, c.n_head, c.n_embd, c.block_size, c.vocab
             )
         };
-        return Err(Error::invalid(format!(
+        return Err(Error::model(format!(
             "cannot start from {}: it has {}, the run asks for {}; choose the preset and digits it was made with",
             folder.display(),
             shape(found),

@@ -2,7 +2,7 @@
 //!
 //! What is on disk is good at any moment. A record is logged before the checkpoint that follows it;
 //! `model.safetensors` is replaced before the state, the state last: it names the length and hash of
-//! the log. Whoever is killed between two of them goes on from the older state, does the same steps
+//! the log. A run that is killed between two of them goes on from the older state, does the same steps
 //! again with the same results, and writes the same again.
 
 use std::ops::ControlFlow;
@@ -53,7 +53,7 @@ pub enum End {
     Finished,
     /// It already was.
     HadFinished,
-    /// Whoever watches wanted it to stop; it can go on from here.
+    /// `watch` wanted it to stop; it can go on from here.
     Interrupted {
         /// Steps taken.
         step: u64,
@@ -65,8 +65,8 @@ pub enum End {
 /// the step that is under way.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the settings make no sense, also if the weights to start from are not of
-/// this network; [`Error::Training`] if the loss is not finite or the network fails;
+/// [`Error::Setting`], [`Error::Conflict`] or [`Error::Corpus`] if there can be no such run, [`Error::Model`] if the
+/// weights to start from are not of its network; [`Error::Training`] if the loss is not finite or the network fails;
 /// [`Error::ModelFile`] if a file cannot be read or written. The last checkpoint stays intact.
 pub fn train(
     settings: &TrainSettings,
@@ -85,7 +85,7 @@ pub fn train(
             _ => {}
         }
     }
-    log.clear()?;
+    log.cut(0)?;
     if let Some(init) = &settings.init {
         log.begin_with_that_of(init)?;
     }
@@ -108,7 +108,7 @@ pub fn resume(folder: &Path, watch: impl FnMut(Progress) -> ControlFlow<()>) -> 
     remove_unfinished(folder).map_err(|source| Error::ModelFile { path: folder.to_owned(), source })?;
     let state = State::load(folder)?;
     log.rewind(&state.log)?;
-    // It may be older than the state, if somebody has put it back.
+    // It may be older than the state, if it was put back from a copy.
     state.checkpoint()?.save(folder)?;
     if state.tally.finished {
         return Ok(End::HadFinished);

@@ -19,7 +19,7 @@ use crate::model::{Checkpoint, GptConfig, Tensor, tensors};
 use crate::{Error, Result};
 
 /// The version of this layout. Another one is an error. (1 had a tensor for each of the model's.)
-const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 2;
 
 /// Keys of the metadata.
 const STATE: &str = "state";
@@ -75,8 +75,6 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) const VERSION: u32 = VERSION;
-
     /// Replaces a folder's state file.
     ///
     /// # Errors

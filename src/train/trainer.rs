@@ -26,8 +26,8 @@ impl Trainer {
     /// A trainer of these weights, before its first step.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the settings contradict each other, [`Error::Training`] if the
-    /// device is missing.
+    /// [`Error::Conflict`] if the settings contradict each other, [`Error::Setting`] if no kernel computes a
+    /// network of this shape, [`Error::Device`] if the device is missing.
     pub fn new(settings: &TrainSettings, start: &Checkpoint) -> Result<Self> {
         let device = open(settings.device)?;
         let shape = Shape::supported(start.config())?;
@@ -114,15 +114,15 @@ impl Trainer {
 /// Opens the device of a choice.
 ///
 /// # Errors
-/// [`Error::Training`] if that is CUDA and this build or machine has none.
+/// [`Error::Device`] if that is CUDA and this build or machine has none.
 fn open(choice: DeviceChoice) -> Result<Device> {
     let cuda = |ordinal| {
-        Device::new_cuda(ordinal).map_err(|e| Error::Training(format!("the CUDA device {ordinal}: {e}")))
+        Device::new_cuda(ordinal).map_err(|e| Error::Device(format!("the CUDA device {ordinal}: {e}")))
     };
     match (choice, cuda_is_available()) {
         (DeviceChoice::Cpu | DeviceChoice::Auto, _) => Ok(Device::Cpu),
         (DeviceChoice::Cuda(ordinal), true) => cuda(ordinal),
-        (DeviceChoice::Cuda(_), false) => Err(Error::Training(
+        (DeviceChoice::Cuda(_), false) => Err(Error::Device(
             "this build of the program has no CUDA: train on the CPU, or build it with --features cuda (docs/gpu.md)"
                 .into(),
         )),

@@ -158,37 +158,31 @@ impl TrainSettings {
     /// Whether the settings make sense.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the one that does not.
+    /// [`Error::Setting`] with the one that does not, [`Error::Conflict`] if they contradict each other.
     pub fn check(&self) -> Result<()> {
         match (self.distribution, &self.corpus) {
             (Some(d), _) => drop(Distribution::new(d.digits(), d.operands())?),
             (None, Some(_)) => (),
-            (None, None) => return Err(Error::invalid("a run needs lines: drawn ones or a text file")),
+            (None, None) => return Err(Error::Conflict("a run needs lines: drawn ones or a text file")),
         }
         if self.target_excess.is_some() && self.distribution.is_none() {
-            return Err(Error::invalid(
+            return Err(Error::Conflict(
                 "there is no excess to aim at where the entropy of the lines is not known",
             ));
         }
         let counts = [
-            ("steps", self.steps),
-            ("batch lines", self.batch_lines as u64),
-            ("steps between evaluations", self.eval_every),
-            ("steps between checkpoints", self.checkpoint_every.unwrap_or(1)),
-            ("validation lines", self.validation_lines as u64),
+            ("number of steps", self.steps),
+            ("number of batch lines", self.batch_lines as u64),
+            ("number of steps between evaluations", self.eval_every),
+            ("number of steps between checkpoints", self.checkpoint_every.unwrap_or(1)),
+            ("number of validation lines", self.validation_lines as u64),
         ];
-        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Err(Error::invalid(format!("the number of {name} must be at least 1")));
+        for (what, count) in counts {
+            Error::unless(count > 0, what, count, "at least 1")?;
         }
-        self.check_rates()
-    }
-
-    fn check_rates(&self) -> Result<()> {
-        let check = |numbers: &[(&str, f64)], must: &str, holds: fn(f64) -> bool| {
-            let wrong = numbers.iter().find(|(_, number)| !holds(*number));
-            wrong.map_or(Ok(()), |(name, number)| {
-                Err(Error::invalid(format!("the {name} must be {must}, not {number}")))
-            })
+        let check = |numbers: &[(&'static str, f64)], wanted: &str, holds: fn(f64) -> bool| {
+            let mut numbers = numbers.iter();
+            numbers.try_for_each(|&(what, number)| Error::unless(holds(number), what, number, wanted))
         };
         let above_zero = [("learning rate", self.learning_rate), ("clip", self.clip)];
         check(&above_zero, "positive", |x| x > 0.0 && x.is_finite())?;
@@ -239,7 +233,8 @@ mod tests {
         for change in bad {
             let mut settings = TrainSettings::default();
             change(&mut settings);
-            assert!(settings.check().is_err(), "{settings:?}");
+            let refused = settings.check();
+            assert!(matches!(refused, Err(Error::Setting { .. } | Error::Conflict(_))), "{settings:?}");
         }
     }
 }

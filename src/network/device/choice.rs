@@ -31,8 +31,8 @@ impl FromStr for DeviceChoice {
             "cuda" => Some(Self::Cuda(0)),
             _ => name.strip_prefix("cuda:").and_then(number).map(Self::Cuda),
         };
-        choice
-            .ok_or_else(|| Error::invalid(format!("unknown device '{name}': use auto, cpu, cuda or cuda:N")))
+        let known = || "auto, cpu, cuda, cuda:N".into();
+        choice.ok_or_else(|| Error::UnknownName { what: "device", name: name.into(), known: known() })
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         }
         assert_eq!("cuda:0".parse::<DeviceChoice>().unwrap(), DeviceChoice::Cuda(0));
         for bad in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CUDA"] {
-            assert!(bad.parse::<DeviceChoice>().is_err(), "{bad}");
+            assert!(matches!(bad.parse::<DeviceChoice>(), Err(Error::UnknownName { .. })), "{bad}");
         }
     }
 }
