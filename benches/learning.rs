@@ -78,8 +78,7 @@ fn main() {
     let (mut done, mut bytes, start) = (0, 0, Instant::now());
     while done < lines {
         let count = WINDOW.min(lines - done);
-        let mut text = Vec::new();
-        (0..count).for_each(|_| corpus.append_line(&mut text));
+        let text = corpus.text(count);
         let window: Vec<&[u8]> = text.split(|&b| b == b'\n').take(count).collect();
         let words = encode(&mut learner, &window, |_, _, _| {}).len();
         bytes += 4 * words;

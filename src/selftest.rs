@@ -196,9 +196,7 @@ impl Target {
 
 fn sums(digits: u32, operands: Operands, lines: usize) -> Vec<u8> {
     let distribution = Distribution::new(digits, operands).expect("digits within range");
-    let (mut additions, mut content) = (Additions::new(distribution, 1), Vec::new());
-    (0..lines).for_each(|_| additions.append_line(&mut content));
-    content
+    Additions::new(distribution, 1).text(lines)
 }
 
 fn same(expected: &[u8], found: &[u8]) -> Result<()> {

@@ -425,11 +425,8 @@ mod tests {
     /// A learner takes no step for a block that zstd stores unless a block that it coded and that is wanted follows.
     #[test]
     fn nothing_is_learned_for_nothing() -> Result<()> {
-        let mut additions = Additions::new(Distribution::new(8, Operands::Uniform)?, 3);
-        let mut text = Vec::new();
-        (0..4096).for_each(|_| additions.append_line(&mut text));
-        let sums = text.clone();
-        text.extend(sums[..28 * 128].repeat(64));
+        let sums = Additions::new(Distribution::new(8, Operands::Uniform)?, 3).text(4096);
+        let text = [&sums[..], &sums[..28 * 128].repeat(64)].concat();
         let learning = LearnOptions::default().with_preset(Preset::Pico).with_rate(1e-2);
         let archive_of = |text: &[u8]| {
             let options = CompressOptions::default().with_coder(learning.clone());

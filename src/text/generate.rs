@@ -11,9 +11,7 @@ use crate::random::{Stream, below_unbiased, generator};
 /// use surprisal::text::{Additions, Distribution, Operands};
 ///
 /// let distribution = Distribution::new(8, Operands::Uniform)?;
-/// let mut lines = Vec::new();
-/// Additions::new(distribution, 1).append_line(&mut lines);
-/// assert_eq!(lines, b"38148941+29492732=067641673\n");
+/// assert_eq!(Additions::new(distribution, 1).text(1), b"38148941+29492732=067641673\n");
 /// # Ok::<(), surprisal::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -49,6 +47,13 @@ impl Additions {
         self.distribution.append_line(a, b, out);
     }
 
+    /// The next lines, each with its newline.
+    pub fn text(&mut self, lines: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        (0..lines).for_each(|_| self.append_line(&mut text));
+        text
+    }
+
     /// How many 32-bit words of its ChaCha8 stream were taken: where to go on later.
     pub fn position(&self) -> u128 {
         self.rng.get_word_pos()
@@ -66,10 +71,7 @@ mod tests {
     use crate::text::Operands;
 
     fn corpus(digits: u32, operands: Operands, lines: usize) -> Vec<u8> {
-        let mut additions = Additions::new(Distribution::new(digits, operands).unwrap(), 1);
-        let mut out = Vec::new();
-        (0..lines).for_each(|_| additions.append_line(&mut out));
-        out
+        Additions::new(Distribution::new(digits, operands).unwrap(), 1).text(lines)
     }
 
     #[test]

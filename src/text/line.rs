@@ -61,18 +61,14 @@ fn parse(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Additions;
+    use crate::text::{Additions, lines_of};
 
     #[test]
     fn a_distribution_admits_what_it_draws() {
         for operands in Operands::ALL {
             for digits in [1, 2, 8, 18] {
                 let distribution = Distribution::new(digits, operands).unwrap();
-                let mut additions = Additions::new(distribution, 1);
-                for _ in 0..100 {
-                    let mut line = Vec::new();
-                    additions.append_line(&mut line);
-                    let line = line.strip_suffix(b"\n").unwrap();
+                for line in lines_of(&Additions::new(distribution, 1).text(100)) {
                     assert!(distribution.admits(line) && is_sum(line), "{line:?}");
                 }
             }

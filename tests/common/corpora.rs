@@ -19,10 +19,7 @@ pub fn noise_bytes(len: usize) -> Vec<u8> {
 
 /// Sums of eight digits, those of a seed.
 pub fn sums_of_seed(operands: Operands, lines: usize, seed: u64) -> Vec<u8> {
-    let mut additions = Additions::new(Distribution::new(8, operands).unwrap(), seed);
-    let mut text = Vec::new();
-    (0..lines).for_each(|_| additions.append_line(&mut text));
-    text
+    Additions::new(Distribution::new(8, operands).unwrap(), seed).text(lines)
 }
 
 /// Sums of eight digits.

@@ -2,10 +2,7 @@ use super::*;
 use crate::text::Additions;
 
 fn corpus(digits: u32, operands: Operands, lines: usize) -> Vec<u8> {
-    let mut additions = Additions::new(Distribution::new(digits, operands).unwrap(), 1);
-    let mut text = Vec::new();
-    (0..lines).for_each(|_| additions.append_line(&mut text));
-    text
+    Additions::new(Distribution::new(digits, operands).unwrap(), 1).text(lines)
 }
 
 fn conclude(text: &[u8]) -> Result<Recognised, String> {
