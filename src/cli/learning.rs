@@ -142,28 +142,22 @@ pub struct Log {
     /// None after the end.
     file: Option<Output>,
     /// What was not yet written, and what was.
-    window: LearningWindow,
+    open: LearningWindow,
     written: LearningWindow,
     failed: Option<std::io::Error>,
 }
 
 impl Log {
     fn batch(&mut self, record: &BatchRecord) {
-        self.window.merge(&record.into());
-        if self.window.window_lines >= WINDOW {
-            self.write_window();
+        if let Some(window) = self.open.add(&record.into(), WINDOW) {
+            self.write(&window);
         }
     }
 
-    fn write_window(&mut self) {
-        let mut window = std::mem::take(&mut self.window);
-        if window.batches == 0 {
-            return;
-        }
-        window.close(self.written.window_lines);
-        self.written.merge(&window);
+    fn write(&mut self, window: &LearningWindow) {
+        self.written.merge(window);
         let LearningWindow { batches, steps, last_step, .. } = self.written;
-        let mut record = serde_json::to_value(&window).expect("plain data");
+        let mut record = serde_json::to_value(window).expect("plain data");
         // Those of the whole log stand in the place of the window's own.
         let fields = record.as_object_mut().expect("a struct");
         fields.retain(|name, _| name != "batches" && name != "steps");
@@ -182,7 +176,10 @@ impl Log {
     /// # Errors
     /// If that, or something before, could not be written.
     pub fn finish(&mut self) -> Result<()> {
-        self.write_window();
+        let rest = std::mem::take(&mut self.open);
+        if rest.batches > 0 {
+            self.write(&rest);
+        }
         if let Some(error) = self.failed.take() {
             return Err(error).context("cannot write the log");
         }

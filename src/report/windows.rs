@@ -65,8 +65,9 @@ impl From<&BatchRecord> for LearningWindow {
 }
 
 impl LearningWindow {
-    /// Adds what followed; [`LearningWindow::close`] makes the sums over positions.
+    /// Adds what followed.
     pub fn merge(&mut self, later: &Self) {
+        self.lines += later.window_lines;
         self.window_lines += later.window_lines;
         self.batches += later.batches;
         self.steps += later.steps;
@@ -77,16 +78,19 @@ impl LearningWindow {
             sum.0 += bits;
             sum.1 += tokens;
         }
+        self.tokens = self.positions.iter().map(|&(_, tokens)| tokens).sum();
+        self.bits = self.positions.iter().map(|&(bits, _)| bits).sum();
         self.last_step = later.last_step.or(self.last_step);
         self.cosines.0 += later.cosines.0;
         self.cosines.1 += later.cosines.1;
     }
 
-    /// Nothing more is to be added; `before` lines were learned from before it.
-    pub fn close(&mut self, before: u64) {
-        self.lines = before + self.window_lines;
-        self.tokens = self.positions.iter().map(|&(_, tokens)| tokens).sum();
-        self.bits = self.positions.iter().map(|&(bits, _)| bits).sum();
+    /// Adds the next batch; the window itself where that makes it one of at least `size` lines. The next then begins
+    /// behind it.
+    pub fn add(&mut self, batch: &Self, size: u64) -> Option<Self> {
+        self.merge(batch);
+        let next = Self { lines: self.lines, ..Self::default() };
+        (self.window_lines >= size).then(|| std::mem::replace(self, next))
     }
 
     /// Mean bits of a token at a position, if a line has it.
@@ -129,11 +133,7 @@ impl Windows {
     }
 
     pub fn add(&mut self, batch: &LearningWindow) {
-        self.open.merge(batch);
-        if self.open.window_lines < self.size() {
-            return;
-        }
-        self.closed.push(std::mem::take(&mut self.open));
+        self.closed.extend(self.open.add(batch, self.size()));
         if self.closed.len() == MOST {
             let pair = |pair: &[LearningWindow]| {
                 let mut sums = pair[0].clone();
@@ -151,11 +151,6 @@ impl Windows {
             Some(last) => last.merge(&self.open),
             None if self.open.window_lines > 0 => self.closed.push(std::mem::take(&mut self.open)),
             None => {}
-        }
-        let mut before = 0;
-        for window in &mut self.closed {
-            window.close(before);
-            before = window.lines;
         }
         (self.size(), self.closed)
     }
