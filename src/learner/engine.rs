@@ -59,9 +59,14 @@ impl Engine {
     /// The gradient that `backward` made.
     pub fn gradient(&mut self) -> &mut [Vector] {
         match self {
-            Self::Scalar(lines) => lines.gradient(),
-            Self::Kernel(_, lines) => lines.gradient(),
+            Self::Scalar(lines) => &mut lines.gradient,
+            Self::Kernel(_, lines) => &mut lines.gradient,
         }
+    }
+
+    /// A token's surprisal behind a position of a line. Only told, never computed with: the logarithm need not be exact.
+    pub fn nats(&self, position: usize, line: usize, token: Token) -> f64 {
+        -f64::from(self.probability(position, line, token)).ln()
     }
 
     /// The probability of a token behind a position of a line, before it is rounded.

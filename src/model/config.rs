@@ -85,30 +85,26 @@ impl GptConfig {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        let in_range = |name: &str, value: usize, max: usize| match value {
-            v if (1..=max).contains(&v) => Ok(()),
-            v => Err(Error::model(format!("config.json: {name} is {v}, not within 1 to {max}"))),
-        };
+        let wrong = |what: String| Err(Error::model(format!("config.json: {what}")));
         if self.model_type != "gpt" {
-            let what = format!("config.json: model_type is '{}', only 'gpt' is known", self.model_type);
-            return Err(Error::model(what));
+            return wrong(format!("model_type is '{}', only 'gpt' is known", self.model_type));
         }
-        in_range("n_layer", self.n_layer, MAX_LAYERS)?;
-        in_range("n_embd", self.n_embd, MAX_WIDTH)?;
-        in_range("n_head", self.n_head, self.n_embd)?;
-        in_range("block_size", self.block_size, MAX_BLOCK)?;
+        for (name, value, max) in [
+            ("n_layer", self.n_layer, MAX_LAYERS),
+            ("n_embd", self.n_embd, MAX_WIDTH),
+            ("n_head", self.n_head, self.n_embd),
+            ("block_size", self.block_size, MAX_BLOCK),
+        ] {
+            if !(1..=max).contains(&value) {
+                return wrong(format!("{name} is {value}, not within 1 to {max}"));
+            }
+        }
         if !self.n_embd.is_multiple_of(self.n_head) {
-            let what =
-                format!("config.json: n_embd {} is not a multiple of n_head {}", self.n_embd, self.n_head);
-            return Err(Error::model(what));
+            return wrong(format!("n_embd {} is not a multiple of n_head {}", self.n_embd, self.n_head));
         }
-        if self.vocab.chars().count() != self.vocab_size {
-            let what = format!(
-                "config.json: vocab has {} symbols, vocab_size is {}",
-                self.vocab.chars().count(),
-                self.vocab_size
-            );
-            return Err(Error::model(what));
+        let symbols = self.vocab.chars().count();
+        if symbols != self.vocab_size {
+            return wrong(format!("vocab has {symbols} symbols, vocab_size is {}", self.vocab_size));
         }
         self.vocabulary().map(|_| ())
     }

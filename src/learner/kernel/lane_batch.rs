@@ -125,11 +125,6 @@ impl LaneBatch {
         self.tokens.clear();
     }
 
-    /// The gradient that [`backward`] made.
-    pub fn gradient(&mut self) -> &mut [Vector] {
-        &mut self.gradient
-    }
-
     /// The probability of a token behind a position of a line, before it is rounded.
     pub fn probability(&self, position: usize, line: usize, token: Token) -> f32 {
         let exp = self.exps[position * self.shape.vocab + usize::from(token)].0[line];

@@ -23,7 +23,8 @@ pub(super) struct Lines {
     shape: Shape,
     places: Places,
     lines: Vec<Line>,
-    gradient: Vec<Vector>,
+    /// The gradient, in the order of the parameters.
+    pub gradient: Vec<Vector>,
 }
 
 /// A line on its way.
@@ -171,11 +172,6 @@ impl Lines {
         let line =
             |_| Line { layers: (0..self.shape.layers).map(|_| Vec::new()).collect(), ..Line::default() };
         self.lines = (0..LANES).map(line).collect();
-    }
-
-    /// The gradient that [`Lines::backward`] made.
-    pub fn gradient(&mut self) -> &mut [Vector] {
-        &mut self.gradient
     }
 
     /// The probability of a token behind a position of a line, before it is rounded.
