@@ -320,12 +320,12 @@ mod tests {
         let path = place.path().join("file");
         let names = || std::fs::read_dir(place.path()).unwrap().count();
         for with_temporary in [false, true] {
-            let create = || match with_temporary {
-                false => AtomicFile::create(&path).unwrap(),
-                true => {
-                    let (file, name) = temporary(place.path(), |path| File::create_new(path)).unwrap();
-                    AtomicFile { file, path: path.clone(), temporary: Some(name) }
+            let create = || {
+                if !with_temporary {
+                    return AtomicFile::create(&path).unwrap();
                 }
+                let (file, name) = temporary(place.path(), |path| File::create_new(path)).unwrap();
+                AtomicFile { file, path: path.clone(), temporary: Some(name) }
             };
             create().write_all(b"never named").unwrap();
             assert_eq!(names(), 0);

@@ -36,12 +36,12 @@ impl<In, Out> Iterator for Jobs<In, Out> {
 impl<In, Out> Jobs<In, Out> {
     /// The next job, if one is there that no idle worker waits for.
     pub fn try_next(&self) -> Option<(In, Reply<Out>)> {
-        // Who waits for a job holds the lock.
+        // A worker that waits for a job holds the lock.
         let jobs = self.0.jobs.try_lock().ok()?;
         jobs.try_recv().ok().filter(|_| !self.is_abandoned())
     }
 
-    /// Whether nobody waits for results any more.
+    /// Whether the pipeline was dropped, so that no result is wanted any more.
     pub fn is_abandoned(&self) -> bool {
         self.0.is_abandoned.load(Ordering::Relaxed)
     }
@@ -53,7 +53,7 @@ pub(super) struct Reply<Out>(SyncSender<Out>);
 impl<Out> Reply<Out> {
     /// Hands it on.
     pub fn give(self, out: Out) {
-        // Nobody waits for it if the pipeline was dropped.
+        // It cannot be sent if the pipeline was dropped.
         let _ = self.0.send(out);
     }
 }

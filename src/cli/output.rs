@@ -302,7 +302,7 @@ fn exists(path: &Path) -> anyhow::Error {
 
 fn copy_times_and_mode(file: &File, like: &Metadata) -> io::Result<()> {
     let permissions = like.permissions();
-    // Without the bits that make a program run as somebody else.
+    // Without the set-user-ID and set-group-ID bits.
     #[cfg(unix)]
     let permissions = {
         use std::os::unix::fs::PermissionsExt;

@@ -58,7 +58,7 @@ pub fn print(text: &str) -> Result<()> {
     written.context("cannot write to stdout")
 }
 
-/// A line on stderr. That nobody can read it is no reason to fail.
+/// A line on stderr. A closed stderr is no reason to fail.
 pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", shown(line));
 }

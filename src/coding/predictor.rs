@@ -48,7 +48,7 @@ pub trait Predictor {
         }
     }
 
-    /// A group was coded: whoever learns does it here.
+    /// A group was coded: a learner takes its step here.
     fn end(&mut self, _lines: &[&[u8]]) {}
 
     /// Whether a line (without its newline) can be coded: its characters are in the vocabulary and it is not too long.

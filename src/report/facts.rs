@@ -1,4 +1,4 @@
-//! What is known of a corpus and its archive, whoever codes it.
+//! What is known of a corpus and its archive, by a model or by a learner.
 
 use serde::{Serialize, Serializer};
 use serde_json::json;

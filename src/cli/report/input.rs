@@ -43,7 +43,7 @@ pub struct Rereadable {
 }
 
 enum Place {
-    /// Nobody will.
+    /// It will not be read again.
     Nowhere,
     File(PathBuf),
     /// What is no plain text in a file is kept until then.

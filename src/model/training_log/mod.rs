@@ -1,8 +1,8 @@
 //! The story of a training as plain data: `training.jsonl` of a model folder.
 //!
 //! One JSON object a line: the [`TrainSettings`] first, then an [`Evaluation`] now and then and,
-//! between them, [`Event`]s. `surprisal train` writes it (feature `train`); whoever wants to know
-//! how a model came to be reads it here, with or without the training itself.
+//! between them, [`Event`]s. `surprisal train` writes it (feature `train`); here it can be read without
+//! that feature, too.
 //!
 //! A run that starts from the weights of a model with a log begins its own with that one. So a log may
 //! tell of several runs, each from its settings on; [`TrainingLog`] counts on from one to the next.

@@ -115,7 +115,7 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
     for (i, (symbol, p)) in symbols.iter().enumerate() {
         let x = LEFT + bar * i as f64;
         let is_own = *symbol == token.symbol;
-        // A bar that nobody could see is left out.
+        // A bar that is too small to be seen is left out.
         if is_own || *p > 0.002 {
             let path = if is_own { &mut own } else { &mut bars };
             let height = (70.0 * p).max(0.5);

@@ -24,7 +24,7 @@ impl Bar {
     }
 }
 
-/// The section of a model; none if nobody asked the others.
+/// The section of a model; none if no other compressor was measured.
 pub fn of_model(account: &Account, run: &ModelRun) -> Option<Section> {
     let peers = account.peers.as_ref().filter(|_| account.corpus.bytes > 0)?;
     let bytes = run.archive.bytes_out;

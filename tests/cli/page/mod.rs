@@ -111,7 +111,7 @@ fn learning_has_its_figures() {
 }
 
 /// Each figure of the page has its name, so many marks, a text that begins so, words for those who do
-/// not see it, its numbers; nothing is cut off or covered, and the page asks nobody for anything.
+/// not see it, its numbers; nothing is cut off or covered, and the page loads nothing from elsewhere.
 fn assert_figures(browser: &mut Browser, expected: &[(&str, u64, &str)]) {
     let figures = browser.value(FIGURES);
     let figures = figures.as_array().unwrap();

@@ -89,7 +89,7 @@ fn an_archive_tells_what_its_text_tells() {
     assert!(error.contains("2 archives") && error.contains("report --learn"), "{error}");
 }
 
-/// From a pipe nobody knows how much is to come, for `compress` as for `report`.
+/// How much comes from a pipe is unknown beforehand, for `compress` as for `report`.
 #[test]
 fn a_pipe_has_its_own_archive() {
     let place = Place::with_lines(2000, "uniform");
