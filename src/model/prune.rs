@@ -16,8 +16,8 @@ impl Checkpoint {
     /// [`Error::Setting`] unless there are as many units, and at least one is asked for.
     pub fn keep_hidden(&mut self, units: usize) -> Result<()> {
         let (inner, width) = (self.config().n_inner(), self.config().n_embd);
-        let wanted = format!("1 to the {inner} of a layer");
-        Error::unless((1..=inner).contains(&units), "number of hidden units to keep", units, wanted)?;
+        let wanted = format!("1 to all {inner} hidden units of a layer");
+        Error::unless((1..=inner).contains(&units), "number of units to keep", units, wanted)?;
         for layer in 0..self.config().n_layer {
             let name = |part: &str| format!("transformer.h.{layer}.{part}");
             let (first, bias) = (name("mlp.c_fc.weight"), name("mlp.c_fc.bias"));

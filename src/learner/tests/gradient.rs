@@ -16,10 +16,7 @@ fn every_gradient_is_the_slope_of_the_surprisal() {
     let vocabulary = learner.vocabulary();
     let tokens: Vec<Vec<u8>> = lines
         .iter()
-        .map(|line| {
-            let characters = line.iter().map(|&c| vocabulary.token(c).unwrap());
-            std::iter::once(vocabulary.start()).chain(characters).chain([vocabulary.end()]).collect()
-        })
+        .map(|line| [&[vocabulary.start()], &vocabulary.tokens(line, 8).unwrap()[..]].concat())
         .collect();
     let mut parameters: Vec<f64> = learner.parameters().iter().map(|&p| f64::from(p)).collect();
     for tensor in shape.tensors() {
