@@ -104,10 +104,8 @@ impl Distribution {
     /// By the chain rule the parts add up to [`Distribution::entropy_bits`].
     pub fn entropy_by_position(self) -> Vec<f64> {
         let d = self.digits as usize;
-        let first = match self.operands {
-            Operands::Uniform => 10f64.log2(),
-            Operands::Leading | Operands::Natural => 9f64.log2(),
-        };
+        let (_, operands) = self.operands.range(self.digits);
+        let first = ((operands / 10u64.pow(self.digits - 1)) as f64).log2();
         let mut parts = vec![0.0; self.max_line_len() + 1];
         for operand in [0, d + 1] {
             parts[operand] = first;

@@ -153,7 +153,7 @@ pub(super) struct CorpusLines {
     lines: u64,
     seed: u64,
     /// Lines that were given, in all epochs.
-    seen: u64,
+    pub(super) seen: u64,
     order: Order,
 }
 
@@ -182,14 +182,6 @@ impl CorpusLines {
 
     pub(super) fn is_first_epoch(&self) -> bool {
         self.seen < self.lines
-    }
-
-    pub(super) fn seen(&self) -> u64 {
-        self.seen
-    }
-
-    pub(super) fn seek(&mut self, seen: u64) {
-        self.seen = seen;
     }
 }
 
@@ -311,7 +303,7 @@ mod tests {
         let (first, mut second, third) = (epoch(), epoch(), epoch());
         assert_ne!(second, third);
         let mut later = source();
-        later.seek(90 + 32);
+        later.seen = 90 + 32;
         assert_eq!(rows(later.next_batch(32).unwrap()), second[32..64]);
         let mut sorted = first.clone();
         sorted.sort();

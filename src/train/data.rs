@@ -64,15 +64,15 @@ impl TrainingLines {
     /// Where the lines are, for [`TrainingLines::seek`]: words of the generator, or lines read.
     pub(super) fn position(&self) -> u128 {
         match self {
-            Self::Drawn(source) => source.position(),
-            Self::Read(source) => source.seen().into(),
+            Self::Drawn(source) => source.additions.position(),
+            Self::Read(source) => source.seen.into(),
         }
     }
 
     pub(super) fn seek(&mut self, position: u128) {
         match self {
-            Self::Drawn(source) => source.seek(position),
-            Self::Read(source) => source.seek(position as u64),
+            Self::Drawn(source) => source.additions.seek(position),
+            Self::Read(source) => source.seen = position as u64,
         }
     }
 }
@@ -154,15 +154,6 @@ impl LineSource {
             }
         }
         LineBatch::new(lines_of(&self.text), &self.vocabulary, self.length)
-    }
-
-    /// Where it is in its stream, for [`LineSource::seek`].
-    pub(super) fn position(&self) -> u128 {
-        self.additions.position()
-    }
-
-    pub(super) fn seek(&mut self, position: u128) {
-        self.additions.seek(position);
     }
 }
 

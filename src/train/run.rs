@@ -140,17 +140,17 @@ impl Run {
     }
 
     pub(super) fn state(&self, log: LogMark) -> State {
-        let moments = self.trainer.moments();
+        let Trainer { config, parameters, moments, gradients, .. } = &self.trainer;
         State {
             version: VERSION,
             settings: self.settings.clone(),
-            config: self.trainer.config().clone(),
+            config: config.clone(),
             tally: Tally { seconds: self.seconds(), ..self.tally.clone() },
             lines_position: self.data.training.position(),
-            dropout_position: self.trainer.dropout_position(),
+            dropout_position: gradients.dropout_position(),
             optimiser_steps: moments.steps,
             log,
-            parameters: self.trainer.parameters().to_vec(),
+            parameters: parameters.clone(),
             first_moments: moments.first.clone(),
             second_moments: moments.second.clone(),
         }

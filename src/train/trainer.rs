@@ -4,8 +4,8 @@ use candle_core::Device;
 use candle_core::utils::cuda_is_available;
 
 use super::gradient::GradientSource;
+use crate::learner::Loss;
 use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
-use crate::learner::{Loss, Prediction};
 use crate::model::training_log::TrainSettings;
 use crate::model::{Checkpoint, GptConfig, Shape};
 use crate::network::{DeviceChoice, Isa};
@@ -14,12 +14,12 @@ use crate::{Error, Result};
 
 /// A network in training.
 pub struct Trainer {
-    config: GptConfig,
+    pub(super) config: GptConfig,
     shape: Shape,
-    parameters: Vec<f32>,
-    moments: Moments,
+    pub(super) parameters: Vec<f32>,
+    pub(super) moments: Moments,
     optimiser: Optimiser,
-    gradients: GradientSource,
+    pub(super) gradients: GradientSource,
 }
 
 impl Trainer {
@@ -77,37 +77,12 @@ impl Trainer {
         Ok(norm)
     }
 
-    /// What the network says of each target.
-    ///
-    /// # Errors
-    /// As [`Trainer::differentiate`].
-    pub(super) fn predict(&mut self, batch: &LineBatch) -> Result<Vec<Option<Prediction>>> {
-        self.gradients.predict(batch)
-    }
-
     /// The weights as they are now.
     ///
     /// # Errors
     /// [`Error::Model`] if one is not finite.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         self.shape.checkpoint(self.config.clone(), &self.parameters)
-    }
-
-    pub(super) fn config(&self) -> &GptConfig {
-        &self.config
-    }
-
-    pub(super) fn parameters(&self) -> &[f32] {
-        &self.parameters
-    }
-
-    pub(super) fn moments(&self) -> &Moments {
-        &self.moments
-    }
-
-    /// Where dropout's generator is, in words.
-    pub(super) fn dropout_position(&self) -> u128 {
-        self.gradients.dropout_position()
     }
 }
 

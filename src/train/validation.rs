@@ -57,7 +57,7 @@ impl ValidationSet {
         let mut by_position = vec![0.0; length];
         let (mut tokens, mut lines, mut right) = (0, 0, 0);
         for batch in &self.batches {
-            let predictions = trainer.predict(batch)?;
+            let predictions = trainer.gradients.predict(batch)?;
             for (predictions, targets) in predictions.chunks(length).zip(batch.targets.chunks(length)) {
                 let (mut in_answer, mut all_right) = (false, true);
                 for ((prediction, target), sum) in predictions.iter().zip(targets).zip(&mut by_position) {
