@@ -160,11 +160,8 @@ impl RunOptions {
 
     /// What lines are drawn from; of a text file's lines, nothing is known unless it is said.
     fn distribution(&self, default: Option<Distribution>) -> Result<Option<Distribution>> {
-        let said = self.digits.is_some() || self.operands.is_some();
-        if self.corpus.is_some() && !said {
-            return Ok(None);
-        }
-        let Some(default) = default else {
+        let is_known = self.corpus.is_none() || self.digits.is_some() || self.operands.is_some();
+        let Some(default) = default.filter(|_| is_known) else {
             return Ok(None);
         };
         let digits = self.digits.unwrap_or(default.digits());
