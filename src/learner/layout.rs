@@ -124,10 +124,10 @@ impl Shape {
     pub fn supported(config: &GptConfig) -> Result<Self> {
         let (width, heads) = (config.n_embd, config.n_head);
         let wanted = format!("a multiple of {LANES}");
-        Error::unless(width.is_multiple_of(LANES), "width of a network that learns", width, wanted)?;
-        let fits = heads > 0 && config.head_dim().is_multiple_of(4);
-        let wanted = format!("a divisor of the width {width} by a multiple of 4");
-        Error::unless(fits, "number of heads of a network that learns", heads, wanted)?;
+        Error::unless(width.is_multiple_of(LANES), "width of a network in training", width, wanted)?;
+        let features = width.checked_div(heads).unwrap_or(0);
+        let fits = features > 0 && features.is_multiple_of(4);
+        Error::unless(fits, "number of features of a head", features, "a multiple of 4")?;
         Ok(config.shape())
     }
 
@@ -225,11 +225,9 @@ impl Shape {
     /// Puts a tensor's values, which are in the order of minGPT's shape, among all parameters.
     pub fn put(&self, tensor: &TensorPlace, values: &[f32], parameters: &mut [f32]) {
         let place = &mut parameters[tensor.place.clone()];
-        if tensor.transposed {
-            place.copy_from_slice(&transposed(values, values.len() / self.width));
-        } else {
-            place.copy_from_slice(values);
-        }
+        let rows = values.len() / self.width;
+        let values = if tensor.transposed { &transposed(values, rows) } else { values };
+        place.copy_from_slice(values);
     }
 
     /// The weights of a checkpoint of this shape as parameters.
