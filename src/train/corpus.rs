@@ -150,7 +150,7 @@ pub(super) struct CorpusLines {
     vocabulary: Vocabulary,
     length: usize,
     /// Lines of an epoch.
-    lines: u64,
+    pub(super) lines: u64,
     seed: u64,
     /// Lines that were given, in all epochs.
     pub(super) seen: u64,
@@ -178,10 +178,6 @@ impl CorpusLines {
             .map(|i| self.corpus.line(order.get(i).copied().unwrap_or(i)));
         self.seen += count;
         LineBatch::new(lines, &self.vocabulary, self.length)
-    }
-
-    pub(super) fn is_first_epoch(&self) -> bool {
-        self.seen < self.lines
     }
 }
 

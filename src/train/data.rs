@@ -55,7 +55,7 @@ impl TrainingLines {
         match self {
             Self::Drawn(source) => Ok((source.next_batch(lines)?, true)),
             Self::Read(source) => {
-                let is_first = source.is_first_epoch();
+                let is_first = source.seen < source.lines;
                 Ok((source.next_batch(lines)?, is_first))
             }
         }
