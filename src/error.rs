@@ -82,10 +82,6 @@ pub enum Error {
         to: u64,
     },
 
-    /// There is no such level.
-    #[error("there are levels 1 to 9, not {0}")]
-    Level(u8),
-
     /// A name that nothing has.
     #[error("unknown {what} '{name}': use one of {known}")]
     UnknownName {
@@ -154,6 +150,11 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// The typed error inside an [`std::io::Error`], where this library put one there.
+    pub fn from_io(error: std::io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Io)
+    }
+
     pub(crate) fn damaged(what: impl Into<String>, place: impl Into<String>) -> Self {
         Self::Damaged { what: what.into(), place: place.into() }
     }
@@ -185,12 +186,5 @@ impl From<Error> for std::io::Error {
             }
             other => Self::other(other),
         }
-    }
-}
-
-impl Error {
-    /// The typed error inside an [`std::io::Error`], where this library put one there.
-    pub fn from_io(error: std::io::Error) -> Self {
-        error.downcast::<Self>().unwrap_or_else(Self::Io)
     }
 }

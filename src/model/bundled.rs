@@ -169,9 +169,9 @@ impl Level {
     /// A level from 1 to 9.
     ///
     /// # Errors
-    /// [`Error::Level`] for any other number.
+    /// [`Error::Setting`] for any other number.
     pub fn new(level: u8) -> Result<Self> {
-        if Self::ALL.contains(&level) { Ok(Self(level)) } else { Err(Error::Level(level)) }
+        Error::unless(Self::ALL.contains(&level), "level", level, "1 to 9").map(|()| Self(level))
     }
 
     /// Whether this model, a bundled one, is among those that it chooses from.
@@ -281,7 +281,9 @@ mod tests {
 
     #[test]
     fn there_are_nine_levels_and_each_has_a_model() {
-        assert!(Level::new(0).is_err() && Level::new(10).is_err());
+        for level in [0, 10] {
+            assert!(matches!(Level::new(level), Err(Error::Setting { .. })));
+        }
         let models = Models::unshared();
         for level in Level::ALL.map(|level| Level::new(level).unwrap()) {
             assert_eq!(models.iter().filter(|model| level.may_choose(model)).count(), 3);
