@@ -219,3 +219,31 @@ impl LearnerSettings {
         self.config.vocabulary()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Preset;
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        let bad: [(fn(&mut LearnerSettings), &str); 8] = [
+            (|s| s.batch_lines = 0, "batch lines"),
+            (|s| s.stride = 3, "stride"),
+            (|s| s.rate = f32::NAN, "the learning rate"),
+            (|s| s.beta1 = 1.0, "first moments"),
+            (|s| s.first_weight = 0.0, "first position"),
+            (|s| s.clip = 0.0, "clip"),
+            (|s| s.config.n_embd = 24, "width"),
+            (|s| s.config.block_size = 1 << 20, "memory"),
+        ];
+        let good = LearnerSettings::new(GptConfig::addition(Preset::Pico, 28));
+        good.check().unwrap();
+        for (change, what) in bad {
+            let mut settings = good.clone();
+            change(&mut settings);
+            let error = settings.check().unwrap_err();
+            assert!(matches!(error, Error::Setting { .. }) && error.to_string().contains(what), "{error}");
+        }
+    }
+}
