@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_named() {
-        let bad: [(fn(&mut LearnerSettings), &str); 8] = [
+        type Change = fn(&mut LearnerSettings);
+        let bad: [(Change, &str); 8] = [
             (|s| s.batch_lines = 0, "batch lines"),
             (|s| s.stride = 3, "stride"),
             (|s| s.rate = f32::NAN, "the learning rate"),
