@@ -54,7 +54,7 @@ Exit codes:
   130  interrupted; no unfinished file is left, and a training can be resumed
 
 Environment:
-  SURPRISAL_ISA  scalar, portable, avx2 or avx512: the kernel to run; the bytes are the same
+  SURPRISAL_ISA  the kernel to run: scalar, portable, neon, neon-dotprod, avx2 or avx512; the bytes are the same
   NO_COLOR       if set, and not empty: no colours in a terminal";
 
 /// A lossless compressor whose output size is a model's loss.

@@ -14,41 +14,44 @@ macro_rules! compiled {
         $(#[$attribute])*
         #[allow(unsafe_code, reason = "code compiled for an instruction set")]
         $visibility fn $name(isa: $crate::simd::Isa, $($argument: $type),*) $(-> $result)? {
-            #[cfg(target_arch = "x86_64")]
-            use $crate::simd::{avx2::Avx2, avx512::Avx512};
-
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2")]
-            fn avx2(set: Avx2, $($argument: $type),*) $(-> $result)? {
-                $kernel(set, $($argument),*)
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-            fn avx512(set: Avx512, $($argument: $type),*) $(-> $result)? {
-                $kernel(set, $($argument),*)
-            }
             match isa {
                 $crate::simd::Isa::Scalar => unreachable!("the scalar definition is no kernel"),
                 $crate::simd::Isa::Portable => $kernel($crate::simd::portable::Portable, $($argument),*),
                 #[cfg(target_arch = "x86_64")]
-                $crate::simd::Isa::Avx2 => {
-                    let set = Avx2::new().expect("the processor has AVX2");
-                    // SAFETY: the value proves it.
-                    unsafe { avx2(set, $($argument),*) }
-                }
+                $crate::simd::Isa::Avx2 => $crate::simd::in_set!($crate::simd::avx2::Avx2, "avx2", $kernel, ($($argument: $type),*) $(-> $result)?),
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::Isa::Avx512 => {
-                    let set = Avx512::new().expect("the processor has AVX-512");
-                    // SAFETY: the value proves it.
-                    unsafe { avx512(set, $($argument),*) }
+                    $crate::simd::in_set!($crate::simd::avx512::Avx512, "avx2,avx512f,avx512bw,avx512vl,avx512vnni", $kernel, ($($argument: $type),*) $(-> $result)?)
                 }
-                #[cfg(not(target_arch = "x86_64"))]
-                $crate::simd::Isa::Avx2 | $crate::simd::Isa::Avx512 => {
-                    unreachable!("not available on this architecture")
-                }
+                #[cfg(target_arch = "aarch64")]
+                $crate::simd::Isa::Neon => $crate::simd::in_set!($crate::simd::neon::Neon, "neon", $kernel, ($($argument: $type),*) $(-> $result)?),
+                #[cfg(target_arch = "aarch64")]
+                $crate::simd::Isa::NeonDotprod => $crate::simd::in_set!($crate::simd::neon::NeonDotprod, "neon,dotprod", $kernel, ($($argument: $type),*) $(-> $result)?),
+                #[cfg(target_family = "wasm")]
+                $crate::simd::Isa::Simd128 => $crate::simd::in_set!($crate::simd::wasm::Simd128, "simd128", $kernel, ($($argument: $type),*) $(-> $result)?),
+                #[cfg(target_family = "wasm")]
+                $crate::simd::Isa::RelaxedSimd => $crate::simd::in_set!($crate::simd::wasm::RelaxedSimd, "simd128,relaxed-simd", $kernel, ($($argument: $type),*) $(-> $result)?),
+                #[allow(unreachable_patterns, reason = "those of other architectures")]
+                _ => unreachable!("not available on this architecture"),
             }
         }
     };
 }
 
+/// Runs a kernel in a function that is compiled for a set, whose value proves that the processor has it.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_family = "wasm"))]
+macro_rules! in_set {
+    ($set:ty, $features:literal, $kernel:path, ($($argument:ident: $type:ty),*) $(-> $result:ty)?) => {{
+        #[target_feature(enable = $features)]
+        fn compiled(set: $set, $($argument: $type),*) $(-> $result)? {
+            $kernel(set, $($argument),*)
+        }
+        let set = <$set>::new().expect("the processor has the instruction set");
+        // SAFETY: the value proves it.
+        unsafe { compiled(set, $($argument),*) }
+    }};
+}
+
 pub(crate) use compiled;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_family = "wasm"))]
+pub(crate) use in_set;

@@ -3,6 +3,10 @@
 
 use std::sync::Mutex;
 
+#[cfg(target_arch = "aarch64")]
+use super::neon::{Neon, NeonDotprod};
+#[cfg(target_family = "wasm")]
+use super::wasm::{RelaxedSimd, Simd128};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use crate::{Error, Result};
@@ -17,6 +21,14 @@ pub enum Isa {
     Scalar,
     /// The kernel over plain arrays, on any processor.
     Portable,
+    /// The kernel in NEON, on aarch64.
+    Neon,
+    /// The kernel in NEON with its products of bytes (`dotprod`).
+    NeonDotprod,
+    /// The kernel in WebAssembly's SIMD.
+    Simd128,
+    /// The kernel in WebAssembly's SIMD with its relaxed products of bytes, which are exact here.
+    RelaxedSimd,
     /// The kernel in AVX2.
     Avx2,
     /// The kernel in AVX-512 with VNNI.
@@ -25,13 +37,26 @@ pub enum Isa {
 
 impl Isa {
     /// All of them, slowest first.
-    pub const ALL: [Self; 4] = [Self::Scalar, Self::Portable, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 8] = [
+        Self::Scalar,
+        Self::Portable,
+        Self::Neon,
+        Self::NeonDotprod,
+        Self::Simd128,
+        Self::RelaxedSimd,
+        Self::Avx2,
+        Self::Avx512,
+    ];
 
     /// The name in [`ISA_VARIABLE`] and in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
             Self::Portable => "portable",
+            Self::Neon => "neon",
+            Self::NeonDotprod => "neon-dotprod",
+            Self::Simd128 => "simd128",
+            Self::RelaxedSimd => "relaxed-simd",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }
@@ -45,8 +70,16 @@ impl Isa {
             Self::Avx2 => Avx2::new().is_some(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => Avx512::new().is_some(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 => false,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Neon::new().is_some(),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod => NeonDotprod::new().is_some(),
+            #[cfg(target_family = "wasm")]
+            Self::Simd128 => Simd128::new().is_some(),
+            #[cfg(target_family = "wasm")]
+            Self::RelaxedSimd => RelaxedSimd::new().is_some(),
+            #[allow(unreachable_patterns, reason = "those of other architectures")]
+            _ => false,
         }
     }
 

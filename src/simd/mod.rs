@@ -11,9 +11,14 @@
 //! Closures in a kernel must not go into functions of the standard library that are not inlined: they would not be
 //! compiled for the set.
 
-/// Methods whose bodies are compiled for an instruction set, which the value that they take proves to be there.
-#[cfg(target_arch = "x86_64")]
+/// Methods whose bodies are compiled for an instruction set, which the value that they take proves to be there; or for
+/// any processor, if none is named.
 macro_rules! operations {
+    (: $($(#[$attribute:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {$(
+        $(#[$attribute])*
+        #[inline(always)]
+        fn $name(self, $($argument: $type),*) $(-> $result)? $body
+    )*};
     ($set:literal: $($(#[$attribute:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {$(
         $(#[$attribute])*
         #[inline(always)]
@@ -33,14 +38,21 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 mod dispatch;
+mod four_registers;
 mod isa;
 pub(crate) mod math;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod portable;
+#[cfg(target_family = "wasm")]
+pub(crate) mod wasm;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use dispatch::compiled;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_family = "wasm"))]
+pub(crate) use dispatch::in_set;
 #[cfg(test)]
 pub(crate) use isa::on_each_isa;
 pub use isa::{ISA_VARIABLE, Isa};
@@ -61,7 +73,22 @@ impl Vector {
         vec![Self::ZERO; len]
     }
 
+    /// The lines four by four.
+    #[inline(always)]
+    fn quarters(&self) -> [&[u32; 4]; 4] {
+        let ([a, b, c, d], []) = self.0.as_chunks() else { unreachable!() };
+        [a, b, c, d]
+    }
+
+    /// As [`Vector::quarters`], to be written.
+    #[inline(always)]
+    fn quarters_mut(&mut self) -> [&mut [u32; 4]; 4] {
+        let ([a, b, c, d], []) = self.0.as_chunks_mut() else { unreachable!() };
+        [a, b, c, d]
+    }
+
     /// The first eight lines and the last eight.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn halves(&self) -> [&[u32; 8]; 2] {
         let ([a, b], []) = self.0.as_chunks() else { unreachable!() };
@@ -69,6 +96,7 @@ impl Vector {
     }
 
     /// As [`Vector::halves`], to be written.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn halves_mut(&mut self) -> [&mut [u32; 8]; 2] {
         let ([a, b], []) = self.0.as_chunks_mut() else { unreachable!() };
@@ -121,7 +149,8 @@ pub(crate) trait Lanes: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     fn abs(self, a: Self::F) -> Self::F;
 
-    // Between f32 and i32: to nearest with ties to even, towards zero, and back.
+    // Between f32 and i32: to nearest with ties to even, towards zero, and back. Of numbers of 2²² and more, the results
+    // are at least 2²² − 1 in magnitude, and no more is known.
     fn round(self, a: Self::F) -> Self::I;
     fn truncate(self, a: Self::F) -> Self::I;
     fn float(self, a: Self::I) -> Self::F;
@@ -171,7 +200,7 @@ pub(crate) trait Lanes: Copy {
     /// min(|a|, b), both sides unsigned.
     fn abs_min_h(self, a: Self::H, b: Self::H) -> Self::H;
     fn shift_left_h(self, a: Self::H, by: u32) -> Self::H;
-    /// [`math::mul_q15`].
+    /// [`math::mul_q15`] of numbers that are not both −2¹⁵.
     fn mul_q15(self, a: Self::H, b: Self::H) -> Self::H;
     /// Four features as signed bytes, side by side. Saturates.
     fn quads(self, a: Self::H, b: Self::H) -> Self::I;

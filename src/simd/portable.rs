@@ -1,236 +1,232 @@
-//! The lanes as plain arrays: for processors without a kernel of their own, and to test the kernel
-//! apart from any instruction set.
+//! The lanes as plain arrays: for processors without a kernel of their own, and to test the kernels apart from any
+//! instruction set. Arrays are as long as the commonest registers, and loops over them plain, so that compilers
+//! make vector instructions of them.
 
-use super::{LANES, Lanes, Vector, math};
+use super::four_registers::{each, four_registers, functions};
+use super::{LANES, Vector, math};
 
-/// Arrays of sixteen.
+/// Arrays of four lanes.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-/// As the array's own `map`, which is not always inlined.
-#[inline]
-fn map<A: Copy, B, const N: usize>(a: [A; N], f: impl Fn(A) -> B) -> [B; N] {
-    std::array::from_fn(|i| f(a[i]))
+type F = [f32; 4];
+type I = [i32; 4];
+/// The first feature's lines, then the second's.
+type H = [i16; 8];
+
+/// Bytes 0 and 2 of a word.
+const EVEN: i32 = 0x00ff_00ff;
+
+/// Functions of each element.
+macro_rules! elementwise {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty = $value:expr;)*) => {$(
+        #[inline(always)]
+        fn $name($($argument: $type),*) -> $result {
+            let mut result: $result = Default::default();
+            for (i, result) in result.iter_mut().enumerate() {
+                $(let $argument = $argument[i];)*
+                *result = $value;
+            }
+            result
+        }
+    )*};
 }
 
-#[inline]
-fn zip<A: Copy, B: Copy, C, const N: usize>(a: [A; N], b: [B; N], f: impl Fn(A, B) -> C) -> [C; N] {
-    std::array::from_fn(|i| f(a[i], b[i]))
+elementwise! {
+    load(from: &[u32; 4]) -> F = f32::from_bits(from);
+    load_i(from: &[u32; 4]) -> I = from as i32;
+    bits(x: F) -> [u32; 4] = x.to_bits();
+    bits_i(x: I) -> [u32; 4] = x as u32;
+    add(a: F, b: F) -> F = a + b;
+    sub(a: F, b: F) -> F = a - b;
+    mul(a: F, b: F) -> F = a * b;
+    div(a: F, b: F) -> F = a / b;
+    sqrt(a: F) -> F = a.sqrt();
+    max(a: F, b: F) -> F = if a > b { a } else { b };
+    abs(a: F) -> F = a.abs();
+    float(a: I) -> F = a as f32;
+    scale_by_power(a: F, n: F) -> F = f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23));
+    add_i(a: I, b: I) -> I = a.wrapping_add(b);
+    sub_i(a: I, b: I) -> I = a.wrapping_sub(b);
+    or_i(a: I, b: I) -> I = a | b;
+    mul_i(a: I, b: I) -> I = a.wrapping_mul(b);
+    // Bytes 0 and 2, then 1 and 3: a carry out of a byte is dropped.
+    add_bytes(a: I, b: I) -> I = (((a & EVEN).wrapping_add(b & EVEN)) & EVEN) | (((a & !EVEN).wrapping_add(b & !EVEN)) & !EVEN);
+    add_h(a: H, b: H) -> H = a.wrapping_add(b);
+    add_saturating_h(a: H, b: H) -> H = a.saturating_add(b);
+    max_h(a: H, b: H) -> H = a.max(b);
+    abs_min_h(a: H, b: H) -> H = a.unsigned_abs().min(b as u16) as i16;
+    mul_q15(a: H, b: H) -> H = math::mul_q15(a, b);
 }
 
-/// Four features of a lane.
-#[inline]
-fn four(a: [i16; 2 * LANES], b: [i16; 2 * LANES], lane: usize) -> [i16; 4] {
-    [a[lane], a[LANES + lane], b[lane], b[LANES + lane]]
+/// The same bits as other numbers.
+macro_rules! same_bits {
+    ($($name:ident($from:ty) -> $to:ty;)*) => {$(
+        #[inline(always)]
+        #[allow(unsafe_code, reason = "another view of the same bits")]
+        fn $name(x: $from) -> $to {
+            // SAFETY: both are sixteen bytes without padding, and any bits are a number.
+            unsafe { std::mem::transmute(x) }
+        }
+    )*};
 }
 
-#[inline]
-fn products_of_bytes(u: i32, s: i32) -> i32 {
-    let pairs = u.to_le_bytes().into_iter().zip(s.to_le_bytes());
-    pairs.map(|(u, s)| i32::from(u) * i32::from(s as i8)).sum()
+same_bits! {
+    halves(I) -> H;
+    words(H) -> I;
+    load_h_bits([u32; 4]) -> H;
+    store_h_bits(H) -> [u32; 4];
 }
 
-impl Lanes for Portable {
-    type F = [f32; LANES];
-    type I = [i32; LANES];
-    /// The first feature's lines, then the second's.
-    type H = [i16; 2 * LANES];
-    type Mix = [i32; LANES];
+/// Unsigned bytes of even and of odd places, and signed ones.
+#[inline(always)]
+fn unsigned_bytes(x: I) -> [H; 2] {
+    [low_byte(halves(x)), high_byte(halves(x))]
+}
 
-    #[inline]
-    fn splat(self, x: f32) -> Self::F {
-        [x; LANES]
+#[inline(always)]
+fn signed_bytes(x: I) -> [H; 2] {
+    [signed_low_byte(halves(x)), signed_high_byte(halves(x))]
+}
+
+elementwise! {
+    low_byte(x: H) -> H = x & 0xff;
+    high_byte(x: H) -> H = (x as u16 >> 8) as i16;
+    signed_low_byte(x: H) -> H = x << 8 >> 8;
+    signed_high_byte(x: H) -> H = x >> 8;
+    mul_h(a: H, b: H) -> H = a.wrapping_mul(b);
+    signed_byte(x: H) -> H = x.clamp(-128, 127) & 0xff;
+    unsigned_byte(x: H) -> H = x.clamp(0, 255);
+    low_half(x: I) -> I = x << 16 >> 16;
+    high_half(x: I) -> I = x >> 16;
+    // Behind ROUND the integer stands in the low bits. Conversions that saturate would not be vector instructions.
+    round(x: F) -> I = (x.clamp(-LARGEST, LARGEST) + math::ROUND).to_bits().wrapping_sub(math::ROUND.to_bits()) as i32;
+    less_if_greater(rounded: I, x: F) -> I = rounded - i32::from(rounded as f32 > x);
+    with_sign(magnitude: I, x: F) -> I = if x < 0.0 { -magnitude } else { magnitude };
+}
+
+/// The largest number of which [`round`] knows.
+const LARGEST: f32 = 4_194_303.0;
+
+functions! {
+    :
+    fn splat(x: f32) -> F {
+        [x; 4]
     }
-    #[inline]
-    fn load(self, from: &Vector) -> Self::F {
-        map(from.0, f32::from_bits)
+    fn splat_i(x: i32) -> I {
+        [x; 4]
     }
-    #[inline]
-    fn store(self, to: &mut Vector, x: Self::F) {
-        to.0 = map(x, f32::to_bits);
+    fn splat_h(x: i16) -> H {
+        [x; 8]
     }
-    #[inline]
-    fn add(self, a: Self::F, b: Self::F) -> Self::F {
-        zip(a, b, |a, b| a + b)
+    fn store(to: &mut [u32; 4], x: F) {
+        *to = bits(x);
     }
-    #[inline]
-    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
-        zip(a, b, |a, b| a - b)
+    fn store_i(to: &mut [u32; 4], x: I) {
+        *to = bits_i(x);
     }
-    #[inline]
-    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
-        zip(a, b, |a, b| a * b)
+    fn load_h(from: &[u32; 4]) -> H {
+        load_h_bits(*from)
     }
-    #[inline]
-    fn div(self, a: Self::F, b: Self::F) -> Self::F {
-        zip(a, b, |a, b| a / b)
+    fn store_h(to: &mut [u32; 4], x: H) {
+        *to = store_h_bits(x);
     }
-    #[inline]
-    fn sqrt(self, a: Self::F) -> Self::F {
-        map(a, f32::sqrt)
+    fn truncate(x: F) -> I {
+        with_sign(less_if_greater(round(abs(x)), abs(x)), x)
     }
-    #[inline]
-    fn max(self, a: Self::F, b: Self::F) -> Self::F {
-        zip(a, b, |a, b| if a > b { a } else { b })
+    fn move_byte(a: I, from: u32, to: u32) -> I {
+        a.map(|a| ((a >> from) & 0xff) << to)
     }
-    #[inline]
-    fn abs(self, a: Self::F) -> Self::F {
-        map(a, f32::abs)
+    fn pack(a: I, b: I) -> H {
+        let ([a, b, c, d], [e, f, g, h]) = (a, b);
+        let saturated = |x: i32| x.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        [a, b, c, d, e, f, g, h].map(saturated)
     }
-    #[inline]
-    fn round(self, a: Self::F) -> Self::I {
-        map(a, math::round)
+    fn widen_first(a: H) -> I {
+        let [a, b, c, d, ..] = a;
+        [a, b, c, d].map(i32::from)
     }
-    #[inline]
-    fn truncate(self, a: Self::F) -> Self::I {
-        map(a, |a| a as i32)
+    fn widen_second(a: H) -> I {
+        let [.., e, f, g, h] = a;
+        [e, f, g, h].map(i32::from)
     }
-    #[inline]
-    fn float(self, a: Self::I) -> Self::F {
-        map(a, |a| a as f32)
+    fn shift_left_h(a: H, by: u32) -> H {
+        a.map(|a| a << by)
     }
-    #[inline]
-    fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F {
-        zip(a, n, |a, n| f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23)))
+    /// Four features, each a byte already, side by side.
+    fn side_by_side(a: H, b: H) -> I {
+        let pairs = |first: I, second: I| or_i(first, second.map(|x| x << 8));
+        let low = pairs(widen_first(a), widen_second(a));
+        or_i(low, pairs(widen_first(b), widen_second(b)).map(|x| x << 16))
     }
-    #[inline]
-    fn splat_i(self, x: i32) -> Self::I {
-        [x; LANES]
+    fn quads(a: H, b: H) -> I {
+        side_by_side(signed_byte(a), signed_byte(b))
     }
-    #[inline]
-    fn load_i(self, from: &Vector) -> Self::I {
-        map(from.0, |x| x as i32)
+    fn quads_unsigned(a: H, b: H) -> I {
+        side_by_side(unsigned_byte(a), unsigned_byte(b))
     }
-    #[inline]
-    fn store_i(self, to: &mut Vector, x: Self::I) {
-        to.0 = map(x, |x| x as u32);
+    fn pairs(a: H) -> I {
+        or_i(widen_first(a).map(|x| x & 0xffff), widen_second(a).map(|x| x << 16))
     }
-    #[inline]
-    fn add_i(self, a: Self::I, b: Self::I) -> Self::I {
-        zip(a, b, i32::wrapping_add)
+    fn dot_pairs(sum: I, a: I, b: I) -> I {
+        let low = mul_i(low_half(a), low_half(b));
+        add_i(sum, add_i(low, mul_i(high_half(a), high_half(b))))
     }
-    #[inline]
-    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I {
-        zip(a, b, i32::wrapping_sub)
+    /// Products of bytes, each with that of its neighbour at 16 bits. The sums fit: u ≤ 127 and |s| ≤ 127, or less.
+    fn products_of_bytes(u: [H; 2], s: [H; 2]) -> H {
+        add_h(mul_h(u[0], s[0]), mul_h(u[1], s[1]))
     }
-    #[inline]
-    fn or_i(self, a: Self::I, b: Self::I) -> Self::I {
-        zip(a, b, |a, b| a | b)
+    /// sum + both 16-bit sums of each line.
+    fn add_halves(sum: I, halves: H) -> I {
+        let halves = words(halves);
+        add_i(sum, add_i(low_half(halves), high_half(halves)))
     }
-    #[inline]
-    fn move_byte(self, a: Self::I, from: u32, to: u32) -> Self::I {
-        map(a, |a| ((a >> from) & 0xff) << to)
+    fn dot(sum: I, u: I, s: I) -> I {
+        add_halves(sum, products_of_bytes(unsigned_bytes(u), signed_bytes(s)))
     }
-    #[inline]
-    fn add_bytes(self, a: Self::I, b: Self::I) -> Self::I {
-        let add = |a: i32, b: i32| zip(a.to_le_bytes(), b.to_le_bytes(), u8::wrapping_add);
-        zip(a, b, |a, b| i32::from_le_bytes(add(a, b)))
+    // Four products of at most 127 · 64 fit 16 bits.
+    fn dot_two(sum: I, u: [I; 2], s: [I; 2]) -> I {
+        let first = products_of_bytes(unsigned_bytes(u[0]), signed_bytes(s[0]));
+        let second = products_of_bytes(unsigned_bytes(u[1]), signed_bytes(s[1]));
+        add_halves(sum, add_h(first, second))
     }
-    #[inline]
-    fn pack(self, a: Self::I, b: Self::I) -> Self::H {
-        let saturated = |x: i32| x.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
-        std::array::from_fn(|i| saturated(if i < LANES { a[i] } else { b[i - LANES] }))
-    }
-    #[inline]
-    fn widen(self, a: Self::H) -> [Self::I; 2] {
-        [0, LANES].map(|first| std::array::from_fn(|lane| i32::from(a[first + lane])))
-    }
-    #[inline]
-    fn splat_h(self, x: i16) -> Self::H {
-        [x; 2 * LANES]
-    }
-    #[inline]
-    fn load_h(self, from: &Vector) -> Self::H {
-        std::array::from_fn(|i| (from.0[i / 2] >> (i % 2 * 16)) as i16)
-    }
-    #[inline]
-    fn store_h(self, to: &mut Vector, x: Self::H) {
-        let word = |i: usize| u32::from(x[2 * i] as u16) | u32::from(x[2 * i + 1] as u16) << 16;
-        to.0 = std::array::from_fn(word);
-    }
-    #[inline]
-    fn add_h(self, a: Self::H, b: Self::H) -> Self::H {
-        zip(a, b, i16::wrapping_add)
-    }
-    #[inline]
-    fn add_saturating_h(self, a: Self::H, b: Self::H) -> Self::H {
-        zip(a, b, i16::saturating_add)
-    }
-    #[inline]
-    fn max_h(self, a: Self::H, b: Self::H) -> Self::H {
-        zip(a, b, i16::max)
-    }
-    #[inline]
-    fn abs_min_h(self, a: Self::H, b: Self::H) -> Self::H {
-        zip(a, b, |a, b| a.unsigned_abs().min(b as u16) as i16)
-    }
-    #[inline]
-    fn shift_left_h(self, a: Self::H, by: u32) -> Self::H {
-        map(a, |a| a << by)
-    }
-    #[inline]
-    fn mul_q15(self, a: Self::H, b: Self::H) -> Self::H {
-        zip(a, b, math::mul_q15)
-    }
-    #[inline]
-    fn quads(self, a: Self::H, b: Self::H) -> Self::I {
-        let saturated = |x: i16| x.clamp(-128, 127) as u8;
-        std::array::from_fn(|lane| i32::from_le_bytes(four(a, b, lane).map(saturated)))
-    }
-    #[inline]
-    fn quads_unsigned(self, a: Self::H, b: Self::H) -> Self::I {
-        let saturated = |x: i16| x.clamp(0, 255) as u8;
-        std::array::from_fn(|lane| i32::from_le_bytes(four(a, b, lane).map(saturated)))
-    }
-    #[inline]
-    fn pairs(self, a: Self::H) -> Self::I {
-        std::array::from_fn(|lane| i32::from(a[lane] as u16) | i32::from(a[LANES + lane]) << 16)
-    }
-    #[inline]
-    fn dot(self, sum: Self::I, u: Self::I, s: Self::I) -> Self::I {
-        std::array::from_fn(|i| sum[i] + products_of_bytes(u[i], s[i]))
-    }
-    #[inline]
-    fn dot_two(self, sum: Self::I, u: [Self::I; 2], s: [Self::I; 2]) -> Self::I {
-        self.dot(self.dot(sum, u[0], s[0]), u[1], s[1])
-    }
-    #[inline]
-    fn dot_pairs(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
-        let low = |x: i32| i32::from(x as i16);
-        std::array::from_fn(|i| sum[i] + low(a[i]) * low(b[i]) + (a[i] >> 16) * (b[i] >> 16))
-    }
-    #[inline]
-    fn products(self, start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [Self::I; 4] {
-        let mut sums = start.map(|start| [start; LANES]);
-        for (input, weights) in inputs.iter().zip(weights) {
-            for (sum, &w) in sums.iter_mut().zip(weights) {
-                for (sum, &u) in sum.iter_mut().zip(&input.0) {
-                    *sum += products_of_bytes(u as i32, w);
+    /// Two outputs of a product for all lines: their sums and what is multiplied fit sixteen registers. The four quads of
+    /// a chain share 16-bit sums (`CHAIN_SUM_MAX`).
+    fn two_outputs<const FIRST: usize>(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[I; 4]; 2] {
+        let mut sums = [[splat_i(start[FIRST]); 4], [splat_i(start[FIRST + 1]); 4]];
+        for (inputs, weights) in inputs.as_chunks::<4>().0.iter().zip(weights.as_chunks::<4>().0) {
+            let mut short = [[splat_h(0); 4]; 2];
+            for (input, weights) in inputs.iter().zip(weights) {
+                let a = signed_bytes(splat_i(weights[FIRST]));
+                let b = signed_bytes(splat_i(weights[FIRST + 1]));
+                for (register, quarter) in input.quarters().into_iter().enumerate() {
+                    let u = unsigned_bytes(load_i(quarter));
+                    short[0][register] = add_h(short[0][register], products_of_bytes(u, a));
+                    short[1][register] = add_h(short[1][register], products_of_bytes(u, b));
                 }
+            }
+            for (sums, short) in sums.iter_mut().zip(short) {
+                *sums = each!(add_halves(*sums, short));
             }
         }
         sums
     }
-    #[inline]
-    fn mix_zero(self) -> Self::Mix {
-        [0; LANES]
+    fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[I; 4]; 4] {
+        let [a, b] = two_outputs::<0>(start, inputs, weights);
+        let [c, d] = two_outputs::<2>(start, inputs, weights);
+        [a, b, c, d]
     }
-    #[inline]
-    fn mix(self, sum: Self::Mix, u: Self::I, s: &Vector) -> Self::Mix {
-        std::array::from_fn(|i| sum[i] + products_of_bytes(u[i], s.0[i] as i32))
+    // All sums stay within 255 · 127.
+    fn mix(sum: H, u: I, s: I) -> H {
+        add_h(sum, products_of_bytes(unsigned_bytes(u), signed_bytes(s)))
     }
-    #[inline]
-    fn mixed(self, sum: Self::Mix) -> Self::I {
-        sum
+    fn mixed(sum: H) -> I {
+        add_halves(splat_i(0), sum)
     }
-    #[inline]
-    fn gather(self, lines: [&[u32; 8]; LANES]) -> [Self::I; 8] {
-        std::array::from_fn(|word| std::array::from_fn(|lane| lines[lane][word] as i32))
-    }
-    #[inline]
-    fn scatter(self, words: [Self::I; 8], lines: [&mut [u32; 8]; LANES]) {
-        for (lane, line) in lines.into_iter().enumerate() {
-            *line = map(words, |word| word[lane] as u32);
-        }
+    fn transpose(rows: [I; 4]) -> [I; 4] {
+        let [a, b, c, d] = rows;
+        [[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]], [a[2], b[2], c[2], d[2]], [a[3], b[3], c[3], d[3]]]
     }
 }
+
+four_registers!(Portable, F = F, I = I, H = H, Mix = H, dot, dot_two, products, splat_h(0), mix, mixed);

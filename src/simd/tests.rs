@@ -71,8 +71,8 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
         l.abs_min_h(h, clamp),
         l.abs_min_h(l.splat_h(i16::MIN), clamp),
         l.shift_left_h(h, 3),
-        l.mul_q15(h, k),
-        l.mul_q15(l.splat_h(i16::MIN), k),
+        l.mul_q15(h, l.max_h(k, l.splat_h(-i16::MAX))),
+        l.mul_q15(l.splat_h(i16::MIN), l.max_h(k, l.splat_h(-i16::MAX))),
     ] {
         l.widen(x).into_iter().for_each(&mut put);
     }
@@ -126,7 +126,15 @@ macro_rules! on_each {
     )*};
 }
 
-on_each!(portable = Isa::Portable, avx2 = Isa::Avx2, avx512 = Isa::Avx512);
+on_each!(
+    portable = Isa::Portable,
+    neon = Isa::Neon,
+    neon_dotprod = Isa::NeonDotprod,
+    simd128 = Isa::Simd128,
+    relaxed_simd = Isa::RelaxedSimd,
+    avx2 = Isa::Avx2,
+    avx512 = Isa::Avx512
+);
 
 fn agrees_with_plain_arrays(isa: Isa) {
     for seed in 0..200 {
