@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use tempfile::{Builder, NamedTempFile, TempPath};
+use tempfile::{Builder, TempPath};
 
 use crate::Error;
 
@@ -138,9 +138,18 @@ impl AtomicFolder {
         Ok(Self { path, temporary })
     }
 
-    /// Where to write the files.
-    pub fn temporary(&self) -> &Path {
-        &self.temporary.0
+    /// Writes the files into the folder that is given. Errors name them as they will be.
+    ///
+    /// # Errors
+    /// That of writing.
+    pub fn fill(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
+        write(&self.temporary.0).map_err(|error| match error {
+            Error::ModelFile { path, source } => {
+                let path = self.path.join(path.strip_prefix(&self.temporary.0).unwrap_or(&path));
+                Error::ModelFile { path, source }
+            }
+            other => other,
+        })
     }
 
     /// Gives it its name; a folder that had it is replaced whole, whatever is in it.
@@ -187,19 +196,6 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> crate::Result<()> {
         file.persist(Existing::Replace)
     };
     write().map_err(|source| Error::ModelFile { path: path.to_owned(), source })
-}
-
-/// A file to keep something in while the program runs; dropped, it is gone.
-///
-/// # Errors
-/// If it cannot be made.
-pub fn spool() -> io::Result<NamedTempFile> {
-    let mut builder = File::options();
-    builder.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut builder, 0o600);
-    let (file, path) = temporary(&std::env::temp_dir(), |path| builder.open(path))?;
-    Ok(NamedTempFile::from_parts(file, path))
 }
 
 /// Removes the temporary names of this process. From then on no further one can be made: call it
@@ -305,7 +301,9 @@ mod tests {
         for name in ["old", "new"] {
             drop(AtomicFolder::create(&path).unwrap());
             let folder = AtomicFolder::create(&path).unwrap();
-            std::fs::write(folder.temporary().join(name), name).unwrap();
+            folder.fill(|path| write_whole(&path.join(name), name.as_bytes())).unwrap();
+            let failed = folder.fill(|path| write_whole(&path.join("none/x"), b"")).unwrap_err();
+            assert!(failed.to_string().contains("folder/none/x"), "{failed}");
             folder.persist().unwrap();
         }
         let names = |path: &Path| -> Vec<_> {

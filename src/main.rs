@@ -27,9 +27,10 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
-        // Nothing is left to be done if even that cannot be printed.
-        let _ = usage.print();
-        return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(FAILURE));
+        return match cli::print_usage(usage) {
+            Err(error) => exit_code(&error),
+            Ok(()) => ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(FAILURE)),
+        };
     }
     cli::say(&format!("surprisal: {}", one_line(error)));
     ExitCode::from(FAILURE)

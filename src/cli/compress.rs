@@ -79,11 +79,11 @@ Examples:
   surprisal compress --learn sums.txt      no model: learn while coding, slowly
 
 --json prints an object for each file, one on a line: file, file_renamed (the name is not Unicode text and was changed to be shown),
-output, model, identity (null where a
+output, output_renamed, model, identity (null where a
 learner coded), bytes_in,
 bytes_out, ratio, lines, modelled_lines, tokens, bits_per_line, bits_per_token (null unless the
 model coded all lines), learned_lines and bytes_without_learning (null without --learn), blocks, fallback_blocks, seconds, megabytes_per_second, verified.
-Of a file that fails: file, file_renamed, error.")]
+Of a file that fails: file, file_renamed, error. Of a failure before the first file: error.")]
 pub struct Args {
     #[command(flatten)]
     files: FileOptions,
@@ -101,7 +101,7 @@ pub struct Args {
     verify: bool,
     /// Say on stdout, in JSON, what became of each file
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     #[command(flatten)]
     device: super::DeviceOption,
     #[command(flatten)]
@@ -131,11 +131,11 @@ impl Args {
             Some(_) => Device::CPU,
             None => self.device.open()?,
         };
-        let mut guard = Guard::new(files.iter().map(PathBuf::as_path), self.files.force);
+        let mut guard = Guard::new(&self.model.inputs(&files), self.files.force, self.running.quiet);
         let jobs: Vec<_> = files.iter().zip(&targets).collect();
         for_each(&jobs, |(file, target)| {
             let done = self.compress_file(file, target, &models, &device, &mut guard);
-            print_failure(self.json, file, done.with_context(|| input::name(file)))
+            print_failure(self.json, Some(file), done.with_context(|| input::name(file)))
         })
     }
 
@@ -149,7 +149,7 @@ impl Args {
     ) -> Result<()> {
         let (mut source, output) = self.files.open(file, target, Content::Archive, guard)?;
         let log = self.learning.open(guard)?;
-        self.remark(file, &mut source);
+        self.remark(file, &mut source, models);
         let original = source.original().cloned();
         let started = Instant::now();
         let Compressed { coder, mut output, summary, learning, digest } = match self.learning.learn {
@@ -178,7 +178,7 @@ impl Args {
     }
 
     /// Says what a user may not have meant.
-    fn remark(&self, file: &Path, source: &mut Source) {
+    fn remark(&self, file: &Path, source: &mut Source, models: &Models) {
         if self.running.quiet {
             return;
         }
@@ -186,7 +186,9 @@ impl Args {
         if source.is_archive() {
             say(&format!("{name}: it is an archive already, compressed once more"));
         }
-        if let (Some(folder), false) = (self.model.folder(), self.embed_model) {
+        let weights = models.default_model().files().1;
+        let is_bundled = models.iter().skip(1).any(|model| model.files().1 == weights);
+        if let (Some(folder), false) = (self.model.folder(), self.embed_model || is_bundled) {
             let folder = folder.display();
             say(&format!(
                 "{name}: only with the model in {folder} can the archive be read; --embed-model puts it in"
@@ -354,12 +356,7 @@ impl CompressSummary<'_> {
 
     fn to_json(&self, coder: &CoderName, verified: bool) -> serde_json::Value {
         let ArchiveStats { bytes_in, bytes_out, lines, modelled_lines, tokens, .. } = self.summary;
-        let output = match self.target {
-            Target::Stdout => "-".into(),
-            Target::File(path) => path.to_string_lossy(),
-        };
         let mut value = json!({
-            "output": output,
             "model": coder.name,
             "identity": coder.identity,
             "bytes_in": bytes_in,
@@ -378,7 +375,12 @@ impl CompressSummary<'_> {
             "megabytes_per_second": self.megabytes_per_second(),
             "verified": verified,
         });
-        input::put_name(&mut value, self.file);
+        input::put_name(&mut value, "file", self.file);
+        let output = match self.target {
+            Target::Stdout => Path::new("-"),
+            Target::File(path) => path,
+        };
+        input::put_name(&mut value, "output", output);
         value
     }
 }

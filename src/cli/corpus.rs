@@ -56,7 +56,7 @@ impl Args {
     /// Writes the lines.
     pub fn run(&self) -> Result<()> {
         let target = self.output.as_deref().map_or(Target::Stdout, Target::named);
-        let mut output = Guard::new([], self.force).open(&target, Content::Text)?;
+        let mut output = Guard::new(&[], self.force, self.quiet).open(&target, Content::Text)?;
         let distribution = Distribution::new(self.digits, self.operands)?;
         let shown = target != Target::Stdout && !self.quiet && !self.no_progress;
         let bytes = (self.lines as f64 * distribution.mean_tokens()) as u64;

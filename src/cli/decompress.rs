@@ -68,7 +68,7 @@ impl Args {
         let files = self.files.inputs()?;
         let models = self.model.models()?;
         let device = self.device.open()?;
-        let mut guard = Guard::new(files.iter().map(PathBuf::as_path), self.files.force);
+        let mut guard = Guard::new(&self.model.inputs(&files), self.files.force, self.running.quiet);
         for_each(&files, |file| {
             let done = self.decompress_file(file, &models, &device, &mut guard);
             done.with_context(|| input::name(file))

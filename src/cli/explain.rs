@@ -37,7 +37,7 @@ pub struct Args {
     model: ModelOption,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl Args {

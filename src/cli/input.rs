@@ -84,10 +84,14 @@ impl Source {
     /// # Errors
     /// Also if it would come from a terminal.
     pub fn open_archive(path: &Path) -> Result<Self> {
-        if is_stdin(path) && io::stdin().is_terminal() {
+        let source = Self::open(path)?;
+        if match &source {
+            Self::Stdin => io::stdin().is_terminal(),
+            Self::Stream(file) | Self::File(file, _) => file.is_terminal(),
+        } {
             bail!("it is a terminal, where no archive comes from: name a file");
         }
-        Self::open(path)
+        Ok(source)
     }
 
     /// Whether a regular file begins as an archive does.
@@ -166,10 +170,10 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Puts a file's name into an object of JSON, and whether it had to be changed for that.
-pub fn put_name(object: &mut Value, path: &Path) {
-    object["file"] = json!(path.to_string_lossy());
-    object["file_renamed"] = json!(path.to_str().is_none());
+/// Puts a file's name into an object of JSON under a key, and whether it had to be changed for that.
+pub fn put_name(object: &mut Value, key: &str, path: &Path) {
+    object[key] = json!(path.to_string_lossy());
+    object[format!("{key}_renamed")] = json!(path.to_str().is_none());
 }
 
 /// A path as messages show it.

@@ -16,7 +16,7 @@ use surprisal::text::Survey;
 use surprisal::{CompressOptions, LearnOptions, Model, Observer};
 
 use super::model::MODEL_FILES;
-use super::output::{Content, Guard, Output, Target};
+use super::output::{Content, Guard, Output, Target, folder_parser};
 use super::progress::Progress;
 
 /// How a learner learns: with the same options `report --learn` tells of the archive that
@@ -75,7 +75,7 @@ pub struct LearnArgs {
     #[command(flatten)]
     learner: LearnerOptions,
     /// Keep what was learned as a model folder; with -f it replaces another model's
-    #[arg(long, value_name = "FOLDER", requires = "learn")]
+    #[arg(long, value_name = "FOLDER", requires = "learn", value_parser = folder_parser())]
     save_model: Option<PathBuf>,
     /// Write how the surprisal fell to this file (- is stdout), as JSON lines
     #[arg(long, value_name = "FILE", requires = "learn")]
@@ -131,7 +131,7 @@ impl LearnArgs {
         let failed = || format!("--save-model {}", folder.display());
         let checkpoint = learner.checkpoint().with_context(failed)?;
         let folder = AtomicFolder::create(folder).with_context(failed)?;
-        checkpoint.save(folder.temporary()).with_context(failed)?;
+        folder.fill(|path| checkpoint.save(path)).with_context(failed)?;
         folder.persist().with_context(failed)
     }
 }

@@ -44,7 +44,7 @@ pub struct Args {
     verbose: bool,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl Args {
@@ -57,7 +57,7 @@ impl Args {
             let read = read(file).with_context(|| input::name(file));
             objects.push(match &read {
                 Ok(index) => to_json(file, index),
-                Err(error) => failure(file, error),
+                Err(error) => failure(Some(file), error),
             });
             listed.push((file, read?));
             Ok(())
@@ -119,7 +119,7 @@ fn to_json(file: &Path, index: &Index) -> Value {
         "totals": totals(&sum(&index.archives)),
         "archives": index.archives.iter().map(archive).collect::<Vec<_>>(),
     });
-    input::put_name(&mut value, file);
+    input::put_name(&mut value, "file", file);
     value
 }
 

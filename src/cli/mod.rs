@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
-pub use streams::say;
+pub use streams::{print_usage, say};
 use surprisal::network::{Device, DeviceChoice, Isa};
 use surprisal::{DecompressOptions, Decompressor, Model, Models};
 
@@ -52,6 +52,7 @@ Exit codes:
   1  failure: a file cannot be read or written, an archive is damaged, a model is missing
   2  usage: the arguments make no sense
   130  interrupted; no unfinished file is left, and a training can be resumed
+With --json a failure is an object on stdout, too: error, and file where it is one file's.
 
 Environment:
   SURPRISAL_ISA  the kernel to run: scalar, portable, neon, neon-dotprod, avx2 or avx512; the bytes are the same
@@ -108,16 +109,41 @@ impl Cli {
     /// What failed, with its causes. A failure of one file among many is printed at once and shows
     /// in the exit code only.
     pub fn run(self) -> Result<ExitCode> {
+        let is_json = self.verb.is_json();
+        print_failure(is_json, None, self.verb.run())
+    }
+}
+
+impl Verb {
+    /// Whether what becomes of it is to be told in JSON.
+    fn is_json(&self) -> bool {
+        match self {
+            Verb::Compress(args) => args.json,
+            Verb::Verify(args) => args.json,
+            Verb::List(args) => args.json,
+            Verb::Report(args) => args.json,
+            Verb::Explain(args) => args.json,
+            Verb::Models(args) => args.json,
+            Verb::Selftest(args) => args.json,
+            _ => false,
+        }
+    }
+
+    fn run(self) -> Result<ExitCode> {
         // A kernel that does not exist is refused; the library would take the best instead.
         Isa::chosen()?;
+        #[cfg(feature = "train")]
+        if let Verb::Train(args) = &self {
+            args.limit_candle();
+        }
         interrupt::watch()?;
         let done = |()| ExitCode::SUCCESS;
-        match self.verb {
+        match self {
             Verb::Compress(args) => args.run(),
             Verb::Decompress(args) => args.run(),
             Verb::Verify(args) => args.run(),
             Verb::List(args) => args.run(),
-            Verb::Report(args) => args.run().map(done),
+            Verb::Report(args) => args.run(),
             Verb::Explain(args) => args.run().map(done),
             Verb::Models(args) => args.run().map(done),
             Verb::Corpus(args) => args.run().map(done),
@@ -134,15 +160,15 @@ fn usage(message: &str) -> anyhow::Error {
     Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).into()
 }
 
-/// What JSON says of a file that something failed with.
-fn failure(file: &Path, error: &anyhow::Error) -> serde_json::Value {
+/// What JSON says of a failure, and the file that it was with.
+fn failure(file: Option<&Path>, error: &anyhow::Error) -> serde_json::Value {
     let mut value = serde_json::json!({ "error": crate::one_line(error) });
-    input::put_name(&mut value, file);
+    file.inspect(|file| input::put_name(&mut value, "file", file));
     value
 }
 
 /// Prints an error as an object of JSON, where JSON was asked for.
-fn print_failure(is_json: bool, file: &Path, result: Result<()>) -> Result<()> {
+fn print_failure<T>(is_json: bool, file: Option<&Path>, result: Result<T>) -> Result<T> {
     result.inspect_err(|error| {
         if is_json && !crate::is_closed_pipe(error) && !error.is::<clap::Error>() {
             // The error that counts is the first one.
@@ -156,7 +182,7 @@ fn for_each<'a, T>(items: &'a [T], mut work: impl FnMut(&'a T) -> Result<()>) ->
     let mut code = ExitCode::SUCCESS;
     for item in items {
         if let Err(error) = work(item) {
-            if items.len() == 1 || crate::is_closed_pipe(&error) || error.is::<clap::Error>() {
+            if crate::is_closed_pipe(&error) || error.is::<clap::Error>() {
                 return Err(error);
             }
             code = crate::exit_code(&error);

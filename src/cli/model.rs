@@ -88,9 +88,19 @@ impl ModelOption {
         self.named().filter(|path| path.is_dir())
     }
 
+    /// The files that are read: these and those of the model's folder.
+    pub fn inputs(&self, files: &[PathBuf]) -> Vec<PathBuf> {
+        files.iter().cloned().chain(self.folder().into_iter().flat_map(files_in)).collect()
+    }
+
     fn named(&self) -> Option<&Path> {
         self.model.as_deref().filter(|name| name.as_os_str() != "auto")
     }
+}
+
+/// The files of a model folder.
+pub fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    MODEL_FILES.iter().map(|file| folder.join(file))
 }
 
 fn load(folder: &Path, bundled: &Models) -> Result<Model> {

@@ -23,7 +23,7 @@ validation_loss and excess (nats a token). What the model's log does not tell is
 pub struct Args {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl Args {

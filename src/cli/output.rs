@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use surprisal::atomic_file::{AtomicFile, AtomicFolder, Existing, folder, unfinished};
-use tempfile::NamedTempFile;
 
 use super::input;
 use super::streams::{require_stdout, say};
@@ -26,7 +25,8 @@ pub enum Target {
 impl Target {
     /// Of an `-o` option, where `-` is stdout.
     pub fn named(path: &Path) -> Self {
-        if path.as_os_str() == "-" { Self::Stdout } else { Self::File(path.to_owned()) }
+        let is_stdout = [Path::new("-"), Path::new("/dev/stdout")].contains(&path);
+        if is_stdout { Self::Stdout } else { Self::File(path.to_owned()) }
     }
 }
 
@@ -64,12 +64,13 @@ impl Identity {
         Self::Inode { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// Of a regular file that stdin comes from or stdout goes to.
+    /// Of a regular file or pipe that stdin comes from or stdout goes to.
     #[cfg(unix)]
     fn of_stream(stream: impl std::os::fd::AsFd) -> Option<Self> {
         let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
         let metadata = file.metadata().ok()?;
-        metadata.is_file().then(|| Self::of_metadata(&metadata))
+        let is_own = metadata.is_file() || std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type());
+        is_own.then(|| Self::of_metadata(&metadata))
     }
 
     #[cfg(not(unix))]
@@ -78,28 +79,39 @@ impl Identity {
     }
 }
 
+/// The argument of an option that names a folder to write: not `-`, which is stdout elsewhere.
+pub fn folder_parser() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    use clap::builder::TypedValueParser;
+    clap::builder::PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
+        true => Err("a folder cannot be stdout: ./- is a folder of that name"),
+        false => Ok(path),
+    })
+}
+
 /// Opens outputs: none that is an input or another output, none that exists unless it may be
 /// replaced.
 pub struct Guard {
     inputs: Vec<Identity>,
+    /// What stdout goes to is the first.
     outputs: Vec<Identity>,
     is_stdout_taken: bool,
     existing: Existing,
-    /// Folders that were looked at for what a killed run left.
-    folders: Vec<PathBuf>,
+    /// Folders that were looked at for what a killed run left; none if nothing is to be said of it.
+    folders: Option<Vec<PathBuf>>,
 }
 
 impl Guard {
-    /// `force` is the `-f` option: files that exist may be replaced, a terminal may get an archive.
-    pub fn new<'a>(inputs: impl IntoIterator<Item = &'a Path>, force: bool) -> Self {
-        let identity = |path: &Path| {
+    /// `force` is the `-f` option: files that exist may be replaced, a terminal may get an archive. `quiet` is
+    /// `-q`.
+    pub fn new(inputs: &[PathBuf], force: bool, quiet: bool) -> Self {
+        let identity = |path: &PathBuf| {
             if input::is_stdin(path) { Identity::of_stream(io::stdin()) } else { Identity::of(path) }
         };
         Self {
-            inputs: inputs.into_iter().filter_map(identity).collect(),
-            outputs: Vec::new(),
+            inputs: inputs.iter().filter_map(identity).collect(),
+            outputs: Identity::of_stream(io::stdout()).into_iter().collect(),
             is_stdout_taken: false,
-            folders: Vec::new(),
+            folders: (!quiet).then(Vec::new),
             existing: if force { Existing::Replace } else { Existing::Keep },
         }
     }
@@ -115,42 +127,68 @@ impl Guard {
             Target::File(path) => path,
         };
         let shown = path.display();
-        let identity = Identity::of(path);
+        let cannot = || format!("cannot write {shown}");
         match path.metadata() {
             Ok(found) if found.is_dir() => bail!("{shown} is a folder: name a file with -o"),
             Ok(found) if !found.is_file() => {
-                let file = OpenOptions::new().write(true).open(path);
-                let file = file.with_context(|| format!("cannot write {shown}"))?;
+                // Of a device there may be many inputs and outputs.
+                if !is_device(&found) {
+                    self.take(path)?;
+                }
+                let file = OpenOptions::new().write(true).open(path).with_context(cannot)?;
+                self.refuse_terminal(content, &file, &shown.to_string())?;
                 return Ok(Output::Special(BufWriter::with_capacity(BUFFER, file)));
+            }
+            Ok(_) if folder(path) == Path::new("/dev") => {
+                bail!("{shown} leads to a file that is open already: name that file")
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             error => {
-                error.with_context(|| format!("cannot write {shown}"))?;
+                error.with_context(cannot)?;
             }
         }
-        if identity.as_ref().is_some_and(|id| self.inputs.contains(id)) {
-            bail!("{shown} is input and output at once: name another output");
-        }
-        if identity.as_ref().is_some_and(|id| self.outputs.contains(id)) {
-            bail!("{shown} is written already by the same command: name another output");
-        }
-        if self.existing == Existing::Keep && path.exists() {
+        self.take(path)?;
+        // Also a link that leads nowhere.
+        if self.existing == Existing::Keep && path.symlink_metadata().is_ok() {
             return Err(exists(path));
         }
         let file = AtomicFile::create(path).with_context(|| format!("cannot make {shown}"))?;
-        self.outputs.extend(identity);
         self.mention_unfinished(folder(path));
         Ok(Output::File(BufWriter::with_capacity(BUFFER, file), self.existing))
     }
 
+    /// Makes a name that of an output.
+    fn take(&mut self, path: &Path) -> Result<()> {
+        self.refuse(path)?;
+        self.outputs.extend(Identity::of(path));
+        Ok(())
+    }
+
     /// # Errors
-    /// If one of the files of a folder is an input.
-    pub fn refuse_inputs(&self, folder: &Path, files: &[&str]) -> Result<()> {
-        for file in files.iter().map(|file| folder.join(file)) {
-            if Identity::of(&file).is_some_and(|id| self.inputs.contains(&id)) {
-                bail!("{} is input and output at once: name another folder", file.display());
-            }
+    /// If it is an input or an output.
+    fn refuse(&self, path: &Path) -> Result<()> {
+        let Some(identity) = Identity::of(path) else { return Ok(()) };
+        if self.inputs.contains(&identity) {
+            bail!("{} is input and output at once: name another output", path.display());
+        }
+        if self.outputs.contains(&identity) {
+            bail!("{} is written already by the same command: name another output", path.display());
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// If one of the files of a folder is an input or an output.
+    pub fn refuse_files(&self, folder: &Path, files: &[&str]) -> Result<()> {
+        files.iter().try_for_each(|file| self.refuse(&folder.join(file)))
+    }
+
+    /// # Errors
+    /// If it is one and would get an archive.
+    fn refuse_terminal(&self, content: Content, stream: &impl IsTerminal, name: &str) -> Result<()> {
+        if content == Content::Archive && self.existing == Existing::Keep && stream.is_terminal() {
+            bail!("{name} is a terminal, an archive is no text: name a file with -o, or use -f");
         }
         Ok(())
     }
@@ -159,7 +197,7 @@ impl Guard {
     ///
     /// # Errors
     /// If it exists and must not be replaced, holds other files, inputs or outputs, or cannot be made.
-    pub fn check_folder(&self, path: &Path, files: &[&str]) -> Result<()> {
+    pub fn check_folder(&mut self, path: &Path, files: &[&str]) -> Result<()> {
         let shown = path.display();
         let cannot = || format!("cannot write {shown}");
         match std::fs::read_dir(path) {
@@ -176,20 +214,24 @@ impl Guard {
                 }
             }
         }
-        self.refuse_inputs(path, files)?;
+        self.refuse_files(path, files)?;
         let is_within = |output: &Identity| matches!((output, path.canonicalize()), (Identity::Name(name), Ok(path)) if name.starts_with(&path));
         if self.outputs.iter().any(is_within) {
             bail!("{shown} is replaced whole: name an output outside of it");
         }
-        AtomicFolder::create(path).map(drop).with_context(cannot)
+        AtomicFolder::create(path).map(drop).with_context(cannot)?;
+        self.mention_unfinished(folder(path));
+        Ok(())
     }
 
     /// Says once of a folder what runs that were killed have left in it.
     fn mention_unfinished(&mut self, folder: &Path) {
-        if self.folders.iter().any(|known| known == folder) {
+        let Some(folders) =
+            self.folders.as_mut().filter(|folders| !folders.iter().any(|known| known == folder))
+        else {
             return;
-        }
-        self.folders.push(folder.to_owned());
+        };
+        folders.push(folder.to_owned());
         for left in unfinished(folder).unwrap_or_default() {
             say(&format!("{}: left by a run that was killed, or that still goes on", left.display()));
         }
@@ -198,9 +240,7 @@ impl Guard {
     fn open_stdout(&mut self, content: Content) -> Result<Output> {
         require_stdout()?;
         let stdout = io::stdout();
-        if content == Content::Archive && self.existing == Existing::Keep && stdout.is_terminal() {
-            bail!("stdout is a terminal, an archive is no text: name a file with -o, or use -f");
-        }
+        self.refuse_terminal(content, &stdout, "stdout")?;
         if Identity::of_stream(io::stdout()).is_some_and(|id| self.inputs.contains(&id)) {
             bail!("stdout goes to the file that is read: name another output");
         }
@@ -272,11 +312,16 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        match self {
+        let written = match self {
             Self::Stdout(stdout) => stdout.write(data),
             Self::Special(file) => file.write(data),
             Self::File(file, _) => file.write(data),
-        }
+        };
+        // Where bytes are copied, an error could as well be one of reading.
+        written.map_err(|error| {
+            let name = self.safe_path().map_or("the output".into(), Path::to_string_lossy);
+            io::Error::new(error.kind(), format!("cannot write {name}: {error}"))
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -288,12 +333,12 @@ impl Write for Output {
     }
 }
 
-/// A file to keep something in while the program runs; it is gone at its end.
-///
-/// # Errors
-/// If it cannot be made.
-pub fn spool() -> Result<NamedTempFile> {
-    surprisal::atomic_file::spool().context("cannot make a temporary file")
+/// Whether it is a terminal, `/dev/null` or the like.
+fn is_device(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileTypeExt::is_char_device(&metadata.file_type());
+    #[cfg(not(unix))]
+    return !metadata.is_file();
 }
 
 fn exists(path: &Path) -> anyhow::Error {

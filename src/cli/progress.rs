@@ -1,6 +1,6 @@
 //! How far the work is: a bar on stderr in a terminal, elsewhere a line every half minute.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -24,7 +24,6 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(name: &str, total: Option<u64>, shown: bool) -> Self {
-        let is_terminal = io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let template = match total {
             Some(_) => {
@@ -35,10 +34,12 @@ impl Progress {
         let style = ProgressStyle::with_template(template).expect("a right template");
         let bar = ProgressBar::with_draw_target(total, target);
         let bar = bar.with_style(style).with_message(name.to_owned());
-        if shown && is_terminal {
+        // It is hidden where stderr is no terminal, or one without a cursor to move.
+        let is_bar = !bar.is_hidden();
+        if is_bar {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        let lines = (shown && !is_terminal).then(|| tell_in_lines(bar.clone(), BETWEEN_LINES, say));
+        let lines = (shown && !is_bar).then(|| tell_in_lines(bar.clone(), BETWEEN_LINES, say));
         Self { bar, _lines: lines }
     }
 

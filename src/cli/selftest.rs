@@ -29,7 +29,7 @@ Exit code 1 if a result is not the right one.")]
 pub struct Args {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// What came out on a target.

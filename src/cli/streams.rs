@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::{Context, Result, bail};
 
-use super::text::shown;
+use super::text::{shown, shown_lines};
 
 static STDIN_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -56,6 +56,18 @@ pub fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.context("cannot write to stdout")
+}
+
+/// Prints the help that was asked for, or an error of usage, which has arguments in it.
+///
+/// # Errors
+/// If the help cannot be printed.
+pub fn print_usage(usage: &clap::Error) -> Result<()> {
+    if usage.use_stderr() {
+        let _ = write!(io::stderr(), "{}", shown_lines(&usage.render().to_string()));
+        return Ok(());
+    }
+    usage.print().and_then(|()| io::stdout().flush()).context("cannot write to stdout")
 }
 
 /// A line on stderr. A closed stderr is no reason to fail.

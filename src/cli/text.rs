@@ -20,7 +20,7 @@ pub fn shown_lines(text: &str) -> String {
 
 /// Characters without a shape that turn around the order in which others are shown.
 fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A quotient, or none if there is nothing to divide by.

@@ -40,7 +40,7 @@ pub struct Args {
     model: ModelOption,
     /// Say in JSON what was found
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     #[command(flatten)]
     device: DeviceOption,
     #[command(flatten)]
@@ -159,6 +159,6 @@ fn to_json(file: &Path, result: Result<&(ArchiveStats, Digest), &anyhow::Error>)
         }),
         Err(error) => json!({ "ok": false, "error": crate::one_line(error) }),
     };
-    input::put_name(&mut value, file);
+    input::put_name(&mut value, "file", file);
     value
 }

@@ -102,7 +102,8 @@ impl Isa {
     /// # Errors
     /// [`Error::UnknownName`] if the variable names something unknown, [`Error::Unavailable`] if the processor lacks it.
     pub fn chosen() -> Result<Self> {
-        let name = std::env::var(ISA_VARIABLE).unwrap_or_default();
+        let name = std::env::var_os(ISA_VARIABLE).unwrap_or_default();
+        let name = name.to_string_lossy();
         if name.is_empty() {
             return Ok(Self::best());
         }

@@ -53,8 +53,70 @@ fn no_output_is_another_output() {
     let place = Place::with_corpus();
     let message = place.fails(1, "c -f --learn=pico a.txt -o x --log x");
     assert!(message.contains("written already by the same command"), "{message}");
-    let message = place.fails(1, "c --learn=pico a.txt -c --log -");
-    assert!(message.contains("stdout"), "{message}");
+    for log in ["-", "/dev/stdout"] {
+        let message = place.fails(1, format!("c --learn=pico a.txt -c --log {log}"));
+        assert!(message.contains("stdout"), "{message}");
+    }
+    let message = place.fails(1, "c -f --learn=pico a.txt -o m/model.safetensors --save-model m");
+    assert!(message.contains("m/model.safetensors"), "{message}");
+    assert_eq!(place.names(), ["a.txt"]);
+}
+
+/// Neither where a shell leads stdout to, nor a pipe twice.
+#[cfg(unix)]
+#[test]
+fn no_output_is_where_stdout_goes() {
+    let place = Place::with_corpus();
+    for args in
+        ["c -f -c --learn=pico a.txt --log x", "report -f --no-peers a.txt --html x", "c -f a.txt -o x"]
+    {
+        let output = place.shell(&format!("\"$0\" {args} > x"));
+        assert!(stderr(&output).contains("written already by the same command"), "{args}");
+        assert_eq!(place.len("x"), 0, "{args}");
+    }
+    let output = place.shell("\"$0\" c -q -o /dev/stdout a.txt > x && \"$0\" d -c x | cmp - a.txt");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = place.shell("\"$0\" c -q -f --learn=pico --log /dev/stderr -o y a.txt 2> log; cat log >&2");
+    assert!(stderr(&output).contains("a file that is open already"), "{}", stderr(&output));
+    place.make_pipe("pipe");
+    let output = place.shell("cat pipe > got & \"$0\" c -q --learn=pico -o pipe --log pipe a.txt; wait");
+    assert!(stderr(&output).contains("written already"), "{}", stderr(&output));
+}
+
+/// A model that is read is an input, too.
+#[test]
+fn no_output_is_of_the_model() {
+    let place = Place::with_archive();
+    let (model, names) = (place.other_model(), place.names());
+    let weights = place.read("other/model.safetensors");
+    for args in ["c -f a.txt -o", "d -f a.txt.sur -o", "report -f --no-peers a.txt --html"] {
+        let message = place.fails(1, format!("{args} {model}/model.safetensors -m {model}"));
+        assert!(message.contains("input and output at once"), "{message}");
+    }
+    assert!(place.read("other/model.safetensors") == weights && place.names() == names);
+}
+
+/// A link that leads nowhere is a name that exists, and that is known before the work.
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_are_not_overwritten() {
+    let place = Place::with_corpus();
+    std::os::unix::fs::symlink("nowhere", place.path("link")).unwrap();
+    let output = place.run("c -v a.txt -o link");
+    let said = stderr(&output);
+    assert!(said.contains("exists already") && said.lines().count() == 1, "nothing was begun: {said}");
+}
+
+#[test]
+fn stdout_is_no_folder() {
+    let place = Place::with_corpus();
+    let mut verbs = vec!["report --no-peers a.txt --svg -", "c --learn=pico a.txt --save-model -"];
+    if cfg!(feature = "train") {
+        verbs.push("train --preset pico --steps 1 -o -");
+    }
+    for args in verbs {
+        assert!(place.fails(2, args).contains("a folder cannot be stdout"), "{args}");
+    }
     assert_eq!(place.names(), ["a.txt"]);
 }
 
@@ -150,10 +212,21 @@ fn a_killed_run_leaves_nothing() {
 fn a_file_that_outgrows_its_limit_is_an_error() {
     let place = Place::with_corpus();
     place.write("noise", crate::common::corpora::noise_bytes(1 << 20));
-    let output = place.shell("ulimit -f 8; exec \"$0\" c noise");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("File too large"), "{}", stderr(&output));
-    assert_eq!(place.names(), ["a.txt", "noise"]);
+    place.ok("c -q noise");
+    let output = place.shell("ulimit -f 8; exec \"$0\" d noise.sur -o b");
+    assert!(stderr(&output).contains("cannot write b: File too large"), "{}", stderr(&output));
+    for args in [
+        "c -f noise",
+        "corpus -n 10000 -o b",
+        "c --learn=pico a.txt --save-model m",
+        "report --learn=pico < noise",
+    ] {
+        let output = place.shell(&format!("ulimit -f 8; exec \"$0\" {args}"));
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{args}");
+        assert!(said.contains("File too large") && !said.contains(".surprisal"), "{said}");
+    }
+    assert_eq!(place.names(), ["a.txt", "noise", "noise.sur"]);
 }
 
 #[test]
@@ -162,6 +235,11 @@ fn what_a_killed_run_left_elsewhere_is_mentioned() {
     place.write(".surprisal-unfinished-x.tmp", "a part");
     let said = stderr(&place.run("c a.txt"));
     assert!(said.contains(".surprisal-unfinished-x.tmp: left by a run"), "{said}");
+    assert_eq!(stderr(&place.run("c -q -f a.txt")), "");
+    std::fs::create_dir(place.path("models")).unwrap();
+    place.write("models/.surprisal-unfinished-y.tmp", "a part");
+    let said = stderr(&place.run("c -f --learn=pico a.txt --save-model models/m"));
+    assert!(said.contains(".surprisal-unfinished-y.tmp: left by a run"), "{said}");
 }
 
 #[test]
@@ -193,6 +271,7 @@ fn names_need_not_be_unicode() {
     std::fs::rename(place.path("a.txt"), place.folder().join(name(b"\xff.txt"))).unwrap();
     let said = json(&run("c --json --rm", b"\xff.txt"));
     assert_eq!((&said["file"], &said["file_renamed"]), (&"\u{fffd}.txt".into(), &true.into()));
+    assert_eq!((&said["output"], &said["output_renamed"]), (&"\u{fffd}.txt.sur".into(), &true.into()));
     for args in ["verify --json", "list --json"] {
         let said = json(&run(args, b"\xff.txt.sur"));
         assert_eq!(said["files"][0]["file_renamed"], true, "{args}");
@@ -217,8 +296,11 @@ fn what_a_user_may_not_have_meant_is_said() {
     for quiet in ["c -f a.txt -m other -q", "c -f a.txt.sur -q", "c -f -q a.txt -m other --embed-model"] {
         assert_eq!(stderr(&place.run(quiet)), "");
     }
-    let said = stderr(&place.run("c -f a.txt -m tiny-uniform"));
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let copy = concat!(env!("CARGO_MANIFEST_DIR"), "/models/tiny-uniform");
+    for bundled in ["tiny-uniform", copy] {
+        let said = stderr(&place.run(&["c", "-f", "a.txt", "-m", bundled]));
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
 
 /// Of file names, of a model's name in an archive and of symbols.

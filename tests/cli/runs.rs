@@ -84,6 +84,8 @@ fn no_variable_of_a_library_makes_threads() {
     ];
     if cfg!(feature = "train") {
         verbs.push("train -f -q -T1 --preset pico --steps 1 -o run");
+        // candle's own threads.
+        verbs.push("train -f -q -T1 --preset pico --steps 1 --batch-lines 8 --dropout 0.1 -o run");
     }
     for args in verbs {
         let mut command = place.command(args);
@@ -113,6 +115,10 @@ fn a_closed_stream_is_a_failure() {
         assert_eq!(output.status.code(), Some(1), "{args}");
         assert!(stderr(&output).contains("stdout"), "{args}: {}", stderr(&output));
     }
+    for args in ["--help", "--version", "c --help", "models", "d -c a.txt.sur", "c -c a.txt"] {
+        let output = place.shell(&format!("\"$0\" {args} > /dev/full"));
+        assert_eq!(output.status.code(), Some(1), "{args} on a full disk");
+    }
     for args in ["c", "d", "verify", "list", "report"] {
         let output = place.shell(&format!("\"$0\" {args} <&-"));
         assert_eq!(output.status.code(), Some(1), "{args}");
@@ -135,7 +141,13 @@ fn terminals() {
         let said = in_terminal(verb);
         assert!(said.contains("no archive comes from"), "{verb}: {said}");
     }
+    for args in ["d -c /dev/tty", "verify /dev/stdin"] {
+        assert!(in_terminal(args).contains("no archive comes from"), "{args}");
+    }
+    assert!(in_terminal("c -q a.txt -o /dev/tty").contains("an archive is no text"));
     assert!(in_terminal("explain 1+1=2").contains('\u{1b}'));
+    let said = in_terminal("c --\u{1b}[7mx");
+    assert!(said.contains("unexpected argument") && !said.contains("\u{1b}[7m"), "{said:?}");
     let script = "TERM=dumb script -qec \"$0 explain 1+1=2\" /dev/null";
     let plain = place.shell(script).stdout;
     assert!(!plain.is_empty() && !plain.contains(&0x1b));
@@ -146,12 +158,34 @@ fn an_empty_variable_is_as_none() {
     let place = Place::new();
     let mut command = place.command("models");
     assert!(command.env("SURPRISAL_ISA", "").output().unwrap().status.success());
+    #[cfg(unix)]
+    {
+        let other: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
+        assert!(!place.command("models").env("SURPRISAL_ISA", other).output().unwrap().status.success());
+    }
 }
 
 #[test]
 fn json_tells_of_failures() {
     let place = Place::with_archive();
     place.write("bad.sur", "no archive");
+    let args = [
+        "c --json a.txt -m nowhere",
+        "verify --json a.txt.sur -m nowhere",
+        "explain --json 1+1=2 -m nowhere",
+        "explain --json 17x",
+    ];
+    for args in args {
+        let output = place.run(args);
+        assert_eq!(output.status.code(), Some(1), "{args}");
+        let (said, error) = (stderr(&output), json(&output.stdout));
+        assert_eq!(said, format!("surprisal: {}\n", error["error"].as_str().unwrap()), "{args}");
+    }
+    for verb in ["models", "selftest", "list a.txt.sur"] {
+        let mut command = place.command(&*format!("{verb} --json"));
+        let output = command.env("SURPRISAL_ISA", "none").output().unwrap();
+        assert!(json(&output.stdout)["error"].as_str().unwrap().contains("SURPRISAL_ISA"), "{verb}");
+    }
     for (args, file) in [
         ("c --json missing", "missing"),
         ("report --json missing", "missing"),
@@ -167,4 +201,25 @@ fn json_tells_of_failures() {
     let listed = json(&output.stdout);
     assert!(listed["files"][0]["error"].as_str().unwrap().contains("bad.sur"));
     assert_eq!(listed["files"][1]["totals"]["lines"], 300);
+}
+
+/// Off a terminal, and in one without a cursor to move, a line every half minute tells of a long run.
+#[cfg(unix)]
+#[test]
+fn long_runs_tell_how_far_they_are() {
+    let place = Place::new();
+    let runs = ["c --learn=pico -c", "d -c", "verify", "report", "c -q -c"];
+    let mut children = runs.map(|args| {
+        let mut child = place.process(args);
+        child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        child.spawn().unwrap()
+    });
+    std::thread::sleep(Duration::from_secs(32));
+    for (child, args) in children.iter_mut().zip(runs) {
+        child.kill().unwrap();
+        let mut said = String::new();
+        std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+        child.wait().unwrap();
+        assert_eq!(said, if args.contains("-q") { "" } else { "stdin: 0 bytes\n" }, "{args}");
+    }
 }

@@ -10,11 +10,9 @@ use surprisal::archive::MAGIC;
 use surprisal::report::{LearningRun, LearningWatch};
 use surprisal::text::Survey;
 use surprisal::{DecompressOptions, Decompressor, Level, Model};
-use tempfile::NamedTempFile;
 
 use crate::cli::input::{self, Source};
 use crate::cli::model::ModelOption;
-use crate::cli::output;
 use crate::cli::progress::Progress;
 
 /// A corpus as it is read, and where it can be read again.
@@ -47,7 +45,7 @@ enum Place {
     Nowhere,
     File(PathBuf),
     /// What is no plain text in a file is kept until then.
-    Spool(NamedTempFile),
+    Spool(Arc<File>),
 }
 
 impl Corpus {
@@ -93,7 +91,7 @@ impl Corpus {
         let place = match &content {
             Content::Text(_) | Content::Archive(_, None) if !is_read_again => Place::Nowhere,
             Content::Text(_) if plain => Place::File(path.to_owned()),
-            _ => Place::Spool(output::spool()?),
+            _ => Place::Spool(Arc::new(tempfile::tempfile().context("cannot make a temporary file")?)),
         };
         Ok(Self {
             content,
@@ -137,13 +135,12 @@ impl Rereadable {
     /// # Errors
     /// If it cannot be opened again.
     pub fn open(&self) -> Result<impl Read + use<>> {
-        let path = match &self.place {
-            Place::File(path) => path,
-            Place::Spool(file) => file.path(),
-            Place::Nowhere => Path::new(""),
+        let file = match &self.place {
+            Place::File(path) => Arc::new(File::open(path).context("cannot read it again")?),
+            Place::Spool(file) => Arc::clone(file),
+            Place::Nowhere => bail!("it cannot be read again"),
         };
-        let file = File::open(path).context("cannot read it again")?;
-        Ok(file.take(self.len))
+        Ok(ReadAt { file, at: 0 }.take(self.len))
     }
 }
 
@@ -154,9 +151,27 @@ impl Read for Corpus {
             Content::Archive(decoder, _) => decoder.read(buffer)?,
         };
         if let Place::Spool(file) = &mut self.rereadable.place {
-            file.write_all(&buffer[..len])?;
+            let kept = (&**file).write_all(&buffer[..len]);
+            kept.map_err(|e| io::Error::new(e.kind(), format!("cannot keep it in a temporary file: {e}")))?;
         }
         self.rereadable.len += len as u64;
+        Ok(len)
+    }
+}
+
+/// Reads a file that others read at the same time.
+struct ReadAt {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for ReadAt {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(unix)]
+        let len = std::os::unix::fs::FileExt::read_at(&*self.file, buffer, self.at)?;
+        #[cfg(windows)]
+        let len = std::os::windows::fs::FileExt::seek_read(&*self.file, buffer, self.at)?;
+        self.at += len as u64;
         Ok(len)
     }
 }

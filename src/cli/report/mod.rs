@@ -6,6 +6,7 @@ mod learning;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -16,11 +17,11 @@ use surprisal::report::{Account, Peer, PeerResult, Reporter, to_text};
 use super::input::for_each_chunk;
 use super::learning::LearnerOptions;
 use super::model::ModelOption;
-use super::output::Guard;
+use super::output::{Guard, folder_parser};
 use super::progress::Progress;
 use super::streams::print;
 use super::text::shown_lines;
-use super::{Running, in_pool, model_on_device, print_failure, usage};
+use super::{Running, for_each, in_pool, model_on_device, print_failure, usage};
 use files::Files;
 use input::{Corpus, Rereadable};
 
@@ -73,12 +74,12 @@ pub struct Args {
     learner: LearnerOptions,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// Write a page with all figures
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write the figures into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder_parser())]
     svg: Option<PathBuf>,
     /// Overwrite files
     #[arg(short, long)]
@@ -97,14 +98,15 @@ pub struct Args {
 
 impl Args {
     /// Makes the account and prints it.
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self) -> Result<ExitCode> {
         let file = self.corpus.clone().unwrap_or_else(|| "-".into());
-        print_failure(self.json, &file, self.report(&file))
+        for_each(&[file], |file| print_failure(self.json, Some(file), self.report(file)))
     }
 
     fn report(&self, file: &Path) -> Result<()> {
         let name = super::input::name(file);
-        let mut guard = Guard::new([file], self.force);
+        let inputs = self.model.inputs(&[file.to_owned()]);
+        let mut guard = Guard::new(&inputs, self.force, self.running.quiet);
         let files = Files::open(self.html.as_deref(), self.svg.as_deref(), &mut guard)?;
         if self.learn.is_some() && self.device.is_cuda() {
             return Err(usage("--learn runs on the CPU: leave --device out"));
@@ -119,7 +121,7 @@ impl Args {
         files.write(&name, &account)?;
         let text = if self.json {
             let mut value = serde_json::to_value(&account).expect("plain data");
-            super::input::put_name(&mut value, file);
+            super::input::put_name(&mut value, "file", file);
             value.to_string() + "\n"
         } else {
             shown_lines(&to_text(&name, &account))

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use surprisal::model::{CONFIG_FILE, WEIGHTS_FILE};
+use surprisal::model::{CONFIG_FILE, LOG_FILE, WEIGHTS_FILE};
 use surprisal::train::{End, Progress, STATE_FILE};
 
 use super::input::{self, Source, for_each_chunk};
 use super::model::MODEL_FILES;
-use super::output::{Content, Guard, Target};
+use super::output::{Content, Guard, Target, folder_parser};
 use super::{in_pool, interrupt, say};
 use display::Display;
 use options::RunOptions;
@@ -47,7 +47,7 @@ Examples:
   surprisal compress -m runs/nano --embed-model sums.txt")]
 pub struct Args {
     /// Folder for the model
-    #[arg(short, long, value_name = "FOLDER", required_unless_present = "resume", conflicts_with = "resume")]
+    #[arg(short, long, value_name = "FOLDER", required_unless_present = "resume", conflicts_with = "resume", value_parser = folder_parser())]
     output: Option<PathBuf>,
     /// Go on with the run in this folder, with its own settings
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["RunOptions", "force"])]
@@ -105,6 +105,21 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Makes candle, which computes with dropout, take the threads of `-T`: it asks the environment alone. To be
+    /// called before any thread is started.
+    #[allow(unsafe_code, reason = "the environment is candle's only option for this")]
+    pub fn limit_candle(&self) {
+        for name in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
+            // SAFETY: the program has one thread only.
+            unsafe {
+                match self.threads {
+                    0 => std::env::remove_var(name),
+                    threads => std::env::set_var(name, threads.to_string()),
+                }
+            }
+        }
+    }
+
     fn refuse_to_overwrite(&self, folder: &Path) -> Result<()> {
         let holds = |name: &str| folder.join(name).exists();
         let shown = folder.display();
@@ -113,11 +128,10 @@ impl Args {
                 "{shown} holds a run already: use --resume to go on with it, -f to overwrite it, or name another folder"
             );
         }
-        if !self.force && (holds(CONFIG_FILE) || holds(WEIGHTS_FILE)) {
+        if !self.force && [CONFIG_FILE, WEIGHTS_FILE, LOG_FILE].into_iter().any(holds) {
             bail!("{shown} holds a model already: use -f to overwrite it, or name another folder");
         }
-        Guard::new(self.run.inputs().iter().map(PathBuf::as_path), self.force)
-            .refuse_inputs(folder, &MODEL_FILES)
+        Guard::new(&self.run.inputs(), self.force, self.quiet).refuse_files(folder, &MODEL_FILES)
     }
 
     /// The text to learn from: a file, or what a pipe gave, kept in the folder to be read again.
@@ -131,7 +145,8 @@ impl Args {
         }
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let kept = folder.join(CORPUS_FILE);
-        let mut output = Guard::new([], self.force).open(&Target::File(kept.clone()), Content::Text)?;
+        let mut output =
+            Guard::new(&[], self.force, self.quiet).open(&Target::File(kept.clone()), Content::Text)?;
         for_each_chunk(source, "cannot read the corpus", |data| {
             output.write_all(data).context("cannot keep the corpus")
         })?;

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use surprisal::model::Preset;
 use surprisal::model::training_log::{LoggedPath, ScheduleForm, TrainSettings};
-use surprisal::model::{CONFIG_FILE, LOG_FILE, Preset, WEIGHTS_FILE};
 use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, MAX_DIGITS, Operands};
 use surprisal::train::learn_from_file;
 
+use super::super::model::files_in;
 use super::super::usage;
 
 /// Everything that a run is made of. None of it goes with `--resume`.
@@ -116,10 +117,7 @@ fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
 impl RunOptions {
     /// The files that are read.
     pub fn inputs(&self) -> Vec<PathBuf> {
-        let files = self
-            .init
-            .iter()
-            .flat_map(|folder| [CONFIG_FILE, WEIGHTS_FILE, LOG_FILE].map(|file| folder.join(file)));
+        let files = self.init.iter().flat_map(|folder| files_in(folder));
         files.chain(self.corpus.clone()).collect()
     }
 

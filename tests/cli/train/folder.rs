@@ -55,6 +55,13 @@ fn runs_and_models_are_not_overwritten_unasked() {
     assert!(place.fails(1, run).contains("--resume to go on"));
     std::fs::remove_file(place.path("m").join(STATE)).unwrap();
     assert!(place.fails(1, run).contains("holds a model already"));
+    // Nor is the log of a network alone.
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::remove_file(place.path("m").join(file)).unwrap();
+    }
+    let log = place.read("m/training.jsonl");
+    assert!(place.fails(1, run).contains("holds a model already"));
+    assert!(place.read("m/training.jsonl") == log);
     place.ok(format!("{run} -f"));
 }
 
