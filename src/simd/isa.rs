@@ -103,7 +103,7 @@ impl Isa {
     /// [`Error::UnknownName`] if the variable names something unknown, [`Error::Unavailable`] if the processor lacks it.
     pub fn chosen() -> Result<Self> {
         let name = std::env::var_os(ISA_VARIABLE).unwrap_or_default();
-        let name = name.to_string_lossy();
+        let name = name.to_string_lossy().into_owned();
         if name.is_empty() {
             return Ok(Self::best());
         }
