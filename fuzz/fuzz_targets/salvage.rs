@@ -12,7 +12,8 @@ fuzz_target!(|data: &[u8]| {
     for archive in versions(data) {
         let read = |salvage: bool| {
             let mut content = Vec::new();
-            let mut reader = Decompressor::with_options(&archive[..], options().with_salvage(salvage)).ok()?;
+            let mut reader =
+                Decompressor::with_options(&archive[..], options().with_salvage(salvage)).ok()?;
             let is_read = reader.read_to_end(&mut content).is_ok();
             Some((content, is_read && reader.damage().is_none() && reader.missing().is_empty()))
         };
