@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::block::BlockCoder;
 use super::embedded;
-use super::format::{BLOCK_HEADER_LEN, BlockHeader, END, Header, MAGIC, end_to_bytes, take};
+use super::format::{BLOCK_HEADER_LEN, BlockHeader, END, Header, MAGIC, take};
 use super::lines::LineRange;
 use super::pipeline::Reply;
 use super::rewind::Rewind;
 use super::stats::BlockStats;
+use super::trailer::end_to_bytes;
 use crate::coding::GROUP;
 use crate::model::Model;
 use crate::{Error, Result};

@@ -5,12 +5,13 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::AddAssign;
 
 use super::embedded;
-use super::format::{self, BLOCK_HEADER_LEN, Header, TRAILER_LEN};
+use super::format::{BLOCK_HEADER_LEN, Header};
 use super::frames::{Frame, Frames};
 use super::options::DecompressOptions;
 use super::payload::MAX_INNER_SIZES;
 use super::reader::Decompressor;
 use super::stats::{ArchiveStats, BlockStats};
+use super::trailer::{self, TRAILER_LEN};
 use crate::learner::LearnerSettings;
 use crate::model::Identity;
 use crate::{Error, Result};
@@ -52,7 +53,7 @@ impl ArchiveEntry {
             block.offset = at;
             at += block.framed_len();
         }
-        let end = format::end_to_bytes(&blocks, at - offset).len() as u64;
+        let end = trailer::end_to_bytes(&blocks, at - offset).len() as u64;
         Self {
             offset,
             len: at + end - offset,
@@ -164,22 +165,22 @@ fn read_one(file: &mut (impl Read + Seek), end: u64) -> Result<ArchiveEntry> {
     file.seek(SeekFrom::Start(trailer_at))?;
     let mut found = [0; TRAILER_LEN];
     file.read_exact(&mut found)?;
-    let (index_len, archive_len) = format::lengths(&found)
+    let (index_len, archive_len) = trailer::lengths(&found)
         .ok_or_else(|| wrong("is missing: the archive is cut short, or something follows it"))?;
     let index_at = trailer_at.checked_sub(index_len).ok_or_else(|| wrong("is longer than the file"))?;
     let offset = end.checked_sub(archive_len).ok_or_else(|| wrong("tells of more bytes than there are"))?;
     file.seek(SeekFrom::Start(index_at))?;
     let mut index = Vec::new();
     file.take(index_len).read_to_end(&mut index)?;
-    let blocks = format::index_from_bytes(&mut &index[..]).ok_or_else(|| wrong("makes no sense"))?;
+    let blocks = trailer::index_from_bytes(&mut &index[..]).ok_or_else(|| wrong("makes no sense"))?;
 
     file.seek(SeekFrom::Start(offset))?;
     let Some(Frame::Header(header, packed)) = Frames::new(&mut *file).next()? else {
         return Err(wrong("tells of an archive where there is none"));
     };
     let mut entry = ArchiveEntry::new(offset, &header, packed.as_deref(), blocks);
-    let before = entry.len - format::end_to_bytes(&entry.blocks, 0).len() as u64;
-    let expected = format::end_to_bytes(&entry.blocks, before);
+    let before = entry.len - trailer::end_to_bytes(&entry.blocks, 0).len() as u64;
+    let expected = trailer::end_to_bytes(&entry.blocks, before);
     if entry.len != archive_len || expected[expected.len() - TRAILER_LEN..] != found {
         return Err(wrong("does not match the archive"));
     }

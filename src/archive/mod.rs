@@ -24,6 +24,7 @@ mod reader;
 mod rewind;
 mod salvage;
 mod stats;
+mod trailer;
 mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};

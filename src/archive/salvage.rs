@@ -9,9 +9,10 @@ use std::fmt;
 use std::io::Read;
 use std::ops::Range;
 
-use super::format::{BLOCK_HEADER_LEN, BlockHeader, END, Header, MAGIC, find_end, header_number};
+use super::format::{BLOCK_HEADER_LEN, BlockHeader, END, Header, MAGIC, header_number};
 use super::frames::{Frame, Frames, Present};
 use super::stats::BlockStats;
+use super::trailer::find_end;
 use crate::{Error, Result};
 
 /// Bytes that can be read again, and the longest index that is looked for: of some 900,000 blocks.

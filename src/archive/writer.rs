@@ -7,11 +7,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::block::{self, BLOCK_LINES, BlockCoder, Coded, MAX_BLOCK_BYTES};
 use super::embedded;
-use super::format::{BlockKind, Header, end_to_bytes};
+use super::format::{BlockKind, Header};
 use super::observe::{BlockNotes, Event, Observer, Recorder};
 use super::options::{Coder, CompressOptions, LearnOptions};
 use super::pipeline::{Jobs, Pipeline};
 use super::stats::{ArchiveStats, BlockStats};
+use super::trailer::end_to_bytes;
 use crate::Result;
 use crate::coding::predictor_on;
 use crate::learner::{Learner, LearnerSettings};

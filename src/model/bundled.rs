@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::checkpoint::read_folder;
+use super::folder::read_folder;
 use super::{Checkpoint, GptConfig, Identity, LOG_FILE};
 use crate::coding::{GROUP, Predictor, encode};
 use crate::network::ExactModel;

@@ -1,10 +1,9 @@
 //! Weights in f32 with their names: what training writes, PyTorch reads and the wall quantises.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::{GptConfig, Tensor, foreign, tensors};
+use super::{GptConfig, Tensor, tensors};
 use crate::atomic_file::write_whole;
 use crate::{Error, Result};
 
@@ -58,14 +57,6 @@ impl Checkpoint {
         Ok(Self { config, tensors })
     }
 
-    /// Reads a model folder, in any of the forms of [`Checkpoint::from_foreign`].
-    ///
-    /// # Errors
-    /// [`Error::ModelFile`] if a file cannot be read, [`Error::Model`] if it makes no sense.
-    pub fn load(folder: &Path) -> Result<Self> {
-        Ok(read_folder(folder)?.0)
-    }
-
     /// A checkpoint from the bytes of its two files in the plain form, as [`Checkpoint::save`] writes them. Tensors that minGPT keeps as buffers
     /// (`*.attn.bias`, the causal mask) are passed over.
     ///
@@ -114,30 +105,4 @@ impl Checkpoint {
     pub(super) fn values_mut(&mut self, name: &str) -> &mut [f32] {
         &mut self.tensors.get_mut(name).expect("a tensor of the config").values
     }
-}
-
-/// A model folder's checkpoint, and its `config.json` and `model.safetensors` in the plain form: as they are in
-/// the folder if they have it, otherwise as [`Checkpoint::save`] would write them.
-///
-/// # Errors
-/// As [`Checkpoint::load`].
-pub(super) fn read_folder(folder: &Path) -> Result<(Checkpoint, [Vec<u8>; 2])> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })
-    };
-    let weights = match read(WEIGHTS_FILE) {
-        Err(Error::ModelFile { path, source }) if source.kind() == ErrorKind::NotFound => {
-            let source = foreign::other_weights(folder).map_or(source, io::Error::other);
-            return Err(Error::ModelFile { path, source });
-        }
-        weights => weights?,
-    };
-    let config = read(CONFIG_FILE)?;
-    if let Ok(checkpoint) = Checkpoint::from_bytes(&config, &weights) {
-        return Ok((checkpoint, [config, weights]));
-    }
-    let checkpoint = Checkpoint::from_foreign(&config, &weights)?;
-    let files = [checkpoint.config.to_json().into_bytes(), checkpoint.weights_to_bytes()];
-    Ok((checkpoint, files))
 }

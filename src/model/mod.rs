@@ -5,6 +5,7 @@
 mod bundled;
 mod checkpoint;
 mod config;
+mod folder;
 mod foreign;
 mod identity;
 mod prune;
