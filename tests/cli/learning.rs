@@ -93,6 +93,7 @@ fn learning_memory_is_bounded() {
     ] {
         let peak = peak(args);
         println!("{args}: {peak} MiB");
-        assert!(peak <= 256, "{args}: {peak} MiB");
+        // Noise is the worst: zstd has whole blocks of it at work for both archives.
+        assert!(peak <= 448, "{args}: {peak} MiB");
     }
 }
