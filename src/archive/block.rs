@@ -1,12 +1,16 @@
 //! One block: content to payload and back, in the shortest of the ways to store it.
 
+use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind};
 use super::observe::BlockNotes;
 use super::payload::{Joiner, Split};
-use crate::coding::{self, Predictor};
+use super::pipeline::Jobs;
+use crate::coding::{self, Predictor, predictor_on};
 use crate::learner::Learner;
+use crate::model::Model;
+use crate::network::Device;
 
 /// The most lines of a block.
 pub const BLOCK_LINES: usize = 65_536;
@@ -190,4 +194,17 @@ fn shortest(content: &[u8], coded: Option<Way>, look: Vec<u8>) -> Way {
 
 fn zstd(content: &[u8], level: i32) -> Vec<u8> {
     zstd::bulk::compress(content, level).expect("memory does not fail")
+}
+
+/// Codes blocks by a model on a device: what a thread of the writer does, as `decode_blocks` is what one of the reader does.
+pub(super) fn encode_blocks<N: BlockNotes>(jobs: Jobs<Bytes, Coded<N>>, model: &Model, device: &Device) {
+    let mut jobs = jobs.peekable();
+    // A model that nothing is to be coded with need not be made ready.
+    if jobs.peek().is_none() {
+        return;
+    }
+    let mut coder = BlockCoder::Model(predictor_on(device, model.exact()));
+    for (content, reply) in jobs {
+        reply.give(coder.encode(&content, false));
+    }
 }

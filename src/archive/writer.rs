@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::block::{self, BLOCK_LINES, BlockCoder, Coded, MAX_BLOCK_BYTES};
+use super::block::{self, BLOCK_LINES, BlockCoder, Coded, MAX_BLOCK_BYTES, encode_blocks};
 use super::embedded;
 use super::format::{BlockKind, Header};
-use super::observe::{BlockNotes, Event, Observer, Recorder};
+use super::observe::{Event, Observer, Recorder};
 use super::options::{Coder, CompressOptions, LearnOptions};
-use super::pipeline::{Jobs, Pipeline};
+use super::pipeline::Pipeline;
 use super::stats::{ArchiveStats, BlockStats};
 use super::trailer::end_to_bytes;
 use crate::Result;
-use crate::coding::predictor_on;
 use crate::learner::{Learner, LearnerSettings};
 use crate::model::{Identity, Model};
-use crate::network::Device;
 use crate::text::Survey;
 
 /// Content, in bytes, without one learned block behind which the learner gives up: both archives are held until then.
@@ -412,19 +410,6 @@ impl Header {
             has_model: false,
             learner: Some(settings.clone()),
         }
-    }
-}
-
-/// What a thread does.
-fn encode_blocks<N: BlockNotes>(jobs: Jobs<Bytes, Coded<N>>, model: &Model, device: &Device) {
-    let mut jobs = jobs.peekable();
-    // A model that nothing is to be coded with need not be made ready.
-    if jobs.peek().is_none() {
-        return;
-    }
-    let mut coder = BlockCoder::Model(predictor_on(device, model.exact()));
-    for (content, reply) in jobs {
-        reply.give(coder.encode(&content, false));
     }
 }
 
