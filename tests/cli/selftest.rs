@@ -3,6 +3,8 @@
 use crate::common::place::Place;
 
 const HASH: &str = "56296d9273488875";
+/// Of `--quick`.
+const QUICK_HASH: &str = "6f857618455433bb";
 
 #[test]
 fn every_kernel_computes_the_hash_of_all_machines() {
@@ -16,6 +18,18 @@ fn every_kernel_computes_the_hash_of_all_machines() {
     }
     let platforms = include_str!("../../docs/platforms.md");
     assert!(platforms.contains(&format!("**{HASH}**")));
+    assert!(platforms.contains(&format!("**{QUICK_HASH}** with `--quick`")));
+}
+
+#[test]
+fn the_short_form_leaves_out_learning() {
+    let result = Place::new().json("selftest --quick --json");
+    assert_eq!((&result["holds"], &result["hash"]), (&true.into(), &QUICK_HASH.into()), "{result}");
+    assert_eq!(result["quick"], true);
+    for target in result["targets"].as_array().unwrap() {
+        let results = target["results"].as_array().unwrap();
+        assert!(results.len() == 8 && results.iter().all(|result| result["case"] != "learning"), "{target}");
+    }
 }
 
 #[test]
