@@ -119,13 +119,8 @@ impl<R: Read> Frames<R> {
         }
         let (header, len) = Header::read(&mut self.input)?;
         let start = self.offset;
-        self.offset += len;
-        let mut model = None;
-        if header.has_model {
-            let packed = embedded::read(&mut self.input)?;
-            self.offset += embedded::framed_len(&packed);
-            model = Some(packed);
-        }
+        let model = if header.has_model { Some(embedded::read(&mut self.input)?) } else { None };
+        self.offset += len + model.as_deref().map_or(0, embedded::framed_len);
         self.archive = Some(Present::new(start));
         self.archives += 1;
         Ok(Some(Frame::Header(Box::new(header), model)))

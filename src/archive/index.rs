@@ -7,6 +7,7 @@ use std::ops::AddAssign;
 use super::embedded;
 use super::format::{BLOCK_HEADER_LEN, Header};
 use super::frames::{Frame, Frames};
+use super::lines::LineRange;
 use super::options::DecompressOptions;
 use super::payload::MAX_INNER_SIZES;
 use super::reader::Decompressor;
@@ -76,6 +77,14 @@ impl AddAssign<&ArchiveEntry> for ArchiveStats {
     }
 }
 
+/// What stands before a block.
+#[derive(Clone, Copy, Default)]
+struct Passed {
+    newlines: u64,
+    /// Of content.
+    bytes: u64,
+}
+
 /// Where everything is in a file of one or more archives.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Index {
@@ -137,24 +146,97 @@ impl Index {
         options: &DecompressOptions,
         output: &mut impl Write,
     ) -> Result<()> {
-        let mut before = 0;
+        if let Some(mut reader) = self.reader_of_lines(file, options)? {
+            std::io::copy(&mut reader, output).map_err(Error::from_io)?;
+        }
+        Ok(())
+    }
+
+    /// Gives what reads the lines that are wanted, as [`Index::write_lines`] writes them; none if there are none.
+    ///
+    /// # Errors
+    /// As [`Decompressor::new`].
+    pub fn reader_of_lines<F: Read + Seek>(
+        &self,
+        file: F,
+        options: &DecompressOptions,
+    ) -> Result<Option<Decompressor<F>>> {
+        let lines = options.lines;
+        let found = self
+            .reader_behind(file, options, |before, block| !lines.touches(before.newlines, block.newlines))?;
+        Ok(found.map(|(reader, _)| reader))
+    }
+
+    /// Gives what reads the content from byte `position` (from 0) on; none if there is none. Only the blocks from there on
+    /// are read; in an archive that was coded while learning all before them, too.
+    ///
+    /// ```
+    /// use std::io::{Cursor, Read};
+    /// use surprisal::{DecompressOptions, Index, Models};
+    ///
+    /// let mut file = Cursor::new(surprisal::compress(b"1+1=2\n", Models::bundled().default_model())?);
+    /// let index = Index::read(&mut file)?;
+    /// let mut rest = String::new();
+    /// index.reader_at(file, 4, &DecompressOptions::default())?.unwrap().read_to_string(&mut rest)?;
+    /// assert_eq!(rest, "2\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Decompressor::new`], and those of reading.
+    pub fn reader_at<F: Read + Seek>(
+        &self,
+        file: F,
+        position: u64,
+        options: &DecompressOptions,
+    ) -> Result<Option<Decompressor<F>>> {
+        let options = options.clone().with_lines(LineRange::ALL);
+        let found = self.reader_behind(file, &options, |before, block| {
+            before.bytes + u64::from(block.content_len) <= position
+        })?;
+        let Some((mut reader, before)) = found else {
+            return Ok(None);
+        };
+        let unwanted = (&mut reader).take(position - before.bytes);
+        std::io::copy(&mut { unwanted }, &mut std::io::sink()).map_err(Error::from_io)?;
+        Ok(Some(reader))
+    }
+
+    /// Gives what reads from the first block on that does not stand before what is wanted, and what it has passed over;
+    /// none if all do.
+    fn reader_behind<F: Read + Seek>(
+        &self,
+        mut file: F,
+        options: &DecompressOptions,
+        is_before: impl Fn(Passed, &BlockStats) -> bool,
+    ) -> Result<Option<(Decompressor<F>, Passed)>> {
+        let mut passed = Passed::default();
         for archive in &self.archives {
-            let (newlines, mut unwanted) = (before, 0);
+            let (start, mut unwanted) = (passed, 0);
             while let Some(block) = archive.blocks.get(unwanted)
-                && !options.lines.touches(before, block.newlines)
+                && is_before(passed, block)
             {
-                before += u64::from(block.newlines);
+                passed.newlines += u64::from(block.newlines);
+                passed.bytes += u64::from(block.content_len);
                 unwanted += 1;
             }
             if unwanted < archive.blocks.len() {
                 file.seek(SeekFrom::Start(archive.offset))?;
                 let mut reader = Decompressor::with_options(file, options.clone())?;
-                reader.skip(newlines, &archive.blocks[..unwanted])?;
-                std::io::copy(&mut reader, output).map_err(Error::from_io)?;
-                break;
+                let is_passed = reader.skip(start.newlines, &archive.blocks[..unwanted])?;
+                return Ok(Some((reader, if is_passed { passed } else { start })));
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Bytes of the content of all archives.
+    pub fn content_len(&self) -> u64 {
+        self.archives
+            .iter()
+            .flat_map(|archive| &archive.blocks)
+            .map(|block| u64::from(block.content_len))
+            .sum()
     }
 }
 

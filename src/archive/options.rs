@@ -140,8 +140,11 @@ impl LearnOptions {
         self
     }
 
-    /// What the archive is to say of its learner, by a look at its content, or at its beginning.
-    pub(super) fn settings(&self, survey: &Survey, is_whole: bool) -> Result<LearnerSettings> {
+    /// The settings of a learner of such lines as `survey` saw, of which `lines` will come; none if that is not known.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] with what is out of range.
+    pub fn settings(&self, survey: &Survey, lines: Option<u64>) -> Result<LearnerSettings> {
         let (block_size, vocabulary) = (survey.common_len() + 1, survey.learner_vocabulary());
         let mut settings =
             LearnerSettings::new(GptConfig::with_vocabulary(self.preset, block_size, &vocabulary));
@@ -153,7 +156,7 @@ impl LearnOptions {
         }
         settings.seed = self.seed;
         settings.replay = self.replay;
-        settings.fit(is_whole.then_some(survey.lines()), self.batch_lines)
+        settings.fit(lines, self.batch_lines)
     }
 }
 
@@ -170,6 +173,8 @@ pub struct DecompressOptions {
     /// Whether reading goes on behind damage with the next block that is whole. What is missing then,
     /// [`super::Decompressor::missing`] tells.
     pub salvage: bool,
+    /// Whether reading ends behind the first archive, whatever follows it.
+    pub first_only: bool,
     /// Where a model runs.
     pub device: Device,
     /// Is told of every batch and block. A learner then learns from blocks that nothing depends on, too.
@@ -183,6 +188,7 @@ impl Default for DecompressOptions {
             threads: 1,
             lines: LineRange::ALL,
             salvage: false,
+            first_only: false,
             device: Device::CPU,
             observer: None,
         }
@@ -195,6 +201,7 @@ impl DecompressOptions {
         with_threads: threads: usize;
         with_lines: lines: LineRange;
         with_salvage: salvage: bool;
+        with_first_only: first_only: bool;
         with_device: device: Device;
         with_observer: observer: Option<Observer>;
     }

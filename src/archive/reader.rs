@@ -26,6 +26,11 @@ use crate::{Error, Result};
 /// last intact block of a damaged archive, `read` gives an error instead; it holds an
 /// [`Error`] ([`Error::from_io`]).
 ///
+/// An archive that comes in pieces can be read as they come: an input that has nothing for now gives
+/// [`io::ErrorKind::WouldBlock`], and so does `read` when all is handed out that was decoded. Before `read` is called
+/// again, the input must go back to byte [`Decompressor::bytes_read`] and give what follows there once more. That does not go
+/// together with [`DecompressOptions::salvage`].
+///
 /// ```
 /// use std::io::Read;
 /// use surprisal::{Decompressor, Models};
@@ -54,6 +59,8 @@ pub struct Decompressor<R: Read> {
     /// What is found of damaged archives, if reading goes on behind damage, and the places of the blocks under way.
     salvage: Option<Salvage>,
     places: VecDeque<Place>,
+    /// Whether the first archive's end is the end.
+    first_only: bool,
     stats: ArchiveStats,
     state: State,
 }
@@ -145,7 +152,7 @@ impl<R: Read> Decompressor<R> {
     /// # Errors
     /// As [`Decompressor::new`].
     pub fn with_options(input: R, options: DecompressOptions) -> Result<Self> {
-        let DecompressOptions { models, threads, lines, salvage, device, observer } = options;
+        let DecompressOptions { models, threads, lines, salvage, first_only, device, observer } = options;
         let pipeline = if device.is_cpu() {
             Pipeline::new(threads, 1, |jobs: Jobs<_, _>| decode_blocks(jobs))
         } else {
@@ -163,6 +170,7 @@ impl<R: Read> Decompressor<R> {
             newlines: 0,
             salvage: salvage.then(Salvage::default),
             places: VecDeque::new(),
+            first_only,
             stats: ArchiveStats::default(),
             state: State::Reading,
         };
@@ -271,6 +279,9 @@ impl<R: Read> Decompressor<R> {
             Some(Frame::End(blocks)) => {
                 self.stats.archives += 1;
                 self.stats.bytes_out = self.frames.offset();
+                if self.first_only {
+                    self.state = State::Draining;
+                }
                 if let Some(salvage) = &mut self.salvage {
                     salvage.end(&blocks);
                     // The next header may be lost.
@@ -347,6 +358,12 @@ impl<R: Read> Decompressor<R> {
         loop {
             while self.reads_ahead() {
                 if let Err(error) = self.read_frame() {
+                    if is_for_now(&error) {
+                        if self.pipeline.is_busy() {
+                            break;
+                        }
+                        return Err(error);
+                    }
                     // What was intact before it comes first.
                     self.state = State::Draining;
                     self.pipeline.give_done(Err(error));
@@ -380,16 +397,22 @@ impl<R: Read> Decompressor<R> {
     }
 }
 
+/// Whether an input only has nothing for now.
+fn is_for_now(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
 impl<R: Read + Seek> Decompressor<R> {
     /// Passes over the first blocks of the first archive, before which stand so many newlines, unless a learner needs
-    /// them.
-    pub(super) fn skip(&mut self, newlines: u64, blocks: &[BlockStats]) -> Result<()> {
+    /// them. Says whether it did.
+    pub(super) fn skip(&mut self, newlines: u64, blocks: &[BlockStats]) -> Result<bool> {
         self.newlines = newlines;
-        if self.model().is_some() {
+        let is_passed = self.model().is_some();
+        if is_passed {
             self.newlines += blocks.iter().map(|block| u64::from(block.newlines)).sum::<u64>();
             self.frames.skip(blocks)?;
         }
-        Ok(())
+        Ok(is_passed)
     }
 }
 
@@ -437,7 +460,7 @@ mod tests {
             let kinds = index.archives[0].blocks.iter().map(|block| block.kind).collect::<Vec<_>>();
             Ok::<_, Error>((archive, kinds))
         };
-        let batch_lines = learning.settings(&Survey::default(), false)?.batch_lines as u64;
+        let batch_lines = learning.settings(&Survey::default(), None)?.batch_lines as u64;
         let steps = |archive: &[u8], lines: LineRange, observer: Option<Observer>| {
             let options = DecompressOptions::default().with_lines(lines).with_observer(observer);
             let mut reader = Decompressor::with_options(archive, options)?;

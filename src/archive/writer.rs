@@ -322,11 +322,12 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             return Ok(());
         };
         let settings = match &options.survey {
-            Some(survey) => options.settings(survey, true)?,
+            Some(survey) => options.settings(survey, Some(survey.lines()))?,
             None => {
                 let mut survey = Survey::default();
                 survey.update(&self.waiting[..self.waiting.len().min(MAX_BLOCK_BYTES)]);
-                options.settings(&survey, content == Content::Ended)?
+                let is_whole = content == Content::Ended;
+                options.settings(&survey, is_whole.then_some(survey.lines()))?
             }
         };
         let header = Header::of_learner(&settings, options.preset.name());

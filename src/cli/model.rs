@@ -13,9 +13,6 @@ use super::in_pool;
 /// The files of a model folder; the last one is a training's.
 pub const MODEL_FILES: [&str; 4] = [CONFIG_FILE, WEIGHTS_FILE, LOG_FILE, "training-state.safetensors"];
 
-/// Bytes of a content that the choice of its model looks at.
-pub const LOOK_AT: u64 = 1 << 16;
-
 /// The option that names a model.
 #[derive(clap::Args)]
 pub struct ModelOption {
@@ -76,7 +73,7 @@ impl ModelOption {
     ) -> Result<(Arc<Model>, impl Read + use<R>)> {
         let mut beginning = Vec::new();
         if !self.is_given() {
-            let mut start = content.by_ref().take(LOOK_AT);
+            let mut start = content.by_ref().take(Models::LOOK_AT);
             start.read_to_end(&mut beginning).context("cannot read it")?;
         }
         let model = self.choose(models, level, &beginning, threads)?;

@@ -33,7 +33,7 @@ pub struct Learner {
 }
 
 /// Is told of every batch as it was coded.
-pub(crate) type BatchObserver = Box<dyn FnMut(&BatchRecord) + Send>;
+pub type BatchObserver = Box<dyn FnMut(&BatchRecord) + Send>;
 
 /// What learning changes.
 #[derive(Clone)]

@@ -30,5 +30,5 @@ mod settings;
 mod tests;
 
 pub use backprop::{Backprop, Loss, Prediction};
-pub use batch::{BatchRecord, Learner, StepRecord};
+pub use batch::{BatchObserver, BatchRecord, Learner, StepRecord};
 pub use settings::LearnerSettings;

@@ -67,12 +67,36 @@ impl Predictor for Learner {
 }
 
 impl Learner {
-    /// Has every batch told to `observer` from now on.
-    pub(crate) fn observe(&mut self, observer: BatchObserver) {
+    /// Has every batch told to `observer` from now on, as it was coded and before the next: what it cost by what was known
+    /// before it.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use surprisal::{LearnOptions, Learner, Preset, Survey};
+    ///
+    /// let text = &include_bytes!("../../corpora/uniform-8-10k.txt")[..28 * 64];
+    /// let mut survey = Survey::default();
+    /// survey.update(text);
+    /// let settings = LearnOptions::default().with_preset(Preset::Pico).settings(&survey, Some(64))?;
+    /// let mut learner = Learner::new(&settings, 1)?;
+    /// let (send, records) = channel();
+    /// learner.observe(Box::new(move |record| send.send(record.nats()).unwrap()));
+    /// let lines: Vec<&[u8]> = text.split(|&c| c == b'\n').take(64).collect();
+    /// learner.absorb(&lines);
+    /// let nats: Vec<f64> = records.try_iter().collect();
+    /// assert_eq!(nats.len(), 64 / settings.batch_lines);
+    /// assert!(nats.last() < nats.first());
+    /// # Ok::<(), surprisal::Error>(())
+    /// ```
+    pub fn observe(&mut self, observer: BatchObserver) {
         self.observer = Some(observer);
     }
 
-    /// Learns from lines that fit and that were coded in another way.
+    /// Learns from lines, a batch at a time, as if they were coded: each batch by what was learned before it. The last batch may
+    /// have fewer lines than the others.
+    ///
+    /// # Panics
+    /// If a line does not fit: it is too long, or a character is no symbol.
     pub fn absorb(&mut self, lines: &[&[u8]]) {
         for lines in lines.chunks(self.group_lines()) {
             self.read(lines);

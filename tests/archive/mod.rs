@@ -1,8 +1,9 @@
 //! What archives promise, coded by a model ([`modelled`]) or while learning ([`learned`]): any bytes in, the same bytes
-//! out, and damage never goes unnoticed.
+//! out, and damage never goes unnoticed, from any place on and in pieces ([`places`]).
 
 mod learned;
 mod modelled;
+mod places;
 mod salvage;
 
 use std::io::{Cursor, Read, Write};

@@ -13,7 +13,6 @@ use super::input::{Corpus, Rereadable};
 use crate::cli::Running;
 use crate::cli::input::{self, for_each_chunk};
 use crate::cli::learning::LearnerOptions;
-use crate::cli::model::LOOK_AT;
 use crate::cli::progress::Progress;
 
 /// Reads the corpus to its end, then codes it with each preset; an archive that was coded while learning
@@ -60,7 +59,7 @@ pub fn learners(
         Some(presets) => presets.iter().map(learn).collect::<Result<_>>()?,
     };
     let mut beginning = Vec::new();
-    rereadable.open()?.take(LOOK_AT).read_to_end(&mut beginning)?;
+    rereadable.open()?.take(Models::LOOK_AT).read_to_end(&mut beginning)?;
     let models = Models::bundled();
     let model = models.choose(Level::default(), &beginning);
     let bundled = BundledCode::measure(model, running.threads(), &mut rereadable.open()?)?;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::report::canvas::{Canvas, Figure, escape};
 use crate::report::explain::{LineAccount, TokenAccount, glyph};
 use crate::report::modelled::ModelRun;
-use crate::report::numbers::{DASH, grouped};
+use crate::report::numbers::{DASH, count, grouped};
 use crate::report::section::{Brief, Section, Table};
 
 const LEFT: f64 = 100.0;
@@ -27,18 +27,54 @@ pub fn section(run: &ModelRun) -> Option<Section> {
     let groups =
         [("Lines from all over the corpus", &run.sample_lines[..]), ("The lines that cost most", worst)];
     let all = groups.iter().flat_map(|(_, lines)| lines.iter());
-    let longest = all.clone().map(|line| line.tokens.len()).max()?.min(TOKENS);
-    Some(Section {
+    all.clone().next()?;
+    let means = mean(&run.sample_lines);
+    let what = format!(
+        "{} lines from all over the corpus, {means:.3} bits each on average, and the lines that cost most, from {:.3} bits \
+         down.",
+        run.sample_lines.len(),
+        run.worst_lines.first().map_or(0.0, |line| line.bits),
+    );
+    Some(Section { brief: Brief::Lines(worst_lines(&run.worst_lines)), ..shown(&groups, &what) })
+}
+
+/// The surprisal of every token of these lines; none without lines.
+///
+/// ```
+/// use surprisal::Models;
+/// use surprisal::report::{explain, lines_section};
+///
+/// let models = Models::bundled();
+/// let line = explain(models.default_model().exact(), b"17282456+79546852=096829308")?;
+/// let picture = lines_section(&[line]).unwrap().to_svg_file().unwrap();
+/// assert!(picture.starts_with("<svg"));
+/// # Ok::<(), surprisal::Error>(())
+/// ```
+pub fn lines_section(lines: &[LineAccount]) -> Option<Section> {
+    let title = if lines.len() == 1 { "A line" } else { "Lines" };
+    let what = format!("{}, {:.3} bits each on average.", count(lines.len() as u64, "line"), mean(lines));
+    (!lines.is_empty()).then(|| shown(&[(title, lines)], &what))
+}
+
+fn mean(lines: &[LineAccount]) -> f64 {
+    lines.iter().map(|line| line.bits).sum::<f64>() / lines.len().max(1) as f64
+}
+
+/// Groups of lines with their titles; `what` says in words what they are.
+fn shown(groups: &[(&str, &[LineAccount])], what: &str) -> Section {
+    let all = groups.iter().flat_map(|(_, lines)| lines.iter());
+    Section {
         caption: "The stronger the colour, the more bits a token costs: blue up to 4, what chance costs, orange beyond. Point at a \
                   token to see what the model expected; the symbol that came is orange."
             .into(),
-        figure: Some(figure(run, groups, longest)),
-        brief: Brief::Lines(worst_lines(&run.worst_lines)),
+        figure: Some(figure(groups, what)),
         ..Section::new("lines", "The surprisal of every token of some lines", table(all))
-    })
+    }
 }
 
-fn figure(run: &ModelRun, groups: [(&str, &[LineAccount]); 2], longest: usize) -> Figure {
+fn figure(groups: &[(&str, &[LineAccount])], what: &str) -> Figure {
+    let tokens = groups.iter().flat_map(|(_, lines)| lines.iter()).map(|line| line.tokens.len());
+    let longest = tokens.max().unwrap_or(1).min(TOKENS);
     let width = (680.0 / longest as f64).clamp(11.0, 24.0);
     let total = (LEFT + width * longest as f64 + 4.0).max(600.0);
     let mut canvas = Canvas::default();
@@ -50,13 +86,13 @@ fn figure(run: &ModelRun, groups: [(&str, &[LineAccount]); 2], longest: usize) -
     for (title, lines) in groups {
         canvas.text("bold", (0.0, top + 16.0), title);
         top += 24.0;
-        for line in lines {
+        for line in *lines {
             draw(&mut canvas, line, (width, top), (total, panel));
             top += HEIGHT;
         }
         top += 10.0;
     }
-    canvas.figure((total, panel + PANEL), describe(run))
+    canvas.figure((total, panel + PANEL), describe(what))
 }
 
 /// How a number of bits looks: a class and an opacity.
@@ -144,16 +180,10 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
     )
 }
 
-fn describe(run: &ModelRun) -> String {
-    let mean =
-        |lines: &[LineAccount]| lines.iter().map(|line| line.bits).sum::<f64>() / lines.len().max(1) as f64;
+fn describe(what: &str) -> String {
     format!(
-        "{} lines from all over the corpus, {:.3} bits each on average, and the lines that cost most, from {:.3} bits \
-         down. Each character has a colour, the stronger the more bits it costs; what the model expected in its place \
+        "{what} Each character has a colour, the stronger the more bits it costs; what the model expected in its place \
          shows when it is pointed at. The table has the bits of each line.",
-        run.sample_lines.len(),
-        mean(&run.sample_lines),
-        run.worst_lines.first().map_or(0.0, |line| line.bits),
     )
 }
 

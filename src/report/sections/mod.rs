@@ -13,6 +13,7 @@ mod two_part;
 
 use super::account::{Account, Coding};
 use super::section::Section;
+pub use lines::lines_section;
 
 /// The names of all figures; no account has them all.
 pub const NAMES: [&str; 11] = [

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Speed of the Python package beside the program, on a million lines: python/bench.py [ROUNDS]
+
+Run it with the Python that has the package (python/.venv/3.11/bin/python after python/test.sh); it takes the program of target/release, which
+`cargo build --release` makes. Both run on one thread in turns, ROUNDS times (3); each figure is the median of its rounds, and of the ratios of
+neighbouring runs. The program's seconds are those of the whole process, with the file read and written; Python's those of the call
+between `open().read()` and a write, with both counted.
+"""
+
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import surprisal_codec
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROGRAM = ROOT / "target" / "release" / "surprisal"
+LINES = 1_000_000
+
+
+def seconds(work, *arguments):
+    began = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - began
+
+
+def program(*arguments):
+    subprocess.run([PROGRAM, *arguments], check=True)
+
+
+def convert(work, source, target):
+    target.write_bytes(work(source.read_bytes()))
+
+
+def in_turns(name, size, rounds, by_program, by_python):
+    pairs = [(seconds(*by_program), seconds(*by_python)) for _ in range(rounds)]
+    speeds = [statistics.median(size / 1e6 / times for times in column) for column in zip(*pairs)]
+    ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    print(f"{name}: program {speeds[0]:.2f} MB/s, Python {speeds[1]:.2f} MB/s, ratio {ratio:.3f}", flush=True)
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    with tempfile.TemporaryDirectory() as folder:
+        text, archive, ours, back = (pathlib.Path(folder, name) for name in ["sums", "sums.sur", "ours.sur", "back"])
+        program("corpus", "-q", "--lines", str(LINES), "--seed", "7", "-o", text)
+        size = text.stat().st_size
+        options = ["-q", "-f", "-T1", "-o"]
+        in_turns(
+            "compress, 1 thread",
+            size,
+            rounds,
+            (program, "compress", *options, archive, text),
+            (convert, surprisal_codec.compress, text, ours),
+        )
+        assert archive.read_bytes() == ours.read_bytes(), "the archives differ"
+        in_turns(
+            "decompress, 1 thread",
+            size,
+            rounds,
+            (program, "decompress", *options, back, archive),
+            (convert, surprisal_codec.decompress, archive, back),
+        )
+        assert back.read_bytes() == text.read_bytes()
+        random_access(archive, text, rounds)
+
+
+def random_access(archive, text, rounds):
+    """100 lines of the middle, against decoding one block of 65,536 lines."""
+    block = surprisal_codec.compress(text.read_bytes()[: 28 * 65_536])
+    first = LINES // 2 + 1
+    expected = text.read_bytes().splitlines(keepends=True)[first - 1 : first + 99]
+
+    def by_lines():
+        with surprisal_codec.open(archive, lines=(first, first + 99)) as file:
+            assert file.readlines() == expected
+
+    def by_seek():
+        with surprisal_codec.open(archive) as file:
+            file.seek(28 * (first - 1))
+            assert [file.readline() for _ in range(100)] == expected
+
+    for name, work in [("lines=", by_lines), ("seek", by_seek)]:
+        ratios = [(seconds(surprisal_codec.decompress, block), seconds(work)) for _ in range(max(rounds, 5))]
+        times = [1000 * statistics.median(column) for column in zip(*ratios)]
+        print(f"100 lines of the middle by {name}: {times[1]:.0f} ms; one block of 65,536 lines: {times[0]:.0f} ms", flush=True)
+
+
+if __name__ == "__main__":
+    main()
