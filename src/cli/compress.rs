@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::Learner;
+use surprisal::archive::MAGIC;
 use surprisal::model::Preset;
 use surprisal::network::Device;
 use surprisal::{ArchiveStats, CompressOptions, Compressor, Decompressor, Finished, Model, Models};
@@ -147,9 +148,9 @@ impl Args {
         device: &Device,
         guard: &mut Guard,
     ) -> Result<()> {
-        let (mut source, output) = self.files.open(file, target, Content::Archive, guard)?;
+        let (source, output) = self.files.open(file, target, Content::Archive, guard)?;
         let log = self.learning.open(guard)?;
-        self.remark(file, &mut source, models);
+        self.remark(file, models);
         let original = source.original().cloned();
         let started = Instant::now();
         let Compressed { coder, mut output, summary, learning, digest } = match self.learning.learn {
@@ -178,14 +179,11 @@ impl Args {
     }
 
     /// Says what a user may not have meant.
-    fn remark(&self, file: &Path, source: &mut Source, models: &Models) {
+    fn remark(&self, file: &Path, models: &Models) {
         if self.running.quiet {
             return;
         }
         let name = input::name(file);
-        if source.is_archive() {
-            say(&format!("{name}: it is an archive already, compressed once more"));
-        }
         let weights = models.default_model().files().1;
         let is_bundled = models.iter().skip(1).any(|model| model.files().1 == weights);
         if let (Some(folder), false) = (self.model.folder(), self.embed_model || is_bundled) {
@@ -215,7 +213,7 @@ impl Args {
             .with_embed_model(self.embed_model)
             .with_device(device.clone());
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
-        let digest = self.copy_hashing(source, &mut compressor, |_, len| progress.advance(len as u64))?;
+        let digest = self.copy_hashing(file, source, &mut compressor, |_, len| progress.advance(len as u64))?;
         let finished = compressor.finish().context(WRITING)?;
         super::tell_failure(device);
         let (output, summary) = (finished.output, finished.stats);
@@ -239,7 +237,7 @@ impl Args {
         let (substitute, source) = self.model.choose_and_read(models, self.level.0, source, threads)?;
         let options = self.learning.options(preset, survey, &substitute, threads, &progress, log);
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
-        let digest = self.copy_hashing(source, &mut compressor, |compressor, _| {
+        let digest = self.copy_hashing(file, source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
         })?;
         let Finished { output, stats, is_learned, learner, substitute: without, .. } =
@@ -256,12 +254,17 @@ impl Args {
     /// Copies everything into a compressor; the digest is of all bytes if it is to be verified.
     fn copy_hashing<W: Write>(
         &self,
+        file: &Path,
         source: impl Read,
         compressor: &mut W,
         advance: impl Fn(&W, usize),
     ) -> Result<Digest> {
         let mut digester = Digester::new();
+        let mut is_start = true;
         for_each_chunk(source, "cannot read it", |data| {
+            if std::mem::take(&mut is_start) && data.starts_with(&MAGIC) && !self.running.quiet {
+                say(&format!("{}: it is an archive already, compressed once more", input::name(file)));
+            }
             if self.verify {
                 digester.update(data);
             }

@@ -72,11 +72,16 @@ impl FileOptions {
             Content::Archive => Source::open(file)?,
             Content::Text => Source::open_archive(file)?,
         };
-        let output = guard.open(target, content)?;
-        if self.rm && output.safe_path().is_none() {
-            bail!("--rm needs a regular file to write to: name one with -o");
+        // Before it is opened: a pipe waits for its reader.
+        let is_regular = |path: &Path| path.metadata().is_ok_and(|found| found.is_file() || found.is_dir());
+        let output = match target {
+            Target::File(path) if self.rm && path.exists() && !is_regular(path) => None,
+            _ => Some(guard.open(target, content)?),
+        };
+        match output.filter(|output| !self.rm || output.safe_path().is_some()) {
+            Some(output) => Ok((source, output)),
+            None => bail!("--rm needs a regular file to write to: name one with -o"),
         }
-        Ok((source, output))
     }
 
     /// Gives the output its name and, with `--rm`, removes what it was made of.

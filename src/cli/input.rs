@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use surprisal::archive::MAGIC;
 use surprisal::text::Survey;
 
 use super::streams;
@@ -92,14 +91,6 @@ impl Source {
             bail!("it is a terminal, where no archive comes from: name a file");
         }
         Ok(source)
-    }
-
-    /// Whether a regular file begins as an archive does.
-    pub fn is_archive(&mut self) -> bool {
-        let Self::File(file, _) = self else { return false };
-        let mut start = [0; MAGIC.len()];
-        let is_archive = file.read_exact(&mut start).is_ok() && start == MAGIC;
-        file.rewind().is_ok() && is_archive
     }
 
     /// Looks at a whole file, if it is a regular one, and goes back to its beginning.

@@ -102,7 +102,7 @@ pub fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
 
 fn load(folder: &Path, bundled: &Models) -> Result<Model> {
     let shown = folder.display();
-    if !folder.is_dir() {
+    if !folder.exists() {
         let names: Vec<&str> = bundled.iter().map(|model| model.name()).collect();
         bail!(
             "-m {shown}: neither a bundled model ({}) nor a folder with config.json and model.safetensors",

@@ -22,6 +22,9 @@ impl Checkpoint {
 /// # Errors
 /// As [`Checkpoint::load`].
 pub(super) fn read_folder(folder: &Path) -> Result<(Checkpoint, [Vec<u8>; 2])> {
+    if folder.is_file() {
+        return Err(Error::model(foreign::about_file(folder)));
+    }
     let read = |name: &str| {
         let path = folder.join(name);
         std::fs::read(&path).map_err(|source| Error::ModelFile { path, source })

@@ -5,6 +5,8 @@
 //! Only what a model folder holds is read so ([`Checkpoint::load`]); an archive carries the plain form.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -23,13 +25,13 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Model`] if they make no sense.
     pub fn from_foreign(config: &[u8], weights: &[u8]) -> Result<Self> {
-        let (config, is_tied) = read_config(config)?;
         let in_weights = |what: String| Error::model(format!("{WEIGHTS_FILE}: {what}"));
         // Not before: a header of 640 bytes begins as a pickle does.
         let file = SafeTensors::deserialize(weights).map_err(|e| match kind_of(weights) {
             Some(kind) => Error::model(format!("{WEIGHTS_FILE} {kind}")),
             None => in_weights(tensors::phrase(&e)),
         })?;
+        let (config, is_tied) = read_config(config)?;
         let is_buffer = |name: &str| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
         let found = tensors::of_file(&file, |name| !is_buffer(name), &tensors::FLOATS).map_err(in_weights)?;
         let shapes = config.tensor_shapes();
@@ -228,6 +230,16 @@ fn kind_of(file: &[u8]) -> Option<&'static str> {
         [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => Some(PICKLE),
         [b'G', b'G', b'U', b'F', ..] => Some(GGUF),
         _ => file.starts_with(b"version https://git-lfs").then_some(LFS_POINTER),
+    }
+}
+
+/// What a file is that stands where a model folder should, and what to do about it.
+pub(super) fn about_file(path: &Path) -> String {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    match read.ok().and_then(|_| kind_of(&start)) {
+        Some(kind) => format!("it {kind}, in a folder with its {CONFIG_FILE}"),
+        None => format!("it is a file: name the folder that holds {CONFIG_FILE} and {WEIGHTS_FILE}"),
     }
 }
 

@@ -305,8 +305,16 @@ fn what_is_no_safetensors_file_is_named() {
         let message = place.fails(1, "verify -m m x");
         assert!(message.contains("model.safetensors") && message.contains(expected), "{expected}: {message}");
     }
+    put(&place, "m", &mingpt_config(), &stored(&network().1, Dtype::BF16));
     place.write("m/config.json", pointer);
     assert!(place.fails(1, "verify -m m x").contains("config.json is a Git LFS pointer"));
+    place.write("m/config.json", "");
+    place.write("m/model.safetensors", pointer);
+    assert!(place.fails(1, "verify -m m x").contains("model.safetensors is a Git LFS pointer"));
+    place.write("one.gguf", "GGUF");
+    assert!(place.fails(1, "verify -m one.gguf x").contains("it is a GGUF file"));
+    place.write("one.json", "{}");
+    assert!(place.fails(1, "verify -m one.json x").contains("it is a file: name the folder that holds"));
     for (name, expected) in [
         ("model.gguf", "model.gguf is a GGUF file, which is not read: take the checkpoint"),
         ("model-best.pt", "model-best.pt is a pickle of PyTorch"),

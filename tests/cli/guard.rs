@@ -184,15 +184,16 @@ fn only_the_file_that_was_read_is_removed() {
 #[test]
 fn nothing_is_removed_unless_a_file_got_its_name() {
     let place = Place::with_archive();
-    let names = place.names();
-    for args in ["c --rm -o /dev/null a.txt", "d --rm -o /dev/null a.txt.sur"] {
+    place.make_pipe("pipe");
+    // That of the pipe without waiting for a reader.
+    for args in ["c --rm -o /dev/null a.txt", "d --rm -o /dev/null a.txt.sur", "c --rm -o pipe a.txt"] {
         assert!(place.fails(1, args).contains("--rm needs a regular file"));
     }
     place.fails(2, "c --rm -o - a.txt");
     std::fs::rename(place.path("a.txt"), place.path("b.txt")).unwrap();
     std::os::unix::fs::symlink("b.txt", place.path("a.txt")).unwrap();
     assert!(place.fails(1, "c -f -q --rm a.txt").contains("not removed"));
-    assert_eq!(place.names(), [&names[..], &["b.txt".to_owned()]].concat());
+    assert_eq!(place.names(), ["a.txt", "a.txt.sur", "b.txt", "pipe"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -290,6 +291,8 @@ fn what_a_user_may_not_have_meant_is_said() {
     let place = Place::with_archive();
     let said = stderr(&place.run("c a.txt.sur"));
     assert!(said.contains("it is an archive already"), "{said}");
+    let said = stderr(&place.shell("\"$0\" c < a.txt.sur > again.sur"));
+    assert!(said.contains("stdin: it is an archive already"), "{said}");
     let other = place.other_model();
     let said = stderr(&place.run(format!("c -f a.txt -m {other}")));
     assert!(said.contains("only with the model in other"), "{said}");

@@ -84,7 +84,12 @@ impl Args {
             (None, Some(folder)) => {
                 self.refuse_to_overwrite(folder)?;
                 let corpus = self.keep_corpus(folder)?;
-                let settings = self.run.settings(corpus.as_deref())?;
+                let settings = self.run.settings(corpus.as_deref()).inspect_err(|_| {
+                    if let Some(kept) = corpus.as_ref().filter(|&path| Some(path) != self.run.corpus.as_ref()) {
+                        // The run's error is the one to tell.
+                        let _ = std::fs::remove_file(kept).and_then(|()| std::fs::remove_dir(folder));
+                    }
+                })?;
                 let train = || surprisal::train::train(&settings, folder, watch);
                 (folder, in_pool(threads, train)?)
             }
