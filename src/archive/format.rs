@@ -246,7 +246,7 @@ const fn crc_table() -> [u32; 256] {
 }
 
 /// Appends a number in groups of seven bits, lowest first, the high bit set on all but the last.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;

@@ -32,13 +32,13 @@ impl LineRange {
         before < self.to && self.from <= last
     }
 
-    /// Whether all lines are behind the first `newlines` newlines.
-    pub(super) fn ends_by(&self, newlines: u64) -> bool {
+    /// Whether none of the lines stands behind the first `newlines` newlines.
+    pub fn ends_by(&self, newlines: u64) -> bool {
         newlines >= self.to
     }
 
-    /// The part of a block's content that belongs to the lines.
-    pub(super) fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
+    /// The part of a piece of content that belongs to the lines, if `before` newlines stand before it.
+    pub fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
         let behind_newline = |line: u64| match line.checked_sub(before + 1) {
             None => 0,
             Some(nth) => {

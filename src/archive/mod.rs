@@ -29,6 +29,8 @@ mod writer;
 
 pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
 pub(crate) use embedded::model_to_bytes;
+#[cfg(feature = "train")]
+pub(crate) use format::put_varint;
 pub use format::{BlockKind, LEARNED_VERSION, MAGIC, VERSION};
 pub use index::{ArchiveEntry, Index};
 pub use lines::LineRange;

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -11,11 +12,13 @@ use surprisal::Learner;
 use surprisal::archive::MAGIC;
 use surprisal::model::Preset;
 use surprisal::network::Device;
-use surprisal::{ArchiveStats, CompressOptions, Compressor, Decompressor, Finished, Model, Models};
+use surprisal::{
+    ArchiveStats, CompressOptions, Compressor, Decompressor, Finished, LineRange, Model, Models,
+};
 
 use super::files::{FileOptions, needs_file};
 use super::hash::{Digest, Digester};
-use super::input::{self, Source, for_each_chunk};
+use super::input::{self, LinesOf, Source, for_each_chunk};
 use super::learning::{LearnArgs, SharedLog};
 use super::level::LevelOption;
 use super::model::ModelOption;
@@ -76,6 +79,7 @@ Examples:
   surprisal compress --verify --rm *.txt   every file, checked, its original removed
   surprisal corpus --lines 1000 | surprisal compress > sums.sur
   surprisal compress -1 sums.txt           faster, a little larger
+  surprisal compress --lines 1..65536 -o part.sur sums.txt
   surprisal compress -m runs/nano --embed-model sums.txt
   surprisal compress --learn sums.txt      no model: learn while coding, slowly
 
@@ -202,9 +206,8 @@ impl Args {
         source: Source,
         output: Output,
     ) -> Result<Compressed> {
-        let length = source.len();
-        let (model, source) =
-            self.model.choose_and_read(models, self.level.0, source, self.running.threads())?;
+        let length = self.length(&source);
+        let (model, source) = self.choose_and_read(models, source)?;
         self.running.announce(file, &model_on_device(&model, device))?;
         let progress = Progress::new(&input::name(file), length, self.running.progress());
         let options = CompressOptions::default()
@@ -213,7 +216,8 @@ impl Args {
             .with_embed_model(self.embed_model)
             .with_device(device.clone());
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
-        let digest = self.copy_hashing(file, source, &mut compressor, |_, len| progress.advance(len as u64))?;
+        let digest =
+            self.copy_hashing(file, source, &mut compressor, |_, len| progress.advance(len as u64))?;
         let finished = compressor.finish().context(WRITING)?;
         super::tell_failure(device);
         let (output, summary) = (finished.output, finished.stats);
@@ -231,10 +235,11 @@ impl Args {
     ) -> Result<Compressed> {
         let name = format!("learning {}", preset.name());
         self.running.announce(file, &name)?;
-        let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
+        let progress = Progress::new(&input::name(file), self.length(&source), self.running.progress());
+        // Of some lines what stands in the others says nothing.
+        let survey = if self.files.lines.is_none() { source.survey()? } else { None };
+        let (substitute, source) = self.choose_and_read(models, source)?;
         let threads = self.running.threads();
-        let survey = source.survey()?;
-        let (substitute, source) = self.model.choose_and_read(models, self.level.0, source, threads)?;
         let options = self.learning.options(preset, survey, &substitute, threads, &progress, log);
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
         let digest = self.copy_hashing(file, source, &mut compressor, |compressor, _| {
@@ -249,6 +254,17 @@ impl Args {
         });
         let coder = if is_learned { CoderName { name, identity: None } } else { CoderName::of(&substitute) };
         Ok(Compressed { coder, output, summary: stats, learning, digest })
+    }
+
+    /// Bytes that are to be compressed, where that is known.
+    fn length(&self, source: &Source) -> Option<u64> {
+        source.len().filter(|_| self.files.lines.is_none())
+    }
+
+    /// The model for the lines that are wanted, and these.
+    fn choose_and_read(&self, models: &Models, source: Source) -> Result<(Arc<Model>, impl Read + use<>)> {
+        let lines = LinesOf::new(source, self.files.lines.unwrap_or(LineRange::ALL));
+        self.model.choose_and_read(models, self.level.0, lines, self.running.threads())
     }
 
     /// Copies everything into a compressor; the digest is of all bytes if it is to be verified.

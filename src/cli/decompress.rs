@@ -22,6 +22,8 @@ use super::{DeviceOption, Running, coder_text, for_each, tell_failure};
 ///
 /// FILE.sur becomes FILE and is kept. Of a damaged archive no file is written, unless with --salvage; on stdout
 /// appears what is intact before the damage.
+///
+/// With --lines only the blocks that hold the lines are read of a file, on the CPU.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,11 +37,6 @@ pub struct Args {
     files: FileOptions,
     #[command(flatten)]
     model: ModelOption,
-    /// Only these lines, to stdout unless -o is given: both ends count from 1 and are included;
-    /// 7.. is all from line 7 on, ..7 the first seven, 7 just one. Of a file only the blocks that
-    /// hold them are read, on the CPU
-    #[arg(long, value_name = "FROM..TO", conflicts_with = "rm", value_parser = parse_lines)]
-    lines: Option<LineRange>,
     /// Of a damaged archive write every block that is whole, say which lines are missing, and exit with 1.
     /// Behind a damaged block of an archive made with --learn only those that zstd stores can be had
     #[arg(long, conflicts_with_all = ["rm", "lines"])]
@@ -48,18 +45,6 @@ pub struct Args {
     device: DeviceOption,
     #[command(flatten)]
     running: Running,
-}
-
-fn parse_lines(text: &str) -> Result<LineRange, String> {
-    let number = |part: &str, default| match part {
-        "" => Ok(default),
-        part => part.parse::<u64>().map_err(|e| format!("'{part}': {e}")),
-    };
-    let (from, to) = text.split_once("..").unwrap_or((text, text));
-    if from.is_empty() && to.is_empty() {
-        return Err("a range is FROM..TO, FROM.. or ..TO".into());
-    }
-    LineRange::new(number(from, 1)?, number(to, u64::MAX)?).map_err(|e| e.to_string())
 }
 
 impl Args {
@@ -82,14 +67,12 @@ impl Args {
         device: &Device,
         guard: &mut Guard,
     ) -> Result<()> {
-        // Lines go to stdout, as what comes from stdin does.
-        let named_after = if self.lines.is_some() { Path::new("-") } else { file };
-        let target = self.files.target(named_after, content_of)?;
+        let target = self.files.target(file, content_of)?;
         let (source, mut output) = self.files.open(file, &target, Content::Text, guard)?;
         let original = source.original().cloned();
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let mut salvaged = Ok(());
-        let written = match (self.lines, source) {
+        let written = match (self.files.lines, source) {
             (Some(lines), Source::File(file, _)) => {
                 let options = self.running.decompress_options(models, device);
                 write_lines(file, &options.with_lines(lines), &mut output)
@@ -109,7 +92,6 @@ impl Args {
         tell_failure(device);
         written.or_else(|error| explain(error, &mut output))?;
         drop(progress);
-        let original = original.filter(|_| self.lines.is_none());
         self.files.finish(output, original.as_ref())?;
         salvaged
     }
@@ -169,21 +151,4 @@ fn explain(error: Error, output: &mut Output) -> Result<()> {
         }
     };
     Err(anyhow::Error::new(error).context(what))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_of_lines() {
-        let range = |from, to| Ok(LineRange::new(from, to).unwrap());
-        assert_eq!(parse_lines("3..5"), range(3, 5));
-        assert_eq!(parse_lines("3.."), range(3, u64::MAX));
-        assert_eq!(parse_lines("..5"), range(1, 5));
-        assert_eq!(parse_lines("4"), range(4, 4));
-        for bad in ["", "..", "0..4", "5..3", "a..b", "-1..2", "1...2"] {
-            assert!(parse_lines(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Read, Seek};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use surprisal::LineRange;
 use surprisal::text::Survey;
 
 use super::streams;
@@ -128,6 +130,42 @@ impl Read for Source {
             Self::Stdin => io::stdin().lock().read(buffer),
             Self::Stream(file) | Self::File(file, _) => file.read(buffer),
         }
+    }
+}
+
+/// Some lines of what is read.
+pub struct LinesOf<R> {
+    input: R,
+    lines: LineRange,
+    /// A piece of the input, the part of it that is still to be given, and the newlines up to its end.
+    piece: Vec<u8>,
+    part: Range<usize>,
+    newlines: u64,
+}
+
+impl<R> LinesOf<R> {
+    pub fn new(input: R, lines: LineRange) -> Self {
+        Self { input, lines, piece: vec![0; BUFFER], part: 0..0, newlines: 0 }
+    }
+}
+
+impl<R: Read> Read for LinesOf<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.part.is_empty() {
+            if self.lines.ends_by(self.newlines) {
+                return Ok(0);
+            }
+            let len = self.input.read(&mut self.piece)?;
+            if len == 0 {
+                return Ok(0);
+            }
+            let piece = &self.piece[..len];
+            self.part = self.lines.cut(piece, self.newlines);
+            self.newlines += memchr::memchr_iter(b'\n', piece).count() as u64;
+        }
+        let len = (&self.piece[self.part.clone()]).read(buffer)?;
+        self.part.start += len;
+        Ok(len)
     }
 }
 

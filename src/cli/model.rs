@@ -29,10 +29,7 @@ impl ModelOption {
     pub fn models(&self) -> Result<Models> {
         let mut models = Models::bundled();
         if let Some(wanted) = self.named() {
-            let model = match wanted.to_str().and_then(|name| models.by_name(name)) {
-                Some(bundled) => Arc::clone(bundled),
-                None => Arc::new(load(wanted, &models)?),
-            };
+            let model = named_or_in(wanted, &models).with_context(|| format!("-m {}", wanted.display()))?;
             models.add(model);
         }
         Ok(models)
@@ -100,14 +97,20 @@ pub fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     MODEL_FILES.iter().map(|file| folder.join(file))
 }
 
-fn load(folder: &Path, bundled: &Models) -> Result<Model> {
-    let shown = folder.display();
-    if !folder.exists() {
+/// The bundled model of a name, or the model in a folder.
+///
+/// # Errors
+/// If there is neither, or the folder's model is not usable.
+pub fn named_or_in(wanted: &Path, bundled: &Models) -> Result<Arc<Model>> {
+    if let Some(model) = wanted.to_str().and_then(|name| bundled.by_name(name)) {
+        return Ok(Arc::clone(model));
+    }
+    if !wanted.exists() {
         let names: Vec<&str> = bundled.iter().map(|model| model.name()).collect();
         bail!(
-            "-m {shown}: neither a bundled model ({}) nor a folder with config.json and model.safetensors",
+            "neither a bundled model ({}) nor a folder with config.json and model.safetensors",
             names.join(", ")
         );
     }
-    Model::load(folder).with_context(|| format!("-m {shown}"))
+    Ok(Arc::new(Model::load(wanted)?))
 }

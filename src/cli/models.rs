@@ -1,15 +1,20 @@
-//! `surprisal models`: the models in the program.
+//! `surprisal models`: the models in the program, and models for other programs.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use surprisal::atomic_file::AtomicFolder;
 use surprisal::model::Checkpoint;
 use surprisal::model::training_log::{TrainSettings, TrainingLog};
 use surprisal::{Level, Model, Models};
 
+use super::model::{files_in, named_or_in};
+use super::output::{Guard, folder_parser};
 use super::streams::print;
 use super::text::{grouped, table};
 
-/// List the models in the program.
+/// List the models in the program, or export one.
 ///
 /// A model's excess is its loss above the entropy of what it was trained on: what a token costs
 /// more than it must. Of a model from quantization-aware training both are those of the network as
@@ -20,15 +25,68 @@ use super::text::{grouped, table};
 --json prints one object: models, for each of which there are name, identity, levels (of
 compress), parameters, nonzero_parameters, weights_bytes (of model.safetensors), config (as config.json has it), trained_on, steps, lines,
 validation_loss and excess (nats a token). What the model's log does not tell is null.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    Export(Export),
+}
+
+/// Write a model's folder for another library
+///
+/// hf: config.json, model.safetensors and a tokenizer, which Hugging Face's AutoModelForCausalLM and AutoTokenizer
+/// load. The weights are the same numbers; -m and --init take the folder back.
+#[derive(clap::Args)]
+struct Export {
+    /// A bundled model's name, or a folder with config.json and model.safetensors
+    #[arg(value_name = "NAME|FOLDER")]
+    model: PathBuf,
+    /// The library
+    #[arg(long, value_name = "LIBRARY")]
+    to: Library,
+    /// Folder to write
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder_parser())]
+    output: PathBuf,
+    /// Replace an exported model that is there
+    #[arg(short, long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Library {
+    /// Hugging Face's transformers
+    Hf,
+}
+
+impl Export {
+    fn run(&self) -> Result<()> {
+        let named = || self.model.display().to_string();
+        let model = named_or_in(&self.model, &Models::bundled()).with_context(named)?;
+        let (config, weights) = model.files();
+        let checkpoint = Checkpoint::from_bytes(config, weights)?;
+        let inputs: Vec<PathBuf> = files_in(&self.model).collect();
+        Guard::new(&inputs, self.force, true).check_folder(&self.output, &Checkpoint::HUGGING_FACE_FILES)?;
+        let failed = || format!("cannot write {}", self.output.display());
+        let folder = AtomicFolder::create(&self.output).with_context(failed)?;
+        let Library::Hf = self.to;
+        folder.fill(|path| checkpoint.save_hugging_face(path))?;
+        folder.persist().with_context(failed)
+    }
 }
 
 impl Args {
-    /// Prints the list.
+    /// Prints the list, or writes a folder.
     pub fn run(&self) -> Result<()> {
+        if let Some(Action::Export(export)) = &self.action {
+            return export.run();
+        }
         let models = Models::bundled();
         print(&if self.json {
             let models: Vec<Value> = models.iter().map(|model| to_json(model)).collect();

@@ -85,6 +85,11 @@ fn untie(tensors: &mut BTreeMap<String, Tensor>, is_tied: Option<bool>) -> Resul
     Ok(())
 }
 
+/// Whether a tensor is the weights of a linear layer within a transformer block, which Hugging Face stores as `Conv1D`.
+pub(super) fn is_linear(name: &str) -> bool {
+    name.ends_with(".weight") && name.contains(".c_")
+}
+
 /// Turns the weights of linear layers that are stored as Hugging Face's GPT-2 does, (in, out), its `Conv1D`, into (out,
 /// in). A square one does not tell which it is, so all go by the first layer's `c_attn`.
 ///
@@ -99,9 +104,8 @@ fn transpose(
     if tensors.get(first).is_none_or(|tensor| tensor.shape != transposed(first)) {
         return Ok(());
     }
-    let is_linear =
-        |name: &str| name.ends_with(".weight") && name.contains(".c_") && shapes.contains_key(name);
-    for (name, tensor) in tensors.iter_mut().filter(|(name, _)| is_linear(name)) {
+    let is_known = |name: &str| is_linear(name) && shapes.contains_key(name);
+    for (name, tensor) in tensors.iter_mut().filter(|(name, _)| is_known(name)) {
         let expected = transposed(name);
         if tensor.shape != expected {
             return Err(format!(
@@ -109,10 +113,7 @@ fn transpose(
                 tensor.shape
             ));
         }
-        let (rows, columns) = (expected[0], expected[1]);
-        let at = |i: usize| tensor.values[i % rows * columns + i / rows];
-        tensor.values = (0..rows * columns).map(at).collect();
-        tensor.shape.reverse();
+        *tensor = tensor.transposed();
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod checkpoint;
 mod config;
 mod folder;
 mod foreign;
+mod hugging_face;
 mod identity;
 mod prune;
 mod shape;

@@ -13,6 +13,18 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
+impl Tensor {
+    /// A matrix with its rows as columns.
+    ///
+    /// # Panics
+    /// If it has another number of dimensions than two.
+    pub(super) fn transposed(&self) -> Self {
+        let [rows, columns] = self.shape[..] else { panic!("{:?} is the shape of no matrix", self.shape) };
+        let at = |i: usize| self.values[i % rows * columns + i / rows];
+        Self { shape: vec![columns, rows], values: (0..rows * columns).map(at).collect() }
+    }
+}
+
 /// The bytes of a safetensors file. The same tensors give the same bytes, if there is no metadata.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::LOG_FILE;
-use crate::model::training_log::TrainingLog;
+use crate::model::training_log::{Evaluation, Event, Line, TrainSettings, TrainingLog};
 use crate::{Error, Result};
 
 /// How far a log was when a checkpoint was made.
@@ -18,12 +18,44 @@ pub(super) struct LogMark {
     blake3: String,
 }
 
+/// What a line may hold.
+pub(super) trait Entry: Serialize + Sized {
+    /// The name of it.
+    const TYPE: &str;
+
+    /// The line as it is written, without its newline.
+    fn to_line(&self, run: u32) -> String {
+        #[derive(Serialize)]
+        struct Typed<'a, T> {
+            r#type: &'static str,
+            run: u32,
+            #[serde(flatten)]
+            entry: &'a T,
+        }
+        serde_json::to_string(&Typed { r#type: Self::TYPE, run, entry: self }).expect("plain data")
+    }
+}
+
+impl Entry for TrainSettings {
+    const TYPE: &str = "settings";
+}
+
+impl Entry for Evaluation {
+    const TYPE: &str = "evaluation";
+}
+
+impl Entry for Event {
+    const TYPE: &str = "event";
+}
+
 /// The open log. It is locked: the folder is no other run's as long as it is open.
 pub(super) struct LogFile {
     file: File,
     path: PathBuf,
     bytes: u64,
     hasher: blake3::Hasher,
+    /// Runs that it tells of, by their settings.
+    runs: u32,
 }
 
 impl LogFile {
@@ -40,7 +72,7 @@ impl LogFile {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(Error::Training(format!("another run writes into {}", folder.display())));
         }
-        Ok(Self { file, path, bytes: 0, hasher: blake3::Hasher::new() })
+        Ok(Self { file, path, bytes: 0, hasher: blake3::Hasher::new(), runs: 0 })
     }
 
     /// Goes back to a mark: what a killed run wrote after it is written again.
@@ -48,10 +80,12 @@ impl LogFile {
     /// # Errors
     /// [`Error::Training`] if the log is not the one that the mark was made in.
     pub(super) fn rewind(&mut self, mark: &LogMark) -> Result<()> {
-        let mut known = Vec::new();
-        let read = (&self.file).take(mark.bytes).read_to_end(&mut known);
+        let mut known = String::new();
+        let read = (&self.file).take(mark.bytes).read_to_string(&mut known);
         self.or_name_file(read)?;
-        self.hasher.update(&known);
+        self.hasher.update(known.as_bytes());
+        self.runs =
+            known.lines().filter(|line| serde_json::from_str::<TrainSettings>(line).is_ok()).count() as u32;
         self.bytes = known.len() as u64;
         if self.mark() != *mark {
             return Err(Error::Training(format!(
@@ -68,12 +102,15 @@ impl LogFile {
         self.or_name_file(cut).map(|_| ())
     }
 
-    pub(super) fn append(&mut self, entry: &impl Serialize) -> Result<()> {
-        self.append_line(&serde_json::to_string(entry).expect("plain data"))
+    /// Begins a run's part of the log.
+    pub(super) fn begin_run(&mut self, settings: &TrainSettings) -> Result<()> {
+        self.runs += 1;
+        self.append(settings)
     }
 
-    fn append_line(&mut self, line: &str) -> Result<()> {
-        let line = line.to_owned() + "\n";
+    /// Tells something of the run that was begun last.
+    pub(super) fn append(&mut self, entry: &impl Entry) -> Result<()> {
+        let line = entry.to_line(self.runs) + "\n";
         let written = self.file.write_all(line.as_bytes());
         self.or_name_file(written)?;
         self.bytes += line.len() as u64;
@@ -89,7 +126,11 @@ impl LogFile {
         if TrainingLog::parse(&text).is_err() {
             return Ok(());
         }
-        text.lines().try_for_each(|line| self.append_line(line))
+        text.lines().try_for_each(|line| match serde_json::from_str(line).expect("it was read") {
+            Line::TrainSettings(settings) => self.begin_run(&settings),
+            Line::Evaluation(evaluation) => self.append(&evaluation),
+            Line::Event(event) => self.append(&event),
+        })
     }
 
     pub(super) fn sync(&self) -> Result<()> {

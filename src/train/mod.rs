@@ -10,7 +10,7 @@
 //!
 //! A run writes a model folder: `config.json` and `model.safetensors`, replaced whole at every
 //! checkpoint; `training.jsonl` ([`crate::model::training_log`]); and [`STATE_FILE`], from which
-//! [`resume`] goes on.
+//! [`resume`] goes on. Who watches a run may write what TensorBoard reads ([`EventFile`]).
 
 mod corpus;
 mod data;
@@ -19,12 +19,14 @@ mod log;
 mod run;
 mod session;
 mod state;
+mod tensorboard;
 mod trainer;
 mod validation;
 
 pub use corpus::learn_from_file;
 pub use data::LineSource;
 pub use session::{End, Progress, resume, train};
+pub use tensorboard::EventFile;
 pub use trainer::Trainer;
 
 /// The file in a model folder from which a run goes on.

@@ -89,7 +89,7 @@ pub fn train(
     if let Some(init) = &settings.init {
         log.begin_with_that_of(init)?;
     }
-    log.append(settings)?;
+    log.begin_run(settings)?;
     let session = Session { folder, run, log };
     session.save_state()?;
     session.go(watch)

@@ -158,3 +158,25 @@ fn a_bad_level_is_a_usage_error() {
     }
     assert_eq!(place.names(), ["a.txt"]);
 }
+
+/// What a worker needs that compresses a part: the parts' archives one behind the other are an archive of the whole.
+#[test]
+fn lines_of_an_input_are_compressed() {
+    let place = Place::with_lines(100, "uniform");
+    let text = place.read_text("a.txt");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for (range, expected) in
+        [("1..40", &lines[..40]), ("41..", &lines[40..]), ("7", &lines[6..7]), ("101..", &[])]
+    {
+        place.ok(format!("c -q --verify --lines {range} -o part.sur -f a.txt"));
+        assert_eq!(place.text("d -c part.sur"), expected.concat(), "{range}");
+    }
+    let pipe = place.pipe("c -q --lines ..40 -", text.clone());
+    place.write("whole.sur", [pipe, place.ok("c -q --lines 41.. a.txt")].concat());
+    assert_eq!(place.text("d -c whole.sur"), text);
+    place.ok("c -q --learn=pico --lines ..40 -o part.sur -f a.txt");
+    assert_eq!(place.text("d -c part.sur"), lines[..40].concat());
+    assert!(place.path("a.txt").exists() && !place.path("a.txt.sur").exists());
+    place.fails(2, "c --rm --lines 1 -o part.sur a.txt");
+    place.fails(2, "c --lines 0..1 -o part.sur a.txt");
+}

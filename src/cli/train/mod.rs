@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use surprisal::model::training_log::TrainSettings;
 use surprisal::model::{CONFIG_FILE, LOG_FILE, WEIGHTS_FILE};
-use surprisal::train::{End, Progress, STATE_FILE};
+use surprisal::train::{End, EventFile, Progress, STATE_FILE};
 
 use super::input::{self, Source, for_each_chunk};
 use super::model::MODEL_FILES;
@@ -60,6 +61,9 @@ pub struct Args {
     /// Threads; 0 is one for every core
     #[arg(short = 'T', long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     threads: u16,
+    /// Write what TensorBoard shows into this folder, too, as the run goes on: each evaluation's losses, rates and norms
+    #[arg(long, value_name = "FOLDER", value_parser = folder_parser())]
+    tensorboard: Option<PathBuf>,
     /// Print no records
     #[arg(short, long)]
     quiet: bool,
@@ -72,31 +76,27 @@ impl Args {
     /// Trains to the end, or to the first Ctrl-C.
     pub fn run(&self) -> Result<ExitCode> {
         let mut display = Display::new(self.quiet, self.no_progress);
+        let (folder, settings) = match (&self.resume, &self.output) {
+            (Some(folder), _) => (folder, None),
+            (None, Some(folder)) => (folder, Some(self.begin(folder)?)),
+            (None, None) => unreachable!("clap asks for one of them"),
+        };
+        let events = self.tensorboard.as_deref().map(EventFile::create).transpose();
+        let mut events = events.context("--tensorboard")?;
         let watch = |progress: Progress| {
             // Before the run begins, whatever it waits for, an interrupt ends the program.
             interrupt::note_the_first();
             display.show(progress);
+            if let Some(events) = &mut events {
+                events.show(progress);
+            }
             if interrupt::was_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let threads = super::threads(self.threads);
-        let (folder, end) = match (&self.resume, &self.output) {
-            (Some(folder), _) => (folder, in_pool(threads, || surprisal::train::resume(folder, watch))?),
-            (None, Some(folder)) => {
-                self.refuse_to_overwrite(folder)?;
-                let corpus = self.keep_corpus(folder)?;
-                let settings = self.run.settings(corpus.as_deref()).inspect_err(|_| {
-                    if let Some(kept) = corpus.as_ref().filter(|&path| Some(path) != self.run.corpus.as_ref()) {
-                        // The run's error is the one to tell.
-                        let _ = std::fs::remove_file(kept).and_then(|()| std::fs::remove_dir(folder));
-                    }
-                })?;
-                let train = || surprisal::train::train(&settings, folder, watch);
-                (folder, in_pool(threads, train)?)
-            }
-            (None, None) => unreachable!("clap asks for one of them"),
-        };
-        let end = end?;
-        let printed = display.finish();
+        let end = in_pool(super::threads(self.threads), || match &settings {
+            Some(settings) => surprisal::train::train(settings, folder, watch),
+            None => surprisal::train::resume(folder, watch),
+        })??;
+        let printed = display.finish().and(events.map_or(Ok(()), |events| Ok(events.finish()?)));
         let folder = folder.display();
         match end {
             End::Finished => {}
@@ -123,6 +123,18 @@ impl Args {
                 }
             }
         }
+    }
+
+    /// The settings of a new run in a folder.
+    fn begin(&self, folder: &Path) -> Result<TrainSettings> {
+        self.refuse_to_overwrite(folder)?;
+        let corpus = self.keep_corpus(folder)?;
+        self.run.settings(corpus.as_deref()).inspect_err(|_| {
+            if let Some(kept) = corpus.as_ref().filter(|&path| Some(path) != self.run.corpus.as_ref()) {
+                // The run's error is the one to tell.
+                let _ = std::fs::remove_file(kept).and_then(|()| std::fs::remove_dir(folder));
+            }
+        })
     }
 
     fn refuse_to_overwrite(&self, folder: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The story of a training as plain data: `training.jsonl` of a model folder.
 //!
 //! One JSON object a line: the [`TrainSettings`] first, then an [`Evaluation`] now and then and,
-//! between them, [`Event`]s. `surprisal train` writes it (feature `train`); here it can be read without
+//! between them, [`Event`]s; each says of what type it is and of which run, from 1 (older logs do not). `surprisal train` writes it (feature `train`); here it can be read without
 //! that feature, too.
 //!
 //! A run that starts from the weights of a model with a log begins its own with that one. So a log may
@@ -110,10 +110,10 @@ pub struct TrainingLog {
     pub earlier_records: usize,
 }
 
-/// A line after the first.
+/// A line that was read.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Line {
+pub(crate) enum Line {
     Event(Event),
     Evaluation(Evaluation),
     TrainSettings(Box<TrainSettings>),

@@ -1,6 +1,8 @@
 //! The folder that a run leaves, and runs that are refused or fail.
 
-use super::{STATE, weights};
+use serde_json::Value;
+
+use super::{STATE, log, weights};
 use crate::common::place::Place;
 
 #[test]
@@ -129,4 +131,56 @@ fn hidden_units_that_are_not_kept_stay_zero() {
     }
     place.ok("corpus -q --digits 1 --lines 99 -o a.txt");
     place.ok("compress -q -m m --verify a.txt");
+}
+
+/// Of each line of a log its type and its run, the runs before `--init` among them; after a kill, too.
+#[test]
+fn lines_of_a_log_say_what_they_are() {
+    let place = Place::new();
+    let train = "train -q --preset pico --digits 1 --batch-lines 8 --eval-every 1 --steps 2";
+    place.ok(format!("{train} -o a"));
+    // As an older program wrote it.
+    let old = place
+        .read_text("a/training.jsonl")
+        .replace("\"type\":", "\"old\":")
+        .replace("\"run\":", "\"older\":");
+    place.write("a/training.jsonl", old);
+    place.ok(format!("{train} -o b --init a"));
+    let said: Vec<(Value, Value)> =
+        log(&place, "b").iter().map(|line| (line["type"].clone(), line["run"].clone())).collect();
+    let run =
+        |run: u64| ["settings", "evaluation", "evaluation"].map(|kind| (Value::from(kind), Value::from(run)));
+    assert_eq!(said, [run(1), run(2)].concat());
+}
+
+/// tests/hugging_face.py has TensorBoard itself read it.
+#[test]
+fn tensorboard_gets_a_file_for_each_session() {
+    let place = Place::new();
+    place.ok("train -q --preset pico --digits 1 --batch-lines 8 --eval-every 1 --steps 2 -o run --tensorboard events");
+    let names = place.names_in("events");
+    assert!(names.len() == 1 && names[0].starts_with("events.out.tfevents."), "{names:?}");
+    let events = place.read(&format!("events/{}", names[0]));
+    let mut at = 0;
+    let mut records = Vec::new();
+    while at < events.len() {
+        let length = u64::from_le_bytes(events[at..at + 8].try_into().unwrap()) as usize;
+        records.push(&events[at + 12..at + 12 + length]);
+        at += 12 + length + 4;
+    }
+    let holds =
+        |record: &[u8], text: &str| record.windows(text.len()).any(|window| window == text.as_bytes());
+    assert_eq!(records.len(), 4, "version, start, two evaluations");
+    assert!(holds(records[0], "brain.Event:2"));
+    assert!(
+        records[2..]
+            .iter()
+            .all(|record| holds(record, "validation_loss") && holds(record, "loss_by_position/02"))
+    );
+    place.ok("train -q --resume run --tensorboard events");
+    assert_eq!(place.names_in("events").len(), 2);
+    place.write("file", "");
+    assert!(
+        place.fails(1, "train -q --preset pico --steps 1 -o x --tensorboard file").contains("--tensorboard")
+    );
 }
