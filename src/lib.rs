@@ -39,6 +39,7 @@ mod error;
 #[cfg(feature = "train")]
 #[doc(hidden)]
 pub mod gpt;
+mod host;
 pub mod learner;
 pub mod model;
 mod names;

@@ -23,6 +23,9 @@ const LEARNER_LINES: usize = 4200;
 const STEPS: usize = 30;
 const STEP_LINES: usize = 32;
 
+/// The model of the cases that are not about models.
+const SMALL_MODEL: &str = "pico-uniform";
+
 /// Something to compute whose hash is known.
 #[derive(Debug)]
 pub struct Case {
@@ -98,6 +101,16 @@ impl std::fmt::Display for Target {
 }
 
 impl Case {
+    /// Whether the models that it needs are there: all are, but where models are given to the library at run time.
+    pub fn is_runnable(&self) -> bool {
+        let needed = match self.work {
+            Work::Model => self.name,
+            Work::Stored | Work::Embedded => SMALL_MODEL,
+            Work::Learner | Work::Training { .. } => return true,
+        };
+        Models::bundled().by_name(needed).is_some()
+    }
+
     /// The hash of what this computes on a target; none if it is nothing for a GPU.
     ///
     /// # Errors
@@ -151,7 +164,7 @@ impl Target {
         let mut random = vec![0; 3000];
         blake3::Hasher::new().finalize_xof().fill(&mut random);
         let contents = [Vec::new(), repeated, random];
-        let options = || self.options(self.model("pico-uniform"));
+        let options = || self.options(self.model(SMALL_MODEL));
         let mut archives = Vec::new();
         for content in &contents {
             archives.extend(self.round_trip(content, options())?);
@@ -163,7 +176,7 @@ impl Target {
     fn embedded(&self) -> Result<Vec<u8>> {
         let content = sums(8, Operands::Uniform, MODEL_LINES);
         let archive =
-            self.round_trip(&content, self.options(self.model("pico-uniform")).with_embed_model(true))?;
+            self.round_trip(&content, self.options(self.model(SMALL_MODEL)).with_embed_model(true))?;
         let middle: Vec<u8> =
             content.split_inclusive(|&c| c == b'\n').skip(99).take(3).flatten().copied().collect();
         same(&middle, &self.restored(&archive, LineRange::new(100, 102)?)?)?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind};
-use super::observe::BlockNotes;
+use super::observe::{BlockNotes, Observer, observed};
 use super::payload::{Joiner, Split};
 use super::pipeline::Jobs;
 use crate::coding::{self, Predictor, predictor_on};
@@ -197,13 +197,18 @@ fn zstd(content: &[u8], level: i32) -> Vec<u8> {
 }
 
 /// Codes blocks by a model on a device: what a thread of the writer does, as `decode_blocks` is what one of the reader does.
-pub(super) fn encode_blocks<N: BlockNotes>(jobs: Jobs<Bytes, Coded<N>>, model: &Model, device: &Device) {
+pub(super) fn encode_blocks<N: BlockNotes>(
+    jobs: Jobs<Bytes, Coded<N>>,
+    model: &Model,
+    device: &Device,
+    observer: Option<&Observer>,
+) {
     let mut jobs = jobs.peekable();
     // A model that nothing is to be coded with need not be made ready.
     if jobs.peek().is_none() {
         return;
     }
-    let mut coder = BlockCoder::Model(predictor_on(device, model.exact()));
+    let mut coder = BlockCoder::Model(observed(predictor_on(device, model.exact()), observer));
     for (content, reply) in jobs {
         reply.give(coder.encode(&content, false));
     }

@@ -8,6 +8,7 @@ use super::block::BlockCoder;
 use super::embedded;
 use super::format::{BLOCK_HEADER_LEN, BlockHeader, END, Header, MAGIC, take};
 use super::lines::LineRange;
+use super::observe::{Observer, observed};
 use super::pipeline::Reply;
 use super::rewind::Rewind;
 use super::stats::BlockStats;
@@ -220,12 +221,12 @@ impl Job {
 pub(super) type Piece = (Job, Reply<Result<Content>>);
 
 /// What a thread does without a GPU.
-pub(super) fn decode_blocks(jobs: impl Iterator<Item = Piece>) {
+pub(super) fn decode_blocks(jobs: impl Iterator<Item = Piece>, observer: Option<&Observer>) {
     let mut jobs = jobs.peekable();
     // A coder lives as long as the model stays the same.
     while let Some((first, _)) = jobs.peek() {
         let model = Arc::clone(&first.model);
-        let mut coder = BlockCoder::Model(Box::new(model.exact().group(GROUP)));
+        let mut coder = BlockCoder::Model(observed(Box::new(model.exact().group(GROUP)), observer));
         while let Some((job, reply)) = jobs.next_if(|(job, _)| Arc::ptr_eq(&job.model, &model)) {
             reply.give(job.decode(&mut coder));
         }

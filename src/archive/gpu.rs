@@ -35,7 +35,7 @@ fn decode_on_gpu(mut queue: Queue, device: &Device, half: usize) {
     while let Some((job, _)) = &waiting {
         let model = Arc::clone(&job.model);
         let Some(steps) = steps_on(device, model.exact(), half) else {
-            return decode_blocks(waiting.into_iter().chain(queue));
+            return decode_blocks(waiting.into_iter().chain(queue), None);
         };
         let mut scheduler = Scheduler::new(&model, steps);
         if let Err(error) = scheduler.run(&mut queue, &mut waiting) {

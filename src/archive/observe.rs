@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::format::BlockKind;
 use super::stats::BlockStats;
+use crate::coding::Predictor;
 use crate::learner::BatchRecord;
-use crate::network::Slots;
+use crate::network::{Cdfs, Slots};
+use crate::text::{Token, Vocabulary};
 
 /// What happens while an archive is coded or decoded.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,8 @@ use crate::network::Slots;
 pub enum Event<'a> {
     /// A learner coded a batch and learned from it. Whether it stands in the archive as it was coded, its block tells.
     Batch(&'a BatchRecord),
+    /// So many lines were coded or decoded by a model on the CPU, on one of the threads: their block is told when it is whole.
+    Lines(usize),
     /// A block was written or decoded, the archive's blocks in order.
     Block(&'a BlockStats),
 }
@@ -42,6 +46,64 @@ impl Observer {
     pub(crate) fn tell(&self, event: Event<'_>) {
         // What panicked once is told no less.
         (self.0.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    }
+}
+
+/// A predictor whose observer is told of every group of lines.
+struct Observed<'a> {
+    predictor: Box<dyn Predictor + 'a>,
+    observer: Observer,
+}
+
+/// A predictor that an observer, if there is one, is told of.
+pub(super) fn observed<'a>(
+    predictor: Box<dyn Predictor + 'a>,
+    observer: Option<&Observer>,
+) -> Box<dyn Predictor + 'a> {
+    match observer.cloned() {
+        Some(observer) => Box::new(Observed { predictor, observer }),
+        None => predictor,
+    }
+}
+
+impl Predictor for Observed<'_> {
+    fn vocabulary(&self) -> &Vocabulary {
+        self.predictor.vocabulary()
+    }
+
+    fn max_line_len(&self) -> usize {
+        self.predictor.max_line_len()
+    }
+
+    fn group_lines(&self) -> usize {
+        self.predictor.group_lines()
+    }
+
+    fn begin(&mut self, lines: usize) {
+        self.predictor.begin(lines);
+    }
+
+    fn step(&mut self, tokens: &[Token]) -> Cdfs<'_> {
+        self.predictor.step(tokens)
+    }
+
+    fn begin_known(&mut self, lines: usize, known: &[&[u8]]) {
+        self.predictor.begin_known(lines, known);
+    }
+
+    fn step_known(
+        &mut self,
+        position: usize,
+        before: &[Token],
+        tokens: &[Option<Token>],
+        slots: &mut [Slots],
+    ) {
+        self.predictor.step_known(position, before, tokens, slots);
+    }
+
+    fn end(&mut self, lines: &[&[u8]]) {
+        self.predictor.end(lines);
+        self.observer.tell(Event::Lines(lines.len()));
     }
 }
 

@@ -1,10 +1,12 @@
-//! Work on many threads, results in order.
+//! Work on many threads, results in order. Where there are no threads, the caller does the work when it takes a result.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+
+use crate::host::HAS_THREADS;
 
 /// Threads that turn `In` into `Out`, and what they have been given so far, in order. What is under way is
 /// bounded, and so is memory.
@@ -14,14 +16,19 @@ pub(super) struct Pipeline<In, Out> {
     pending: VecDeque<Receiver<Out>>,
     most: usize,
     workers: Vec<JoinHandle<()>>,
+    /// What a thread runs.
+    work: Arc<Work<In, Out>>,
 }
+
+type Work<In, Out> = dyn Fn(Jobs<In, Out>) + Send + Sync;
 
 struct Queue<In, Out> {
     jobs: Mutex<Receiver<(In, Reply<Out>)>>,
     is_abandoned: AtomicBool,
 }
 
-/// The jobs that no worker has taken yet: an iterator that waits for the next.
+/// The jobs that no worker has taken yet: an iterator that waits for the next, or ends with the last one where only the
+/// caller could add another.
 pub(super) struct Jobs<In, Out>(Arc<Queue<In, Out>>);
 
 impl<In, Out> Iterator for Jobs<In, Out> {
@@ -29,7 +36,8 @@ impl<In, Out> Iterator for Jobs<In, Out> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let jobs = self.0.jobs.lock().ok()?;
-        jobs.recv().ok().filter(|_| !self.is_abandoned())
+        let job = if HAS_THREADS { jobs.recv().ok() } else { jobs.try_recv().ok() };
+        job.filter(|_| !self.is_abandoned())
     }
 }
 
@@ -65,17 +73,18 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
         let threads = threads.max(1);
         let (jobs, queue) = channel();
         let queue = Arc::new(Queue { jobs: Mutex::new(queue), is_abandoned: AtomicBool::new(false) });
-        let work = Arc::new(work);
+        let work: Arc<Work<In, Out>> = Arc::new(work);
         let worker = |_| {
             let (jobs, work) = (Jobs(Arc::clone(&queue)), Arc::clone(&work));
             std::thread::spawn(move || work(jobs))
         };
         Self {
-            workers: (0..threads).map(worker).collect(),
+            workers: (0..if HAS_THREADS { threads } else { 0 }).map(worker).collect(),
             jobs: Some(jobs),
             queue,
             pending: VecDeque::new(),
             most: threads * (held + 1),
+            work,
         }
     }
 
@@ -111,6 +120,9 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     /// If the worker that had it panicked.
     pub fn take(&mut self) -> Option<Out> {
         let result = self.pending.pop_front()?;
+        if !HAS_THREADS {
+            (self.work)(Jobs(Arc::clone(&self.queue)));
+        }
         Some(result.recv().expect("a worker thread panicked"))
     }
 }

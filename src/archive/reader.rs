@@ -154,7 +154,8 @@ impl<R: Read> Decompressor<R> {
     pub fn with_options(input: R, options: DecompressOptions) -> Result<Self> {
         let DecompressOptions { models, threads, lines, salvage, first_only, device, observer } = options;
         let pipeline = if device.is_cpu() {
-            Pipeline::new(threads, 1, |jobs: Jobs<_, _>| decode_blocks(jobs))
+            let observer = observer.clone();
+            Pipeline::new(threads, 1, move |jobs: Jobs<_, _>| decode_blocks(jobs, observer.as_ref()))
         } else {
             gpu::pipeline(device, threads)
         };

@@ -165,8 +165,9 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             Coder::Model(model) => {
                 let embedded = if embed_model { embedded::model_to_bytes(&model)? } else { Vec::new() };
                 header = Some((Header::of_model(&model, embed_model), embedded));
+                let observer = observer.clone();
                 Coding::Model(Pipeline::new(threads, 1, move |jobs| {
-                    encode_blocks(jobs, &model, &device);
+                    encode_blocks(jobs, &model, &device, observer.as_ref());
                 }))
             }
         };

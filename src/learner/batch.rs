@@ -11,6 +11,7 @@ use super::pace::{Agreement, Cost, Pace};
 use super::replay::Reservoir;
 use super::settings::LearnerSettings;
 use crate::Result;
+use crate::host::Threads;
 use crate::model::Checkpoint;
 use crate::model::Shape;
 use crate::network::{Cdfs, Isa, Slots};
@@ -29,7 +30,7 @@ pub struct Learner {
     rows: Vec<[u32; 8]>,
     pub(super) observer: Option<BatchObserver>,
     lines: usize,
-    threads: Arc<rayon::ThreadPool>,
+    threads: Arc<Threads>,
 }
 
 /// Is told of every batch as it was coded.
@@ -126,7 +127,6 @@ impl Learner {
             cost: Cost::default(),
         };
         let threads = threads.clamp(1, groups);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         Ok(Self {
             vocabulary: settings.vocabulary()?,
             shape,
@@ -142,7 +142,7 @@ impl Learner {
             rows: vec![[0; 8]; groups * LANES * shape.vocab.div_ceil(8)],
             observer: None,
             lines: 0,
-            threads: Arc::new(pool.map_err(std::io::Error::other)?),
+            threads: Arc::new(Threads::new(threads)?),
             settings: settings.clone(),
         })
     }
@@ -197,7 +197,7 @@ impl Learner {
     }
 
     /// The threads that it computes on. A caller on one of them saves the handover of each call.
-    pub(crate) fn threads(&self) -> Arc<rayon::ThreadPool> {
+    pub(crate) fn threads(&self) -> Arc<Threads> {
         Arc::clone(&self.threads)
     }
 

@@ -132,16 +132,34 @@ struct BundledFiles {
     levels: RangeInclusive<u8>,
 }
 
-/// The files of a folder in `models/`.
+/// The files of a folder in `models/`, or nothing where whoever loads the library gives them.
 macro_rules! bundled {
     ($name:literal, $levels:expr) => {
         BundledFiles {
             name: $name,
-            config: include_bytes!(concat!("../../models/", $name, "/config.json")),
-            weights: include_bytes!(concat!("../../models/", $name, "/model.safetensors")),
-            log: include_str!(concat!("../../models/", $name, "/training.jsonl")),
+            config: included!(concat!("../../models/", $name, "/config.json")),
+            weights: included!(concat!("../../models/", $name, "/model.safetensors")),
+            // In WebAssembly, where size counts most, no report is made that reads it.
+            log: if cfg!(target_family = "wasm") {
+                ""
+            } else {
+                include_str!(concat!("../../models/", $name, "/training.jsonl"))
+            },
             levels: $levels,
         }
+    };
+}
+
+#[cfg(not(surprisal_models = "given"))]
+macro_rules! included {
+    ($file:expr) => {
+        include_bytes!($file)
+    };
+}
+#[cfg(surprisal_models = "given")]
+macro_rules! included {
+    ($file:expr) => {
+        b""
     };
 }
 
@@ -157,6 +175,43 @@ static BUNDLED: [BundledFiles; 8] = [
     bundled!("pico-leading", 1..=1),
     bundled!("nano-uniform", 9..=9),
 ];
+
+/// Files of bundled models that were given at run time, the first of each name.
+#[cfg(surprisal_models = "given")]
+static GIVEN: std::sync::Mutex<Vec<BundledFiles>> = std::sync::Mutex::new(Vec::new());
+
+/// Gives a library that was compiled without them (`--cfg surprisal_models="given"`) the `config.json` and
+/// `model.safetensors` of a bundled model, before [`Models::bundled`] is first asked for; at least one must be given.
+///
+/// # Errors
+/// [`Error::UnknownName`] if there is no bundled model of this name, [`Error::Model`] if the files make no sense.
+#[cfg(surprisal_models = "given")]
+pub fn give_bundled(name: &str, config: Vec<u8>, weights: Vec<u8>) -> Result<()> {
+    Checkpoint::from_bytes(&config, &weights)?;
+    let Some(known) = BUNDLED.iter().find(|files| files.name == name) else {
+        let known = BUNDLED.iter().map(|files| files.name).collect::<Vec<_>>().join(", ");
+        return Err(Error::UnknownName { what: "bundled model", name: name.to_owned(), known });
+    };
+    GIVEN.lock().expect("nothing panics under the lock").push(BundledFiles {
+        name: known.name,
+        config: config.leak(),
+        weights: weights.leak(),
+        log: known.log,
+        levels: known.levels.clone(),
+    });
+    Ok(())
+}
+
+/// All bundled models whose files are there, the default first.
+fn all_bundled() -> Vec<Arc<Model>> {
+    #[cfg(not(surprisal_models = "given"))]
+    let files = BUNDLED.iter();
+    #[cfg(surprisal_models = "given")]
+    let given = GIVEN.lock().expect("nothing panics under the lock");
+    #[cfg(surprisal_models = "given")]
+    let files = BUNDLED.iter().filter_map(|known| given.iter().find(|files| files.name == known.name));
+    files.map(|files| Arc::new(Model::bundled(files))).collect()
+}
 
 /// What compressing may take and give, from 1, the fastest, to 9, the smallest; 6 unless asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +276,7 @@ impl Models {
 
     /// As [`Models::bundled`], quantised anew, for the kernel that is the default then.
     pub(crate) fn unshared() -> Self {
-        Self(BUNDLED.iter().map(|files| Arc::new(Model::bundled(files))).collect())
+        Self(all_bundled())
     }
 
     /// The bundled model that codes the beginning of a content in the fewest bits, of those that a

@@ -14,6 +14,8 @@ mod shape;
 pub(crate) mod tensors;
 pub mod training_log;
 
+#[cfg(surprisal_models = "given")]
+pub use bundled::give_bundled;
 pub use bundled::{Level, Model, Models};
 pub use checkpoint::{CONFIG_FILE, Checkpoint, LOG_FILE, WEIGHTS_FILE};
 #[cfg(feature = "train")]

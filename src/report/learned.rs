@@ -11,7 +11,6 @@
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use serde::Serialize;
 
@@ -22,6 +21,7 @@ use super::windows::{self, LearningWindow, Windows};
 use crate::archive::{
     self, ArchiveStats, BlockKind, BlockStats, CompressOptions, Compressor, Event, Observer,
 };
+use crate::host::Instant;
 use crate::learner::LearnerSettings;
 use crate::model::Preset;
 use crate::text::Survey;
@@ -279,6 +279,7 @@ impl Record {
         match event {
             Event::Batch(batch) => self.batches.push(batch.into()),
             Event::Block(block) => self.block(block),
+            Event::Lines(_) => {}
         }
     }
 

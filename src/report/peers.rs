@@ -1,9 +1,10 @@
 //! What other compressors make of the same bytes, measured then and there through their libraries.
 
 use std::io::{self, BufReader, Read, Write};
-use std::time::Instant;
 
 use serde::Serialize;
+
+use crate::host::Instant;
 
 /// Another compressor, at the setting that compresses most.
 #[derive(Clone, Copy, Debug)]

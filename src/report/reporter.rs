@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::account::{Account, Coding};
 use super::chain::Chain;
@@ -14,6 +13,7 @@ use super::peers::PeerResult;
 use super::sample;
 use super::two_part::{self, TwoPart};
 use crate::archive::{self, ArchiveStats};
+use crate::host::Instant;
 use crate::model::training_log::TrainingLog;
 use crate::network::Device;
 use crate::{CompressOptions, Compressor, Model, Result};

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::ledger::Noted;
+use crate::host::Threads;
 use crate::learner::{Backprop, Prediction};
 use crate::model::{Checkpoint, Model};
 use crate::network::ExactModel;
@@ -78,12 +79,11 @@ pub(super) fn measure(
     if sample.is_empty() {
         return Ok(None);
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(std::io::Error::other)?;
+    let threads = Threads::new(threads)?;
     let fewer: Vec<Noted> = sample.iter().step_by(FEWER).cloned().collect();
     let unrounded = |line: &Noted| unrounded_bits(model.exact(), &line.text);
-    let unrounded: Vec<f64> = pool.install(|| fewer.par_iter().map(unrounded).collect());
-    let floating = pool.install(|| floating_bits(model, sample))?;
+    let unrounded: Vec<f64> = threads.install(|| fewer.par_iter().map(unrounded).collect());
+    let floating = threads.install(|| floating_bits(model, sample))?;
     Ok(Some(Sample {
         floating_missing: floating
             .is_none()

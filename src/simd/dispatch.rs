@@ -12,7 +12,7 @@ macro_rules! compiled {
         $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $kernel:path
     ) => {
         $(#[$attribute])*
-        #[allow(unsafe_code, reason = "code compiled for an instruction set")]
+        #[allow(unsafe_code, unused_unsafe, reason = "code compiled for an instruction set; in WebAssembly a call of it is safe")]
         $visibility fn $name(isa: $crate::simd::Isa, $($argument: $type),*) $(-> $result)? {
             match isa {
                 $crate::simd::Isa::Scalar => unreachable!("the scalar definition is no kernel"),
@@ -27,9 +27,9 @@ macro_rules! compiled {
                 $crate::simd::Isa::Neon => $crate::simd::in_set!($crate::simd::neon::Neon, "neon", $kernel, ($($argument: $type),*) $(-> $result)?),
                 #[cfg(target_arch = "aarch64")]
                 $crate::simd::Isa::NeonDotprod => $crate::simd::in_set!($crate::simd::neon::NeonDotprod, "neon,dotprod", $kernel, ($($argument: $type),*) $(-> $result)?),
-                #[cfg(target_family = "wasm")]
+                #[cfg(all(target_family = "wasm", not(target_feature = "relaxed-simd")))]
                 $crate::simd::Isa::Simd128 => $crate::simd::in_set!($crate::simd::wasm::Simd128, "simd128", $kernel, ($($argument: $type),*) $(-> $result)?),
-                #[cfg(target_family = "wasm")]
+                #[cfg(all(target_family = "wasm", target_feature = "relaxed-simd"))]
                 $crate::simd::Isa::RelaxedSimd => $crate::simd::in_set!($crate::simd::wasm::RelaxedSimd, "simd128,relaxed-simd", $kernel, ($($argument: $type),*) $(-> $result)?),
                 #[allow(unreachable_patterns, reason = "those of other architectures")]
                 _ => unreachable!("not available on this architecture"),

@@ -5,8 +5,10 @@ use std::sync::Mutex;
 
 #[cfg(target_arch = "aarch64")]
 use super::neon::{Neon, NeonDotprod};
-#[cfg(target_family = "wasm")]
-use super::wasm::{RelaxedSimd, Simd128};
+#[cfg(all(target_family = "wasm", target_feature = "relaxed-simd"))]
+use super::wasm::RelaxedSimd;
+#[cfg(all(target_family = "wasm", not(target_feature = "relaxed-simd")))]
+use super::wasm::Simd128;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use crate::{Error, Result};
@@ -74,9 +76,9 @@ impl Isa {
             Self::Neon => Neon::new().is_some(),
             #[cfg(target_arch = "aarch64")]
             Self::NeonDotprod => NeonDotprod::new().is_some(),
-            #[cfg(target_family = "wasm")]
+            #[cfg(all(target_family = "wasm", not(target_feature = "relaxed-simd")))]
             Self::Simd128 => Simd128::new().is_some(),
-            #[cfg(target_family = "wasm")]
+            #[cfg(all(target_family = "wasm", target_feature = "relaxed-simd"))]
             Self::RelaxedSimd => RelaxedSimd::new().is_some(),
             #[allow(unreachable_patterns, reason = "those of other architectures")]
             _ => false,

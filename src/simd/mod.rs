@@ -22,7 +22,7 @@ macro_rules! operations {
     ($set:literal: $($(#[$attribute:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {$(
         $(#[$attribute])*
         #[inline(always)]
-        #[allow(unsafe_code, reason = "a call of code for an instruction set")]
+        #[allow(unsafe_code, unused_unsafe, reason = "a call of code for an instruction set; in WebAssembly it is safe")]
         fn $name(self, $($argument: $type),*) $(-> $result)? {
             #[inline]
             #[target_feature(enable = $set)]

@@ -1,0 +1,34 @@
+// The fastest module that this engine runs and runs right, with the bundled models.
+import * as relaxed from "./relaxed-simd/surprisal.js";
+import * as plain from "./simd128/surprisal.js";
+
+const MODULES = [
+  { name: "relaxed-simd", face: relaxed, url: new URL("./relaxed-simd/surprisal_bg.wasm", import.meta.url) },
+  { name: "simd128", face: plain, url: new URL("./simd128/surprisal_bg.wasm", import.meta.url) },
+];
+const MODELS = ["tiny-uniform", "tiny-leading", "tiny-natural", "lite-uniform", "lite-leading", "pico-uniform", "pico-leading", "nano-uniform"];
+
+/** `read` gives the bytes of a URL; `only`, if given, is the name of the one module that may be taken. */
+export async function load(read, only) {
+  const file = (name, file) => read(new URL(`./models/${name}/${file}`, import.meta.url));
+  const models = await Promise.all(MODELS.map(async (name) => ({
+    name, config: await file(name, "config.json"), weights: await file(name, "model.safetensors"),
+  })));
+  const failures = [];
+  for (const { name, face, url } of MODULES.filter(({ name }) => !only || name === only)) {
+    const module = await read(url);
+    if (!WebAssembly.validate(module)) {
+      failures.push(`${name}: this engine does not run it`);
+      continue;
+    }
+    try {
+      face.initSync({ module });
+      for (const { name, config, weights } of models) face.addModel(name, config, weights);
+      if (face.isRight()) return face;
+      failures.push(`${name}: this engine computes it wrong`);
+    } catch (error) {
+      failures.push(`${name}: ${error?.message ?? error}`);
+    }
+  }
+  throw new Error(`surprisal needs WebAssembly with SIMD. ${failures.join("; ")}.`);
+}
