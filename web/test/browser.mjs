@@ -47,6 +47,10 @@ export class Browser {
     else waiting.resolve(message.result);
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
   call(method, params = {}) {
     return new Promise((resolve, reject) => {
       const id = ++this.#last;
