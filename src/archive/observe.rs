@@ -143,3 +143,42 @@ impl Recorder for () {
 
     fn block(&mut self, _notes: (), _stats: &BlockStats) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{CompressOptions, Compressor, DecompressOptions, Decompressor, Models, Result};
+
+    /// An observer that counts lines.
+    fn counter() -> (Arc<AtomicUsize>, Observer) {
+        let lines = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&lines);
+        let observer = Observer::new(move |event| {
+            if let Event::Lines(lines) = event {
+                count.fetch_add(lines, Ordering::Relaxed);
+            }
+        });
+        (lines, observer)
+    }
+
+    #[test]
+    fn every_line_is_told_and_no_byte_depends_on_it() -> Result<()> {
+        let content = &include_bytes!("../../corpora/uniform-8-10k.txt")[..28 * 1000];
+        let (coded, observer) = counter();
+        let options = CompressOptions::default().with_threads(2_usize).with_observer(observer);
+        let mut compressor = Compressor::with_options(Vec::new(), options)?;
+        compressor.write_all(content)?;
+        let archive = compressor.finish()?.output;
+        assert_eq!(archive, crate::compress(content, Models::bundled().default_model())?);
+        let (decoded, observer) = counter();
+        let options = DecompressOptions::default().with_observer(observer);
+        let mut restored = Vec::new();
+        Decompressor::with_options(&archive[..], options)?.read_to_end(&mut restored)?;
+        assert_eq!(restored, content);
+        assert_eq!([coded, decoded].map(|lines| lines.load(Ordering::Relaxed)), [1000; 2]);
+        Ok(())
+    }
+}
