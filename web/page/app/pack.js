@@ -38,9 +38,12 @@ function cancelJob() {
   $("file").focus();
 }
 
+/** What the program's user would do about a missing model is nothing that a page offers. */
+const onPage = (message) => message.replace(/: pass the right folder with -m$/, ", and this page has no other: restore it with the program");
+
 function showFailure(file, isArchive, error) {
   $("outcome").replaceChildren(element("p", { className: "error", role: "alert", textContent:
-    `${file.name} could not be ${isArchive ? "restored" : "compressed"}: ${error.message}` }));
+    `${file.name} could not be ${isArchive ? "restored" : "compressed"}: ${onPage(error.message)}` }));
 }
 
 function showOutcome(file, isArchive, { blob, summary }, seconds) {
