@@ -1,5 +1,5 @@
 // Measures: node web/measure.mjs. First the kernels of the program and those in node, in turns: user time of one thread for
-// four million bytes of sums. Then the page in Chromium: first paint, a million bytes through the page, the memory of its
+// two million bytes of sums. Then the page in Chromium: first paint, a million bytes through the page, the memory of its
 // processes. Build first: cargo build --release && web/build.sh. NODE names another node for the kernels.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Browser } from "./test/browser.mjs";
 
-const TURNS = 5;
+const TURNS = 3;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const program = here("../target/release/surprisal");
 const folder = mkdtempSync(join(tmpdir(), "surprisal-measure-"));
 const file = join(folder, "sums.txt");
-const corpus = execFileSync(program, ["corpus", "--lines", "142860", "--seed", "9"], { maxBuffer: 1 << 28 });
+const corpus = execFileSync(program, ["corpus", "--lines", "71430", "--seed", "9"], { maxBuffer: 1 << 28 });
 writeFileSync(file, corpus);
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 

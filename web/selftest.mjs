@@ -1,8 +1,10 @@
-// The self-test in node: node web/selftest.mjs [--json]. SURPRISAL_ISA=simd128 or relaxed-simd names the module; else it
-// is the fastest that this node runs right. Build the package first: web/build.sh.
+// The self-test in node: node web/selftest.mjs [--json]. SURPRISAL_ISA=simd128, relaxed-simd or portable names the
+// kernel; else all are run of the module that is fastest here. Build the package first: web/build.sh.
 import { SelfTest } from "./target/npm/node.js";
 
-const targets = SelfTest.kernels().filter((kernel) => kernel !== "scalar").map((target) => {
+const asked = process.env.SURPRISAL_ISA;
+const isWanted = (kernel) => (asked ? kernel === asked : kernel !== "scalar");
+const targets = SelfTest.kernels().filter(isWanted).map((target) => {
   const started = performance.now();
   const test = new SelfTest(target);
   const results = [];

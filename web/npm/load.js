@@ -8,14 +8,15 @@ const MODULES = [
 ];
 const MODELS = ["tiny-uniform", "tiny-leading", "tiny-natural", "lite-uniform", "lite-leading", "pico-uniform", "pico-leading", "nano-uniform"];
 
-/** `read` gives the bytes of a URL; `only`, if given, is the name of the one module that may be taken. */
+/** `read` gives the bytes of a URL; if `only` names a module, no other is taken. */
 export async function load(read, only) {
   const file = (name, file) => read(new URL(`./models/${name}/${file}`, import.meta.url));
   const models = await Promise.all(MODELS.map(async (name) => ({
     name, config: await file(name, "config.json"), weights: await file(name, "model.safetensors"),
   })));
   const failures = [];
-  for (const { name, face, url } of MODULES.filter(({ name }) => !only || name === only)) {
+  const named = MODULES.filter(({ name }) => name === only);
+  for (const { name, face, url } of named.length ? named : MODULES) {
     const module = await read(url);
     if (!WebAssembly.validate(module)) {
       failures.push(`${name}: this engine does not run it`);

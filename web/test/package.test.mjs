@@ -41,6 +41,19 @@ test("its archives are the program's, at each level", () => {
   }
 });
 
+test("golden archives are decoded", () => {
+  const golden = fileURLToPath(new URL("../../tests/golden/", import.meta.url));
+  for (const [archive, content = archive] of [["empty"], ["mixed"], ["noise"], ["uniform"], ["dates"], ["dates-2", "dates"]]) {
+    const same = script(`
+      import { readFileSync } from "node:fs";
+      import { decompress } from "surprisal";
+      const [archive, content] = ${JSON.stringify([`${golden}${archive}.txt.sur`, `${golden}${content}.txt`])}.map((name) => readFileSync(name));
+      console.log(content.equals(decompress(archive)));
+    `);
+    assert.ok(same, archive);
+  }
+});
+
 test("piece by piece it makes the same archive", () => {
   const [same, lines, hash] = script(`
     import { readFileSync } from "node:fs";

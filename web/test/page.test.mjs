@@ -146,6 +146,7 @@ test("the self-test is right, with the program's hashes", async () => {
   const found = await browser.value("[...document.querySelectorAll('#test tr')].map((row) => [row.cells[0].textContent, row.cells[1].textContent])");
   const results = JSON.parse(native("selftest", "--json")).targets[0].results;
   const names = ["tiny-uniform", "tiny-leading", "tiny-natural", "learning", "training", "training, rounded"];
+  assert.match(await browser.value("document.getElementById('kernel').textContent"), /relaxed-simd$/);
   assert.deepEqual(found, names.map((name) => [name, `${results.find((result) => result.case === name).hash} right`]));
 });
 
