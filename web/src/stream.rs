@@ -83,12 +83,9 @@ impl Figures {
     }
 }
 
-/// Bytes at the beginning of a content that the choice of a model looks at, as the program does.
-const LOOK_AT: usize = 1 << 16;
-
-/// What the choice of a model looks at.
+/// What the choice of a model looks at, as in the program.
 pub fn beginning(content: &[u8]) -> &[u8] {
-    &content[..content.len().min(LOOK_AT)]
+    &content[..content.len().min(Models::LOOK_AT as usize)]
 }
 
 /// Memory that a compressor writes to, and that is taken from while it does.
