@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Speed of the Python package beside the program, on a million lines: python/bench.py [ROUNDS]
+"""Speed of the Python package beside the program: python/bench.py [ROUNDS [LINES]]
 
 Run it with the Python that has the package (python/.venv/3.11/bin/python after python/test.sh); it takes the program of target/release, which
-`cargo build --release` makes. Both run on one thread in turns, ROUNDS times (3); each figure is the median of its rounds, and of the ratios of
+`cargo build --release` makes. Both run on one thread in turns, ROUNDS times (3), on LINES lines (a million); each figure is the median of its rounds, and of the ratios of
 neighbouring runs. The program's seconds are those of the whole process, with the file read and written; Python's those of the call
 between `open().read()` and a write, with both counted.
 """
@@ -18,8 +18,6 @@ import surprisal_codec
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "target" / "release" / "surprisal"
-LINES = 1_000_000
-
 
 def seconds(work, *arguments):
     began = time.perf_counter()
@@ -43,10 +41,10 @@ def in_turns(name, size, rounds, by_program, by_python):
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    rounds, lines = (int(given) for given in (sys.argv[1:] + ["3", "1000000"][len(sys.argv) - 1 :]))
     with tempfile.TemporaryDirectory() as folder:
         text, archive, ours, back = (pathlib.Path(folder, name) for name in ["sums", "sums.sur", "ours.sur", "back"])
-        program("corpus", "-q", "--lines", str(LINES), "--seed", "7", "-o", text)
+        program("corpus", "-q", "--lines", str(lines), "--seed", "7", "-o", text)
         size = text.stat().st_size
         options = ["-q", "-f", "-T1", "-o"]
         in_turns(
@@ -65,13 +63,13 @@ def main():
             (convert, surprisal_codec.decompress, archive, back),
         )
         assert back.read_bytes() == text.read_bytes()
-        random_access(archive, text, rounds)
+        random_access(archive, text, lines, rounds)
 
 
-def random_access(archive, text, rounds):
+def random_access(archive, text, lines, rounds):
     """100 lines of the middle, against decoding one block of 65,536 lines."""
     block = surprisal_codec.compress(text.read_bytes()[: 28 * 65_536])
-    first = LINES // 2 + 1
+    first = lines // 2 + 1
     expected = text.read_bytes().splitlines(keepends=True)[first - 1 : first + 99]
 
     def by_lines():

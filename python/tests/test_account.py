@@ -18,7 +18,7 @@ def test_score_is_the_loss_of_every_token(lines):
     # The archive's size is the sum of the scores: some 120 bytes of framing and the coder's rounding are what is left.
     archive = surprisal_codec.compress(lines)
     assert 0 < len(archive) - bits.sum() / 8 < 150
-    assert (bits[:, 18:] < 1).all(), "sums follow from the operands"
+    assert (bits[:, 18:].mean(axis=0) < 0.01).all(), "sums follow from the operands"
 
 
 def test_score_and_explain_agree():
