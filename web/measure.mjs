@@ -1,6 +1,7 @@
 // Measures: node web/measure.mjs. First the kernels of the program and those in node, in turns: user time of one thread for
 // two million bytes of sums. Then the page in Chromium: first paint, a million bytes through the page, the memory of its
-// processes. Build first: cargo build --release && web/build.sh. NODE names another node for the kernels.
+// processes. Build first: cargo build --release && web/build.sh. NODE names another node for the kernels, TURNS how often each is
+// run (3).
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Browser } from "./test/browser.mjs";
 
-const TURNS = 3;
+const TURNS = Number(process.env.TURNS ?? 3);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const program = here("../target/release/surprisal");
 const folder = mkdtempSync(join(tmpdir(), "surprisal-measure-"));
