@@ -224,8 +224,8 @@ macro_rules! by_register {
 
 /// Functions of one register, compiled for a set, or for any processor.
 macro_rules! functions {
-    ($($set:literal)?: $($(#[$attribute:meta])* fn $name:ident$(<const $constant:ident: usize>)?($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {
-        functions!(@each [$($set)?] $({$(#[$attribute])* fn $name$(<const $constant: usize>)?($($argument: $type),*) $(-> $result)? $body})*);
+    ($($set:literal)?: $($(#[$attribute:meta])* $visibility:vis fn $name:ident$(<const $constant:ident: usize>)?($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {
+        functions!(@each [$($set)?] $({$(#[$attribute])* $visibility fn $name$(<const $constant: usize>)?($($argument: $type),*) $(-> $result)? $body})*);
     };
     (@each $set:tt $({$($function:tt)*})*) => {$(functions!(@one $set $($function)*);)*};
     (@one [] $($function:tt)*) => {

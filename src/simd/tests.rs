@@ -136,6 +136,15 @@ on_each!(
     avx512 = Isa::Avx512
 );
 
+/// On x86-64 the portable kernel has another instruction for products.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn plain_products() {
+    for seed in 0..200 {
+        assert_eq!(results(Portable, seed), results(super::portable::plain::Plain, seed), "seed {seed}");
+    }
+}
+
 fn agrees_with_plain_arrays(isa: Isa) {
     for seed in 0..200 {
         let (expected, found) = (results(Portable, seed), results_of(isa, seed));

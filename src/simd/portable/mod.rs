@@ -1,6 +1,7 @@
 //! The lanes as plain arrays: for processors without a kernel of their own, and to test the kernels apart from any
 //! instruction set. Arrays are as long as the commonest registers, and loops over them plain, so that compilers
-//! make vector instructions of them.
+//! make vector instructions of them. But for sums of products: compilers do not find the one instruction for them that
+//! every x86-64 has.
 
 use super::four_registers::{each, four_registers, functions};
 use super::{LANES, Vector, math};
@@ -49,7 +50,6 @@ elementwise! {
     add_i(a: I, b: I) -> I = a.wrapping_add(b);
     sub_i(a: I, b: I) -> I = a.wrapping_sub(b);
     or_i(a: I, b: I) -> I = a | b;
-    mul_i(a: I, b: I) -> I = a.wrapping_mul(b);
     // Bytes 0 and 2, then 1 and 3: a carry out of a byte is dropped.
     add_bytes(a: I, b: I) -> I = (((a & EVEN).wrapping_add(b & EVEN)) & EVEN) | (((a & !EVEN).wrapping_add(b & !EVEN)) & !EVEN);
     add_h(a: H, b: H) -> H = a.wrapping_add(b);
@@ -72,33 +72,25 @@ macro_rules! same_bits {
 }
 
 same_bits! {
-    halves(I) -> H;
-    words(H) -> I;
     load_h_bits([u32; 4]) -> H;
     store_h_bits(H) -> [u32; 4];
 }
 
-/// Unsigned bytes of even and of odd places, and signed ones.
-#[inline(always)]
-fn unsigned_bytes(x: I) -> [H; 2] {
-    [low_byte(halves(x)), high_byte(halves(x))]
-}
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod products;
+#[cfg(target_arch = "x86_64")]
+mod products_sse2;
 
-#[inline(always)]
-fn signed_bytes(x: I) -> [H; 2] {
-    [signed_low_byte(halves(x)), signed_high_byte(halves(x))]
-}
+#[cfg(not(target_arch = "x86_64"))]
+use products as chosen;
+#[cfg(target_arch = "x86_64")]
+use products_sse2 as chosen;
+
+use self::chosen::{Mix, dot, dot_pairs, dot_two, mix, mixed, products};
 
 elementwise! {
-    low_byte(x: H) -> H = x & 0xff;
-    high_byte(x: H) -> H = (x as u16 >> 8) as i16;
-    signed_low_byte(x: H) -> H = x << 8 >> 8;
-    signed_high_byte(x: H) -> H = x >> 8;
-    mul_h(a: H, b: H) -> H = a.wrapping_mul(b);
     signed_byte(x: H) -> H = x.clamp(-128, 127) & 0xff;
     unsigned_byte(x: H) -> H = x.clamp(0, 255);
-    low_half(x: I) -> I = x << 16 >> 16;
-    high_half(x: I) -> I = x >> 16;
     // Behind ROUND the integer stands in the low bits. Conversions that saturate would not be vector instructions.
     round(x: F) -> I = (x.clamp(-LARGEST, LARGEST) + math::ROUND).to_bits().wrapping_sub(math::ROUND.to_bits()) as i32;
     less_if_greater(rounded: I, x: F) -> I = rounded - i32::from(rounded as f32 > x);
@@ -168,65 +160,34 @@ functions! {
     fn pairs(a: H) -> I {
         or_i(widen_first(a).map(|x| x & 0xffff), widen_second(a).map(|x| x << 16))
     }
-    fn dot_pairs(sum: I, a: I, b: I) -> I {
-        let low = mul_i(low_half(a), low_half(b));
-        add_i(sum, add_i(low, mul_i(high_half(a), high_half(b))))
-    }
-    /// Products of bytes, each with that of its neighbour at 16 bits. The sums fit: u ≤ 127 and |s| ≤ 127, or less.
-    fn products_of_bytes(u: [H; 2], s: [H; 2]) -> H {
-        add_h(mul_h(u[0], s[0]), mul_h(u[1], s[1]))
-    }
-    /// sum + both 16-bit sums of each line.
-    fn add_halves(sum: I, halves: H) -> I {
-        let halves = words(halves);
-        add_i(sum, add_i(low_half(halves), high_half(halves)))
-    }
-    fn dot(sum: I, u: I, s: I) -> I {
-        add_halves(sum, products_of_bytes(unsigned_bytes(u), signed_bytes(s)))
-    }
-    // Four products of at most 127 · 64 fit 16 bits.
-    fn dot_two(sum: I, u: [I; 2], s: [I; 2]) -> I {
-        let first = products_of_bytes(unsigned_bytes(u[0]), signed_bytes(s[0]));
-        let second = products_of_bytes(unsigned_bytes(u[1]), signed_bytes(s[1]));
-        add_halves(sum, add_h(first, second))
-    }
-    /// Two outputs of a product for all lines: their sums and what is multiplied fit sixteen registers. The four quads of
-    /// a chain share 16-bit sums (`CHAIN_SUM_MAX`).
-    fn two_outputs<const FIRST: usize>(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[I; 4]; 2] {
-        let mut sums = [[splat_i(start[FIRST]); 4], [splat_i(start[FIRST + 1]); 4]];
-        for (inputs, weights) in inputs.as_chunks::<4>().0.iter().zip(weights.as_chunks::<4>().0) {
-            let mut short = [[splat_h(0); 4]; 2];
-            for (input, weights) in inputs.iter().zip(weights) {
-                let a = signed_bytes(splat_i(weights[FIRST]));
-                let b = signed_bytes(splat_i(weights[FIRST + 1]));
-                for (register, quarter) in input.quarters().into_iter().enumerate() {
-                    let u = unsigned_bytes(load_i(quarter));
-                    short[0][register] = add_h(short[0][register], products_of_bytes(u, a));
-                    short[1][register] = add_h(short[1][register], products_of_bytes(u, b));
-                }
-            }
-            for (sums, short) in sums.iter_mut().zip(short) {
-                *sums = each!(add_halves(*sums, short));
-            }
-        }
-        sums
-    }
-    fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[I; 4]; 4] {
-        let [a, b] = two_outputs::<0>(start, inputs, weights);
-        let [c, d] = two_outputs::<2>(start, inputs, weights);
-        [a, b, c, d]
-    }
-    // All sums stay within 255 · 127.
-    fn mix(sum: H, u: I, s: I) -> H {
-        add_h(sum, products_of_bytes(unsigned_bytes(u), signed_bytes(s)))
-    }
-    fn mixed(sum: H) -> I {
-        add_halves(splat_i(0), sum)
-    }
     fn transpose(rows: [I; 4]) -> [I; 4] {
         let [a, b, c, d] = rows;
         [[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]], [a[2], b[2], c[2], d[2]], [a[3], b[3], c[3], d[3]]]
     }
 }
 
-four_registers!(Portable, F = F, I = I, H = H, Mix = H, dot, dot_two, products, splat_h(0), mix, mixed);
+four_registers!(
+    Portable,
+    F = F,
+    I = I,
+    H = H,
+    Mix = Mix,
+    dot,
+    dot_two,
+    products,
+    chosen::MIX_ZERO,
+    mix,
+    mixed
+);
+
+/// The plain products where others were chosen.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) mod plain {
+    use super::products::{MIX_ZERO, Mix, dot, dot_pairs, dot_two, mix, mixed, products};
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Plain;
+
+    four_registers!(Plain, F = F, I = I, H = H, Mix = Mix, dot, dot_two, products, MIX_ZERO, mix, mixed);
+}
