@@ -1,6 +1,6 @@
 //! Sums of products of bytes as loops over plain arrays.
 
-use super::{H, I, add_h, add_i, load_i, splat_h, splat_i};
+use super::arrays::{H, I, add_h, add_i, load_i, splat_h, splat_i};
 use crate::simd::Vector;
 use crate::simd::four_registers::{each, functions};
 

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::I;
+use super::arrays::I;
 use crate::simd::Vector;
 use crate::simd::four_registers::{each, functions};
 
