@@ -77,16 +77,17 @@ impl FileOptions {
             Content::Archive => Source::open(file)?,
             Content::Text => Source::open_archive(file)?,
         };
-        // Before it is opened: a pipe waits for its reader.
-        let is_regular = |path: &Path| path.metadata().is_ok_and(|found| found.is_file() || found.is_dir());
-        let output = match target {
-            Target::File(path) if self.rm && path.exists() && !is_regular(path) => None,
-            _ => Some(guard.open(target, content)?),
+        let refuse_unless = |is_regular: bool| {
+            if self.rm && !is_regular {
+                bail!("--rm needs a regular file to write to: name one with -o");
+            }
+            Ok(())
         };
-        match output.filter(|output| !self.rm || output.safe_path().is_some()) {
-            Some(output) => Ok((source, output)),
-            None => bail!("--rm needs a regular file to write to: name one with -o"),
-        }
+        // Opening a pipe waits for its reader.
+        refuse_unless(!target.is_special())?;
+        let output = guard.open(target, content)?;
+        refuse_unless(output.safe_path().is_some())?;
+        Ok((source, output))
     }
 
     /// Gives the output its name and, with `--rm`, removes what it was made of.

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
-use surprisal::atomic_file::AtomicFolder;
 use surprisal::learner::{BatchRecord, Learner, LearnerSettings};
 use surprisal::model::{GptConfig, Preset};
 use surprisal::report::{LearningWindow, WINDOW};
@@ -16,7 +15,7 @@ use surprisal::text::Survey;
 use surprisal::{CompressOptions, LearnOptions, Model, Observer};
 
 use super::model::MODEL_FILES;
-use super::output::{Content, Guard, Output, Target, folder_parser};
+use super::output::{Content, Guard, Output, Target, folder_parser, write_folder};
 use super::progress::Progress;
 
 /// How a learner learns: with the same options `report --learn` tells of the archive that
@@ -130,9 +129,7 @@ impl LearnArgs {
         };
         let failed = || format!("--save-model {}", folder.display());
         let checkpoint = learner.checkpoint().with_context(failed)?;
-        let folder = AtomicFolder::create(folder).with_context(failed)?;
-        folder.fill(|path| checkpoint.save(path)).with_context(failed)?;
-        folder.persist().with_context(failed)
+        write_folder(folder, |path| checkpoint.save(path)).with_context(failed)
     }
 }
 

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use surprisal::atomic_file::AtomicFolder;
 use surprisal::model::Checkpoint;
 use surprisal::model::training_log::{TrainSettings, TrainingLog};
 use surprisal::{Level, Model, Models};
 
 use super::model::{files_in, named_or_in};
-use super::output::{Guard, folder_parser};
+use super::output::{Guard, folder_parser, write_folder};
 use super::streams::print;
 use super::text::{grouped, table};
 
@@ -73,11 +72,9 @@ impl Export {
         let checkpoint = Checkpoint::from_bytes(config, weights)?;
         let inputs: Vec<PathBuf> = files_in(&self.model).collect();
         Guard::new(&inputs, self.force, true).check_folder(&self.output, &Checkpoint::HUGGING_FACE_FILES)?;
-        let failed = || format!("cannot write {}", self.output.display());
-        let folder = AtomicFolder::create(&self.output).with_context(failed)?;
         let Library::Hf = self.to;
-        folder.fill(|path| checkpoint.save_hugging_face(path))?;
-        folder.persist().with_context(failed)
+        write_folder(&self.output, |path| checkpoint.save_hugging_face(path))
+            .with_context(|| format!("cannot write {}", self.output.display()))
     }
 }
 

@@ -23,6 +23,12 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether it is something there that is no file: a pipe, which may wait for its reader, or a device.
+    pub fn is_special(&self) -> bool {
+        let special = |found: Metadata| !found.is_file() && !found.is_dir();
+        matches!(self, Self::File(path) if path.metadata().is_ok_and(special))
+    }
+
     /// Of an `-o` option, where `-` is stdout.
     pub fn named(path: &Path) -> Self {
         let is_stdout = [Path::new("-"), Path::new("/dev/stdout")].contains(&path);
@@ -86,6 +92,16 @@ pub fn folder_parser() -> impl clap::builder::TypedValueParser<Value = PathBuf> 
         true => Err("a folder cannot be stdout: ./- is a folder of that name"),
         false => Ok(path),
     })
+}
+
+/// Writes a folder, which [`Guard::check_folder`] has checked: whole, or not at all.
+///
+/// # Errors
+/// If that fails; what had the name before is still there then.
+pub fn write_folder(path: &Path, write: impl FnOnce(&Path) -> surprisal::Result<()>) -> Result<()> {
+    let folder = AtomicFolder::create(path)?;
+    folder.fill(write)?;
+    Ok(folder.persist()?)
 }
 
 /// Opens outputs: none that is an input or another output, none that exists unless it may be

@@ -11,6 +11,7 @@ use super::wasm::RelaxedSimd;
 use super::wasm::Simd128;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
+use crate::names::impl_names;
 use crate::{Error, Result};
 
 /// The environment variable that lowers the choice.
@@ -37,33 +38,23 @@ pub enum Isa {
     Avx512,
 }
 
+// Slowest first.
+impl_names!(
+    Isa,
+    "SURPRISAL_ISA",
+    [
+        Scalar = "scalar",
+        Portable = "portable",
+        Neon = "neon",
+        NeonDotprod = "neon-dotprod",
+        Simd128 = "simd128",
+        RelaxedSimd = "relaxed-simd",
+        Avx2 = "avx2",
+        Avx512 = "avx512",
+    ]
+);
+
 impl Isa {
-    /// All of them, slowest first.
-    pub const ALL: [Self; 8] = [
-        Self::Scalar,
-        Self::Portable,
-        Self::Neon,
-        Self::NeonDotprod,
-        Self::Simd128,
-        Self::RelaxedSimd,
-        Self::Avx2,
-        Self::Avx512,
-    ];
-
-    /// The name in [`ISA_VARIABLE`] and in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Portable => "portable",
-            Self::Neon => "neon",
-            Self::NeonDotprod => "neon-dotprod",
-            Self::Simd128 => "simd128",
-            Self::RelaxedSimd => "relaxed-simd",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
-        }
-    }
-
     /// Whether this processor has it.
     pub fn is_available(self) -> bool {
         match self {
@@ -105,18 +96,10 @@ impl Isa {
     /// [`Error::UnknownName`] if the variable names something unknown, [`Error::Unavailable`] if the processor lacks it.
     pub fn chosen() -> Result<Self> {
         let name = std::env::var_os(ISA_VARIABLE).unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
         if name.is_empty() {
             return Ok(Self::best());
         }
-        let known = Self::ALL.into_iter().find(|isa| isa.name() == name);
-        match known {
-            Some(isa) => isa.available(),
-            None => {
-                let known = Self::ALL.map(Self::name).join(", ");
-                Err(Error::UnknownName { what: ISA_VARIABLE, name, known })
-            }
-        }
+        name.to_string_lossy().parse().and_then(Self::available)
     }
 }
 
@@ -152,11 +135,5 @@ impl Default for Isa {
     fn default() -> Self {
         let over = *OVERRIDE.lock().expect("nothing panics under the lock");
         over.unwrap_or_else(|| Self::chosen().unwrap_or_else(|_| Self::best()))
-    }
-}
-
-impl std::fmt::Display for Isa {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
     }
 }
