@@ -14,11 +14,12 @@ const data = {
   models: PAGE_MODELS.map(model).map((model) => ({ ...model, weights: packed(model.weights) })),
 };
 const glue = text("../target/simd128/page/surprisal.js");
+const choose = text("../npm/choose.js").replace("export async", "async");
 const parts = {
   STYLE: text("../page/style.css"),
   APP: ["codec", "read", "pack", "learn", "same"].map((name) => text(`../page/app/${name}.js`)).join("\n"),
   DATA: JSON.stringify(data),
-  WORKER: `function glue() {\n${glue}\nreturn wasm_bindgen;\n}\n${text("../page/worker.js")}`,
+  WORKER: `function glue() {\n${glue}\nreturn wasm_bindgen;\n}\n${choose}\n${text("../page/worker.js")}`,
 };
 for (const [name, part] of Object.entries(parts)) {
   if (/<\/(script|style)/i.test(part)) throw new Error(`${name} would end its element`);

@@ -1,4 +1,5 @@
 // The fastest module that this engine runs and runs right, with the bundled models.
+import { choose } from "./choose.js";
 import * as relaxed from "./relaxed-simd/surprisal.js";
 import * as plain from "./simd128/surprisal.js";
 
@@ -14,22 +15,11 @@ export async function load(read, only) {
   const models = await Promise.all(MODELS.map(async (name) => ({
     name, config: await file(name, "config.json"), weights: await file(name, "model.safetensors"),
   })));
-  const failures = [];
-  const named = MODULES.filter(({ name }) => name === only);
-  for (const { name, face, url } of named.length ? named : MODULES) {
-    const module = await read(url);
-    if (!WebAssembly.validate(module)) {
-      failures.push(`${name}: this engine does not run it`);
-      continue;
-    }
-    try {
-      face.initSync({ module });
-      for (const { name, config, weights } of models) face.addModel(name, config, weights);
-      if (face.isRight()) return face;
-      failures.push(`${name}: this engine computes it wrong`);
-    } catch (error) {
-      failures.push(`${name}: ${error?.message ?? error}`);
-    }
-  }
-  throw new Error(`surprisal needs WebAssembly with SIMD. ${failures.join("; ")}.`);
+  const candidates = MODULES.map(({ name, face, url }) => ({
+    name,
+    read: () => read(url),
+    start: (module) => (face.initSync({ module }), face),
+  }));
+  const named = candidates.filter(({ name }) => name === only);
+  return choose(named.length ? named : candidates, models);
 }

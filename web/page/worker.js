@@ -1,5 +1,5 @@
 // The codec in a worker. Messages: { id, task, ...arguments } come in; { id, progress }, { id, result } or { id, error }
-// go out. `glue()` makes a new instance of what wasm-bindgen wrote; the build puts it above.
+// go out. `glue()` makes a new instance of what wasm-bindgen wrote; the build puts it above, and `choose` of the package.
 
 let codec;
 
@@ -14,22 +14,17 @@ async function load({ modules, models }) {
   const files = await Promise.all(models.map(async ({ name, config, weights }) => ({
     name, config: new TextEncoder().encode(config), weights: await unpacked(weights),
   })));
-  const failures = [];
-  for (const [name, packed] of Object.entries(modules)) {
-    try {
-      const module = await unpacked(packed);
-      if (!WebAssembly.validate(module)) throw new Error("this browser does not run it");
+  const candidates = Object.entries(modules).map(([name, packed]) => ({
+    name,
+    read: () => unpacked(packed),
+    async start(module) {
       const instance = glue();
       await instance({ module_or_path: module });
-      for (const { name, config, weights } of files) instance.addModel(name, config, weights);
-      if (!instance.isRight()) throw new Error("this browser computes it wrong");
-      codec = instance;
-      return { kernel: instance.kernel() };
-    } catch (error) {
-      failures.push(`${name}: ${error?.message ?? error}`);
-    }
-  }
-  throw new Error(`The codec needs WebAssembly with SIMD. ${failures.join("; ")}.`);
+      return instance;
+    },
+  }));
+  codec = await choose(candidates, files);
+  return { kernel: codec.kernel() };
 }
 
 const SLICE = 1 << 20;

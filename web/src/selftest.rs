@@ -49,10 +49,7 @@ impl SelfTest {
     pub fn new(kernel: Option<String>) -> Result<Self, JsError> {
         let isa = match kernel {
             None => Isa::best(),
-            Some(name) => {
-                let named = Isa::ALL.into_iter().find(|isa| isa.name() == name);
-                named.ok_or_else(|| JsError::new(&format!("there is no kernel '{name}'")))?
-            }
+            Some(name) => name.parse().map_err(thrown)?,
         };
         Ok(Self { target: Target::kernel(isa).map_err(thrown)?, next: 0, hashes: Vec::new() })
     }
