@@ -58,7 +58,8 @@ fn a_training_reads_pipes_once_and_every_wait_ends() {
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     drop(writer);
-    place.shell("printf '1+1=2\\n' | \"$0\" train -q --corpus - -o short");
+    let output = place.shell("printf '1+1=2\\n' | \"$0\" train -q --corpus - -o short");
+    assert!(stderr(&output).starts_with("surprisal: stdin: "), "{}", stderr(&output));
     assert!(!place.path("short").exists(), "a corpus that no run was made of is not kept");
 }
 

@@ -129,12 +129,16 @@ impl Args {
     fn begin(&self, folder: &Path) -> Result<TrainSettings> {
         self.refuse_to_overwrite(folder)?;
         let corpus = self.keep_corpus(folder)?;
-        self.run.settings(corpus.as_deref()).inspect_err(|_| {
-            if let Some(kept) = corpus.as_ref().filter(|&path| Some(path) != self.run.corpus.as_ref()) {
-                // The run's error is the one to tell.
-                let _ = std::fs::remove_file(kept).and_then(|()| std::fs::remove_dir(folder));
+        let settings = self.run.settings(corpus.as_deref());
+        match (&corpus, &self.run.corpus) {
+            (Some(kept), Some(named)) if kept != named => {
+                settings.with_context(|| input::name(named)).inspect_err(|_| {
+                    // The settings' error is the one to tell.
+                    let _ = std::fs::remove_file(kept).and_then(|()| std::fs::remove_dir(folder));
+                })
             }
-        })
+            _ => settings,
+        }
     }
 
     fn refuse_to_overwrite(&self, folder: &Path) -> Result<()> {
