@@ -80,12 +80,12 @@ impl LogFile {
     /// # Errors
     /// [`Error::Training`] if the log is not the one that the mark was made in.
     pub(super) fn rewind(&mut self, mark: &LogMark) -> Result<()> {
-        let mut known = String::new();
-        let read = (&self.file).take(mark.bytes).read_to_string(&mut known);
+        let mut known = Vec::new();
+        let read = (&self.file).take(mark.bytes).read_to_end(&mut known);
         self.or_name_file(read)?;
-        self.hasher.update(known.as_bytes());
-        self.runs =
-            known.lines().filter(|line| serde_json::from_str::<TrainSettings>(line).is_ok()).count() as u32;
+        self.hasher.update(&known);
+        let is_settings = |line: &&[u8]| serde_json::from_slice::<TrainSettings>(line).is_ok();
+        self.runs = known.split(|&byte| byte == b'\n').filter(is_settings).count() as u32;
         self.bytes = known.len() as u64;
         if self.mark() != *mark {
             return Err(Error::Training(format!(
