@@ -33,7 +33,8 @@ module() {
         target/debug/surprisal-bindgen "target/$1/wasm32-unknown-unknown/release/surprisal_web.wasm" "target/$1/$kind" "$kind"
     done
 }
-module simd128 +simd128
+module simd128 +simd128 &
 module relaxed-simd +simd128,+relaxed-simd
+wait $!
 node build/page.mjs
 node build/package.mjs

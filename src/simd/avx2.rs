@@ -34,6 +34,14 @@ pub(super) fn pairs_by_line() -> __m128i {
     _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15)
 }
 
+/// Half of the lines of four features, rounded, as 16-bit integers, two features each.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn packed([a, b, c, d]: [F; 4], half: usize) -> [__m256i; 2] {
+    let pair = |a: F, b: F| _mm256_packs_epi32(_mm256_cvtps_epi32(a[half]), _mm256_cvtps_epi32(b[half]));
+    [pair(a, b), pair(c, d)]
+}
+
 #[inline]
 #[target_feature(enable = "avx2")]
 #[allow(unsafe_code, reason = "the intrinsic takes a pointer")]
@@ -250,9 +258,6 @@ impl Lanes for Avx2 {
             let moved = |a| _mm256_sll_epi32(_mm256_and_si256(_mm256_srl_epi32(a, from), mask), to);
             both!(moved(a))
         }
-        fn add_bytes(a: I, b: I) -> I {
-            both!(_mm256_add_epi8(a, b))
-        }
         fn pack(a: I, b: I) -> I {
             both!(_mm256_packs_epi32(a, b))
         }
@@ -300,10 +305,22 @@ impl Lanes for Avx2 {
             let bytes = both!(_mm256_packs_epi16(a, b));
             both!(_mm256_shuffle_epi8(bytes, order))
         }
-        fn quads_unsigned(a: I, b: I) -> I {
-            let order = [_mm256_broadcastsi128_si256(by_line()); 2];
-            let bytes = both!(_mm256_packus_epi16(a, b));
-            both!(_mm256_shuffle_epi8(bytes, order))
+        fn round_to_bytes(four: [F; 4], zero: u8) -> I {
+            let order = _mm256_broadcastsi128_si256(by_line());
+            let zeros = _mm256_set1_epi8(zero as i8);
+            let half = |half: usize| {
+                let [a, b] = packed(four, half);
+                _mm256_add_epi8(_mm256_shuffle_epi8(_mm256_packs_epi16(a, b), order), zeros)
+            };
+            [half(0), half(1)]
+        }
+        fn round_to_unsigned_bytes(four: [F; 4]) -> I {
+            let order = _mm256_broadcastsi128_si256(by_line());
+            let half = |half: usize| {
+                let [a, b] = packed(four, half);
+                _mm256_shuffle_epi8(_mm256_packus_epi16(a, b), order)
+            };
+            [half(0), half(1)]
         }
         fn pairs(a: I) -> I {
             let order = [_mm256_broadcastsi128_si256(pairs_by_line()); 2];

@@ -39,6 +39,14 @@ fn store_512(to: &mut Vector, x: __m512i) {
     unsafe { _mm512_store_si512(to.0.as_mut_ptr().cast(), x) }
 }
 
+/// Four features, rounded, as 16-bit integers, two features each.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn packed([a, b, c, d]: [__m512; 4]) -> [__m512i; 2] {
+    let pair = |a, b| _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+    [pair(a, b), pair(c, d)]
+}
+
 impl Lanes for Avx512 {
     type F = __m512;
     type I = __m512i;
@@ -114,9 +122,6 @@ impl Lanes for Avx512 {
             let byte = _mm512_and_si512(_mm512_srl_epi32(a, from), _mm512_set1_epi32(0xff));
             _mm512_sll_epi32(byte, to)
         }
-        fn add_bytes(a: __m512i, b: __m512i) -> __m512i {
-            _mm512_add_epi8(a, b)
-        }
         fn pack(a: __m512i, b: __m512i) -> __m512i {
             _mm512_packs_epi32(a, b)
         }
@@ -155,9 +160,14 @@ impl Lanes for Avx512 {
             let order = _mm512_broadcast_i32x4(by_line());
             _mm512_shuffle_epi8(_mm512_packs_epi16(a, b), order)
         }
-        fn quads_unsigned(a: __m512i, b: __m512i) -> __m512i {
-            let order = _mm512_broadcast_i32x4(by_line());
-            _mm512_shuffle_epi8(_mm512_packus_epi16(a, b), order)
+        fn round_to_bytes(four: [__m512; 4], zero: u8) -> __m512i {
+            let [a, b] = packed(four);
+            let bytes = _mm512_shuffle_epi8(_mm512_packs_epi16(a, b), _mm512_broadcast_i32x4(by_line()));
+            _mm512_add_epi8(bytes, _mm512_set1_epi8(zero as i8))
+        }
+        fn round_to_unsigned_bytes(four: [__m512; 4]) -> __m512i {
+            let [a, b] = packed(four);
+            _mm512_shuffle_epi8(_mm512_packus_epi16(a, b), _mm512_broadcast_i32x4(by_line()))
         }
         fn pairs(a: __m512i) -> __m512i {
             _mm512_shuffle_epi8(a, _mm512_broadcast_i32x4(pairs_by_line()))

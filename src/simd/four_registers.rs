@@ -24,6 +24,31 @@ macro_rules! four_registers {
         $type:ty, $([$set:literal],)? F = $f:ty, I = $i:ty, H = $h:ty, Mix = $mix_type:ty,
         $dot:ident, $dot_two:ident, $products:ident, $mix_zero:expr, $mix:ident, $mixed:ident
     ) => {
+        const _: () = {
+            use $crate::simd::four_registers::ROUNDS_IN_PLACE;
+            use $crate::simd::math::ROUND;
+
+            functions! {
+                $($set)?:
+                /// As `mix_four` for one register of lines: the sums stay in registers.
+                fn mix_of_register<const REGISTER: usize>(weights: &[Vector], values: &[Vector], head_dim: usize) -> [$i; 4] {
+                    let mut sums = [$mix_zero; 4];
+                    for (weight, values) in weights.iter().zip(values.chunks(head_dim)) {
+                        let weight = load_i(weight.quarters()[REGISTER]);
+                        for (sum, value) in sums.iter_mut().zip(&values[..4]) {
+                            *sum = $mix(*sum, weight, load_i(value.quarters()[REGISTER]));
+                        }
+                    }
+                    each!($mixed(sums))
+                }
+                /// The sum of four numbers, rounded, each shifted to the place of its byte, and of ROUNDS_IN_PLACE.
+                fn rounded_in_place(x: [$f; 4]) -> $i {
+                    let round = splat(ROUND);
+                    let pair = |low: $f, high: $f, at: u32| add_i(shift_left(add(low, round), at), shift_left(add(high, round), at + 8));
+                    add_i(pair(x[0], x[1], 0), pair(x[2], x[3], 16))
+                }
+            }
+
         impl $crate::simd::Lanes for $type {
             type F = [$f; 4];
             type I = [$i; 4];
@@ -100,9 +125,6 @@ macro_rules! four_registers {
                 fn or_i(a: [$i; 4], b: [$i; 4]) -> [$i; 4] {
                     each!(or_i(a, b))
                 }
-                fn add_bytes(a: [$i; 4], b: [$i; 4]) -> [$i; 4] {
-                    each!(add_bytes(a, b))
-                }
                 fn move_byte(a: [$i; 4], from: u32, to: u32) -> [$i; 4] {
                     each!(move_byte(a, [from; 4], [to; 4]))
                 }
@@ -146,8 +168,20 @@ macro_rules! four_registers {
                 fn quads(a: [$h; 4], b: [$h; 4]) -> [$i; 4] {
                     each!(quads(a, b))
                 }
-                fn quads_unsigned(a: [$h; 4], b: [$h; 4]) -> [$i; 4] {
-                    each!(quads_unsigned(a, b))
+                // All are added, each in the place of its byte. So that none borrows from the next, signed ones are
+                // added with 128.
+                fn round_to_bytes(four: [[$f; 4]; 4], zero: u8) -> [$i; 4] {
+                    let bytes = |x: [$f; 4]| {
+                        let from_128 = sub_i(rounded_in_place(x), splat_i(ROUNDS_IN_PLACE.wrapping_sub(0x8080_8080_u32 as i32)));
+                        add_bytes(from_128, splat_i(i32::from_le_bytes([zero.wrapping_sub(128); 4])))
+                    };
+                    let [a, b, c, d] = four;
+                    each!(bytes([[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]], [a[2], b[2], c[2], d[2]], [a[3], b[3], c[3], d[3]]]))
+                }
+                fn round_to_unsigned_bytes(four: [[$f; 4]; 4]) -> [$i; 4] {
+                    let bytes = |x: [$f; 4]| sub_i(rounded_in_place(x), splat_i(ROUNDS_IN_PLACE));
+                    let [a, b, c, d] = four;
+                    each!(bytes([[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]], [a[2], b[2], c[2], d[2]], [a[3], b[3], c[3], d[3]]]))
                 }
                 fn pairs(a: [$h; 4]) -> [$i; 4] {
                     each!(pairs(a))
@@ -180,6 +214,9 @@ macro_rules! four_registers {
                 fn mixed(sum: [$mix_type; 4]) -> [$i; 4] {
                     each!($mixed(sum))
                 }
+                fn mix_four(weights: &[Vector], values: &[Vector], head_dim: usize) -> [[$i; 4]; 4] {
+                    by_register!(mix_of_register(weights, values, head_dim))
+                }
                 fn gather(lines: [&[u32; 8]; LANES]) -> [[$i; 4]; 8] {
                     let mut words = [[splat_i(0); 4]; 8];
                     for (register, lines) in lines.as_chunks::<4>().0.iter().enumerate() {
@@ -207,17 +244,20 @@ macro_rules! four_registers {
                 }
             }
         }
+        };
     };
 }
 
-/// Four outputs of a product, from a function that gives them for the register of this number.
-#[cfg(any(target_arch = "aarch64", target_family = "wasm"))]
+/// What is added to a number to round it ([`super::math::ROUND`]), as bits, in the places of four bytes.
+pub(super) const ROUNDS_IN_PLACE: i32 = super::math::ROUND.to_bits().wrapping_mul(0x0101_0101) as i32;
+
+/// Four values of all lines, from a function that gives them for the register of this number.
 macro_rules! by_register {
-    ($four_outputs:ident($($argument:expr),*)) => {{
-        let a = $four_outputs::<0>($($argument),*);
-        let b = $four_outputs::<1>($($argument),*);
-        let c = $four_outputs::<2>($($argument),*);
-        let d = $four_outputs::<3>($($argument),*);
+    ($of_register:ident($($argument:expr),*)) => {{
+        let a = $of_register::<0>($($argument),*);
+        let b = $of_register::<1>($($argument),*);
+        let c = $of_register::<2>($($argument),*);
+        let d = $of_register::<3>($($argument),*);
         [[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]], [a[2], b[2], c[2], d[2]], [a[3], b[3], c[3], d[3]]]
     }};
 }
@@ -239,6 +279,4 @@ macro_rules! functions {
     };
 }
 
-#[cfg(any(target_arch = "aarch64", target_family = "wasm"))]
-pub(super) use by_register;
-pub(super) use {each, four_registers, functions};
+pub(super) use {by_register, each, four_registers, functions};

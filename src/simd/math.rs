@@ -6,6 +6,8 @@ use super::{LANES, Lanes, Vector};
 
 /// Adding and subtracting 1.5·2²³ rounds a float below 2²² in magnitude to an integer, ties to even.
 pub(crate) const ROUND: f32 = 12_582_912.0;
+/// The largest number that [`ROUND`] rounds.
+pub(crate) const ROUND_MAX: f32 = 4_194_303.0;
 
 /// Coefficients, lowest first, of the minimax polynomials of 2^f on [−½, ½] by relative error:
 /// 1.8e-3, enough for attention weights that are rounded to 8 bits.

@@ -183,9 +183,6 @@ pub(crate) trait Lanes: Copy {
     /// The byte of `a` that starts at bit `from`, moved to bit `to`, zeros around it.
     fn move_byte(self, a: Self::I, from: u32, to: u32) -> Self::I;
 
-    /// The sums of the four bytes of each, wrapping.
-    fn add_bytes(self, a: Self::I, b: Self::I) -> Self::I;
-
     // i16, two features at once. `pack` saturates, `widen` undoes it.
     fn pack(self, a: Self::I, b: Self::I) -> Self::H;
     fn widen(self, a: Self::H) -> [Self::I; 2];
@@ -204,8 +201,10 @@ pub(crate) trait Lanes: Copy {
     fn mul_q15(self, a: Self::H, b: Self::H) -> Self::H;
     /// Four features as signed bytes, side by side. Saturates.
     fn quads(self, a: Self::H, b: Self::H) -> Self::I;
-    /// Four features as unsigned bytes, side by side. Saturates.
-    fn quads_unsigned(self, a: Self::H, b: Self::H) -> Self::I;
+    /// Four features rounded to signed bytes, each plus `zero`, wrapping, side by side. They round to −128 to 127.
+    fn round_to_bytes(self, four: [Self::F; 4], zero: u8) -> Self::I;
+    /// Four features rounded to unsigned bytes, side by side. They round to 0 to 255.
+    fn round_to_unsigned_bytes(self, four: [Self::F; 4]) -> Self::I;
     /// Two features, side by side.
     fn pairs(self, a: Self::H) -> Self::I;
 
@@ -226,6 +225,21 @@ pub(crate) trait Lanes: Copy {
     fn mix(self, sum: Self::Mix, u: Self::I, s: &Vector) -> Self::Mix;
     /// The sum itself.
     fn mixed(self, sum: Self::Mix) -> Self::I;
+    /// Sums of four features over all positions: `weights` has a word for each four positions, `values` a row of `head_dim`
+    /// words, the first of which are those of the four features.
+    #[inline(always)]
+    fn mix_four(self, weights: &[Vector], values: &[Vector], head_dim: usize) -> [Self::I; 4] {
+        // Each weight is loaded once for all four.
+        let mut sums = [self.mix_zero(); 4];
+        for (weight, values) in weights.iter().zip(values.chunks(head_dim)) {
+            let weight = self.load_i(weight);
+            for (sum, value) in sums.iter_mut().zip(&values[..4]) {
+                *sum = self.mix(*sum, weight, value);
+            }
+        }
+        let [a, b, c, d] = sums;
+        [self.mixed(a), self.mixed(b), self.mixed(c), self.mixed(d)]
+    }
 
     // Between lines in memory and lanes: eight 32-bit words of each line.
     fn gather(self, lines: [&[u32; 8]; LANES]) -> [Self::I; 8];

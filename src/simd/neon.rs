@@ -70,8 +70,11 @@ functions! {
         vbslq_f32(vcgtq_f32(a, b), a, b)
     }
     fn scale_by_power(a: float32x4_t, n: float32x4_t) -> float32x4_t {
-        let power = vshlq_n_s32::<23>(vreinterpretq_s32_f32(n));
-        vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), power))
+        vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), shift_left(n, 23)))
+    }
+    /// The bits, shifted.
+    fn shift_left(a: float32x4_t, by: u32) -> int32x4_t {
+        vshlq_s32(vreinterpretq_s32_f32(a), splat_i(by as i32))
     }
     fn move_byte(a: int32x4_t, from: u32, to: u32) -> int32x4_t {
         // What a right shift brings in from the sign is masked.
@@ -103,9 +106,6 @@ functions! {
     }
     fn quads(a: int16x8_t, b: int16x8_t) -> int32x4_t {
         reorder(vqmovn_high_s16(vqmovn_s16(a), b), &BY_LINE)
-    }
-    fn quads_unsigned(a: int16x8_t, b: int16x8_t) -> int32x4_t {
-        reorder(vreinterpretq_s8_u8(vqmovun_high_s16(vqmovun_s16(a), b)), &BY_LINE)
     }
     fn pairs(a: int16x8_t) -> int32x4_t {
         reorder(vreinterpretq_s8_s16(a), &PAIRS_BY_LINE)

@@ -60,7 +60,6 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
     let other = l.round(l.load(&floats(&mut rng, 4e4)));
     let (h, k) = (l.pack(small, other), l.pack(other, l.sub_i(other, small)));
     l.widen(l.pack(i, j)).into_iter().for_each(&mut put);
-    put(l.add_bytes(i, j));
     let mut stored = Vector::ZERO;
     l.store_h(&mut stored, h);
     let h = l.load_h(&stored);
@@ -81,8 +80,14 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
     let (b, c) = (l.mul_q15(h, l.splat_h(128)), l.mul_q15(k, l.splat_h(300)));
     for (b, c) in [(b, c), (c, b), (h, clamp)] {
         put(l.quads(b, c));
-        put(l.quads_unsigned(b, c));
     }
+    let four: [Vector; 4] = std::array::from_fn(|_| floats(&mut rng, 126.0));
+    let four = [l.load(&four[0]), l.load(&four[1]), l.load(&four[2]), l.load(&four[3])];
+    for zero in [0, 64, 255] {
+        put(l.round_to_bytes(four, zero));
+    }
+    let twice = |x: L::F| l.mul(l.abs(x), l.splat(2.0));
+    put(l.round_to_unsigned_bytes([twice(four[0]), twice(four[1]), twice(four[2]), twice(four[3])]));
     put(l.pairs(h));
     let (u, s) = (l.load_i(&bytes(&mut rng, 127, false)), l.load_i(&bytes(&mut rng, 127, true)));
     put(l.dot(i, u, s));
@@ -102,6 +107,10 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
         sum = l.mix(sum, l.splat_i(0x0707_0708), &bytes(&mut rng, 127, true));
     }
     put(l.mixed(sum));
+    // Three rows of five features, of which the last four are asked for.
+    let weights: Vec<Vector> = (0..3).map(|_| bytes(&mut rng, 21, false)).collect();
+    let values: Vec<Vector> = (0..15).map(|_| bytes(&mut rng, 127, true)).collect();
+    l.mix_four(&weights, &values[1..], 5).into_iter().for_each(&mut put);
     let lines: [[u32; 8]; LANES] = std::array::from_fn(|_| std::array::from_fn(|_| rng.next_u32()));
     let words = l.gather(lines.each_ref());
     words.into_iter().for_each(&mut put);

@@ -1,7 +1,7 @@
 //! WebAssembly's SIMD: four registers of four lines, for one feature of 32 bits as for two of 16 bits.
 //!
-//! Products of bytes are those of [`plain`] or, in a module that is compiled for relaxed SIMD, of [`relaxed`]; the rest is
-//! the same. A module has the one or the other, for its size.
+//! Products and roundings are those of [`plain`] or, in a module that is compiled for relaxed SIMD, of [`relaxed`]; the
+//! rest is the same. A module has the one or the other, for its size.
 //!
 //! 16-bit values stand as `narrow` leaves them: four lines of one feature, then the same four of the other. Narrowing
 //! once more gives four features of four lines, and one shuffle puts the bytes of a line side by side.
@@ -11,9 +11,9 @@ use std::arch::wasm32::{
     f32x4_abs as abs, f32x4_add as add, f32x4_convert_i32x4 as float, f32x4_div as div, f32x4_mul as mul,
     f32x4_splat as splat, f32x4_sqrt as sqrt, f32x4_sub as sub, i8x16_add as add_bytes, i16x8_add as add_h,
     i16x8_add_sat as add_saturating_h, i16x8_max as max_h, i16x8_narrow_i32x4 as pack,
-    i16x8_q15mulr_sat as mul_q15, i16x8_shl as shift_left_h, i16x8_splat as splat_h, i32x4_add as add_i,
-    i32x4_extend_high_i16x8 as widen_second, i32x4_extend_low_i16x8 as widen_first, i32x4_splat as splat_i,
-    i32x4_sub as sub_i, i32x4_trunc_sat_f32x4 as truncate, v128_or as or_i,
+    i16x8_splat as splat_h, i32x4_add as add_i, i32x4_extend_high_i16x8 as widen_second,
+    i32x4_extend_low_i16x8 as widen_first, i32x4_shl as shift_left, i32x4_splat as splat_i,
+    i32x4_sub as sub_i, v128_or as or_i,
 };
 
 #[cfg(not(target_feature = "relaxed-simd"))]
@@ -43,14 +43,12 @@ functions! {
         // SAFETY: four words are writable.
         unsafe { v128_store(to.as_mut_ptr().cast(), x) }
     }
-    fn max(a: v128, b: v128) -> v128 {
-        f32x4_pmax(b, a)
-    }
-    fn round(a: v128) -> v128 {
-        i32x4_trunc_sat_f32x4(f32x4_nearest(a))
-    }
     fn scale_by_power(a: v128, n: v128) -> v128 {
-        i32x4_add(a, i32x4_shl(n, 23))
+        i32x4_add(a, shift_left(n, 23))
+    }
+    /// Engines make one instruction of a product, and several of a shift that they do not know.
+    fn shift_left_h(a: v128, by: u32) -> v128 {
+        i16x8_mul(a, splat_h(1 << by))
     }
     fn abs_min_h(a: v128, b: v128) -> v128 {
         u16x8_min(i16x8_abs(a), b)
@@ -64,9 +62,6 @@ functions! {
     }
     fn quads(a: v128, b: v128) -> v128 {
         by_line(i8x16_narrow_i16x8(a, b))
-    }
-    fn quads_unsigned(a: v128, b: v128) -> v128 {
-        by_line(u8x16_narrow_i16x8(a, b))
     }
     fn pairs(a: v128) -> v128 {
         i16x8_shuffle::<0, 4, 1, 5, 2, 6, 3, 7>(a, a)

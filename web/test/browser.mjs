@@ -127,6 +127,6 @@ export class Browser {
     const gone = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.kill();
     await gone;
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }

@@ -207,17 +207,9 @@ fn mix<L: Lanes>(l: L, weights: &[Vector], values: &[Vector], unit: L::F, to: &m
     let head_dim = to.len();
     let (fours, rest) = to.as_chunks_mut::<4>();
     let first_of_rest = 4 * fours.len();
-    // Four features at a time: each weight is loaded once for all of them.
     for (index, to) in fours.iter_mut().enumerate() {
-        let mut sums = [l.mix_zero(); 4];
-        for (weight, values) in weights.iter().zip(values.chunks_exact(head_dim)) {
-            let weight = l.load_i(weight);
-            for (sum, value) in sums.iter_mut().zip(&values[4 * index..4 * index + 4]) {
-                *sum = l.mix(*sum, weight, value);
-            }
-        }
-        for (to, sum) in to.iter_mut().zip(sums) {
-            l.store(to, l.mul(l.float(l.mixed(sum)), unit));
+        for (to, sum) in to.iter_mut().zip(l.mix_four(weights, &values[4 * index..], head_dim)) {
+            l.store(to, l.mul(l.float(sum), unit));
         }
     }
     for (index, to) in rest.iter_mut().enumerate() {

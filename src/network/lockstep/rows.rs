@@ -47,15 +47,10 @@ pub(super) fn scale_of<L: Lanes>(l: L, largest: L::F, max: f32) -> (L::F, L::F) 
     (l.div(largest, l.splat(max)), l.div(l.splat(max), largest))
 }
 
-/// Four features times `factor` as 16-bit integers, two each.
+/// Four features times `factor`.
 #[inline(always)]
-fn rounded<L: Lanes>(l: L, four: &[Vector; 4], factor: L::F) -> [L::H; 2] {
-    let mut integers = [l.splat_i(0); 4];
-    for (integer, feature) in integers.iter_mut().zip(four) {
-        *integer = l.round(l.mul(l.load(feature), factor));
-    }
-    let [a, b, c, d] = integers;
-    [l.pack(a, b), l.pack(c, d)]
+fn scaled<L: Lanes>(l: L, [a, b, c, d]: &[Vector; 4], factor: L::F) -> [L::F; 4] {
+    [l.mul(l.load(a), factor), l.mul(l.load(b), factor), l.mul(l.load(c), factor), l.mul(l.load(d), factor)]
 }
 
 /// Rounds features times `factor` to signed bytes, plus `zero`, four to a word. Bytes behind the last
@@ -66,11 +61,8 @@ pub(super) fn quantize<L: Lanes>(l: L, features: &[Vector], factor: L::F, zero: 
     let mut last = [Vector::ZERO; 4];
     last[..rest.len()].copy_from_slice(rest);
     let last = if rest.is_empty() { &[][..] } else { &[last][..] };
-    let zeros = l.splat_i(i32::from_le_bytes([zero; 4]));
     for (to, four) in to.iter_mut().zip(whole.iter().chain(last)) {
-        let [a, b] = rounded(l, four, factor);
-        let bytes = l.quads(a, b);
-        l.store_i(to, if zero == 0 { bytes } else { l.add_bytes(bytes, zeros) });
+        l.store_i(to, l.round_to_bytes(scaled(l, four, factor), zero));
     }
 }
 
@@ -78,8 +70,7 @@ pub(super) fn quantize<L: Lanes>(l: L, features: &[Vector], factor: L::F, zero: 
 #[inline(always)]
 pub(super) fn quantize_unsigned<L: Lanes>(l: L, features: &[Vector], factor: L::F, to: &mut [Vector]) {
     for (to, four) in to.iter_mut().zip(features.as_chunks::<4>().0) {
-        let [a, b] = rounded(l, four, factor);
-        l.store_i(to, l.quads_unsigned(a, b));
+        l.store_i(to, l.round_to_unsigned_bytes(scaled(l, four, factor)));
     }
 }
 

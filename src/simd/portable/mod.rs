@@ -7,7 +7,7 @@
 mod arrays;
 
 use self::arrays::*;
-use super::four_registers::{each, four_registers, functions};
+use super::four_registers::{by_register, each, four_registers, functions};
 use super::{LANES, Vector, math};
 
 /// Arrays of four lanes.
@@ -33,15 +33,11 @@ use self::chosen::{Mix, dot, dot_pairs, dot_two, mix, mixed, products};
 
 elementwise! {
     signed_byte(x: H) -> H = x.clamp(-128, 127) & 0xff;
-    unsigned_byte(x: H) -> H = x.clamp(0, 255);
     // Behind ROUND the integer stands in the low bits. Conversions that saturate would not be vector instructions.
-    round(x: F) -> I = (x.clamp(-LARGEST, LARGEST) + math::ROUND).to_bits().wrapping_sub(math::ROUND.to_bits()) as i32;
+    round(x: F) -> I = (x.clamp(-math::ROUND_MAX, math::ROUND_MAX) + math::ROUND).to_bits().wrapping_sub(math::ROUND.to_bits()) as i32;
     less_if_greater(rounded: I, x: F) -> I = rounded - i32::from(rounded as f32 > x);
     with_sign(magnitude: I, x: F) -> I = if x < 0.0 { -magnitude } else { magnitude };
 }
-
-/// The largest number of which [`round`] knows.
-const LARGEST: f32 = 4_194_303.0;
 
 functions! {
     :
@@ -63,6 +59,10 @@ functions! {
     fn truncate(x: F) -> I {
         with_sign(less_if_greater(round(abs(x)), abs(x)), x)
     }
+    /// The bits, shifted.
+    fn shift_left(a: F, by: u32) -> I {
+        a.map(|a| (a.to_bits() << by) as i32)
+    }
     fn move_byte(a: I, from: u32, to: u32) -> I {
         a.map(|a| ((a >> from) & 0xff) << to)
     }
@@ -82,17 +82,11 @@ functions! {
     fn shift_left_h(a: H, by: u32) -> H {
         a.map(|a| a << by)
     }
-    /// Four features, each a byte already, side by side.
-    fn side_by_side(a: H, b: H) -> I {
+    fn quads(a: H, b: H) -> I {
+        let (a, b) = (signed_byte(a), signed_byte(b));
         let pairs = |first: I, second: I| or_i(first, second.map(|x| x << 8));
         let low = pairs(widen_first(a), widen_second(a));
         or_i(low, pairs(widen_first(b), widen_second(b)).map(|x| x << 16))
-    }
-    fn quads(a: H, b: H) -> I {
-        side_by_side(signed_byte(a), signed_byte(b))
-    }
-    fn quads_unsigned(a: H, b: H) -> I {
-        side_by_side(unsigned_byte(a), unsigned_byte(b))
     }
     fn pairs(a: H) -> I {
         or_i(widen_first(a).map(|x| x & 0xffff), widen_second(a).map(|x| x << 16))

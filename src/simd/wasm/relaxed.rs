@@ -5,6 +5,7 @@
 //! none of the module: whoever loads it has the engine validate it first.
 
 use std::arch::wasm32::*;
+use std::arch::wasm32::{i16x8_relaxed_q15mulr as mul_q15, i32x4_relaxed_trunc_f32x4 as truncate};
 
 use super::*;
 
@@ -22,6 +23,13 @@ impl RelaxedSimd {
 
 functions! {
     "simd128,relaxed-simd":
+    fn round(a: v128) -> v128 {
+        truncate(f32x4_nearest(a))
+    }
+    /// A comparison gives all ones or all zeros, of which the selection is everywhere the same.
+    fn max(a: v128, b: v128) -> v128 {
+        i32x4_relaxed_laneselect(a, b, f32x4_gt(a, b))
+    }
     /// sum + Σ u·s over the four bytes of each lane; u has seven bits.
     fn relaxed_dot(sum: v128, u: v128, s: v128) -> v128 {
         i32x4_relaxed_dot_i8x16_i7x16_add(s, u, sum)
