@@ -31,11 +31,11 @@ macro_rules! four_registers {
             functions! {
                 $($set)?:
                 /// As `mix_four` for one register of lines: the sums stay in registers.
-                fn mix_of_register<const REGISTER: usize>(weights: &[Vector], values: &[Vector], head_dim: usize) -> [$i; 4] {
+                fn mix_of_register<const REGISTER: usize>(weights: &[Vector], values: &[Vector], head_dim: usize, first: usize) -> [$i; 4] {
                     let mut sums = [$mix_zero; 4];
-                    for (weight, values) in weights.iter().zip(values.chunks(head_dim)) {
+                    for (weight, values) in weights.iter().zip(values.chunks_exact(head_dim)) {
                         let weight = load_i(weight.quarters()[REGISTER]);
-                        for (sum, value) in sums.iter_mut().zip(&values[..4]) {
+                        for (sum, value) in sums.iter_mut().zip(&values[first..first + 4]) {
                             *sum = $mix(*sum, weight, load_i(value.quarters()[REGISTER]));
                         }
                     }
@@ -214,8 +214,8 @@ macro_rules! four_registers {
                 fn mixed(sum: [$mix_type; 4]) -> [$i; 4] {
                     each!($mixed(sum))
                 }
-                fn mix_four(weights: &[Vector], values: &[Vector], head_dim: usize) -> [[$i; 4]; 4] {
-                    by_register!(mix_of_register(weights, values, head_dim))
+                fn mix_four(weights: &[Vector], values: &[Vector], head_dim: usize, first: usize) -> [[$i; 4]; 4] {
+                    by_register!(mix_of_register(weights, values, head_dim, first))
                 }
                 fn gather(lines: [&[u32; 8]; LANES]) -> [[$i; 4]; 8] {
                     let mut words = [[splat_i(0); 4]; 8];

@@ -225,15 +225,15 @@ pub(crate) trait Lanes: Copy {
     fn mix(self, sum: Self::Mix, u: Self::I, s: &Vector) -> Self::Mix;
     /// The sum itself.
     fn mixed(self, sum: Self::Mix) -> Self::I;
-    /// Sums of four features over all positions: `weights` has a word for each four positions, `values` a row of `head_dim`
-    /// words, the first of which are those of the four features.
+    /// Sums of four features, the first of which is `first`, over all positions: `weights` has a word for each four
+    /// positions, `values` a row of `head_dim` words.
     #[inline(always)]
-    fn mix_four(self, weights: &[Vector], values: &[Vector], head_dim: usize) -> [Self::I; 4] {
+    fn mix_four(self, weights: &[Vector], values: &[Vector], head_dim: usize, first: usize) -> [Self::I; 4] {
         // Each weight is loaded once for all four.
         let mut sums = [self.mix_zero(); 4];
-        for (weight, values) in weights.iter().zip(values.chunks(head_dim)) {
+        for (weight, values) in weights.iter().zip(values.chunks_exact(head_dim)) {
             let weight = self.load_i(weight);
-            for (sum, value) in sums.iter_mut().zip(&values[..4]) {
+            for (sum, value) in sums.iter_mut().zip(&values[first..first + 4]) {
                 *sum = self.mix(*sum, weight, value);
             }
         }

@@ -110,7 +110,7 @@ fn results<L: Lanes>(l: L, seed: u64) -> Vec<Vector> {
     // Three rows of five features, of which the last four are asked for.
     let weights: Vec<Vector> = (0..3).map(|_| bytes(&mut rng, 21, false)).collect();
     let values: Vec<Vector> = (0..15).map(|_| bytes(&mut rng, 127, true)).collect();
-    l.mix_four(&weights, &values[1..], 5).into_iter().for_each(&mut put);
+    l.mix_four(&weights, &values, 5, 1).into_iter().for_each(&mut put);
     let lines: [[u32; 8]; LANES] = std::array::from_fn(|_| std::array::from_fn(|_| rng.next_u32()));
     let words = l.gather(lines.each_ref());
     words.into_iter().for_each(&mut put);

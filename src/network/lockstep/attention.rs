@@ -208,7 +208,7 @@ fn mix<L: Lanes>(l: L, weights: &[Vector], values: &[Vector], unit: L::F, to: &m
     let (fours, rest) = to.as_chunks_mut::<4>();
     let first_of_rest = 4 * fours.len();
     for (index, to) in fours.iter_mut().enumerate() {
-        for (to, sum) in to.iter_mut().zip(l.mix_four(weights, &values[4 * index..], head_dim)) {
+        for (to, sum) in to.iter_mut().zip(l.mix_four(weights, values, head_dim, 4 * index)) {
             l.store(to, l.mul(l.float(sum), unit));
         }
     }
