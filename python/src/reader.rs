@@ -44,8 +44,17 @@ impl Reading {
         Ok(self.index.insert(index))
     }
 
+    /// Gives up what is being decoded. A block ahead that is under way goes on for a while, and nobody waits for it.
+    fn let_go(&mut self) {
+        if let Stage::Decoding(decoder) = std::mem::replace(&mut self.stage, Stage::Ended) {
+            // Without a thread it is dropped, and waited for, here.
+            let _ = std::thread::Builder::new().spawn(move || drop(decoder));
+        }
+    }
+
     /// Begins to read at a byte of the content, or at the first line that is wanted.
     fn begin(&mut self, at: Option<u64>) -> PyResult<()> {
+        self.let_go();
         let (file, options) = (BufReader::with_capacity(BUFFER, self.file()), self.options.clone());
         let index = self.index()?;
         let reader = match at {
@@ -71,6 +80,12 @@ impl Reading {
         };
         content.truncate(len);
         Ok(content)
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

@@ -7,30 +7,41 @@ pub(super) type F = [f32; 4];
 pub(super) type I = [i32; 4];
 /// The first feature's lines, then the second's.
 pub(super) type H = [i16; 8];
+/// A quarter of a vector, in memory.
+pub(super) type W = [u32; 4];
 
 /// Bytes 0 and 2 of a word.
 const EVEN: i32 = 0x00ff_00ff;
 
-/// Functions of each element.
+/// Functions of each element; what stands behind a semicolon is the same for all. Written out: a loop over an array is unrolled in the end, but in kernels that are inlined whole
+/// compilers take minutes for it.
 macro_rules! elementwise {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty = $value:expr;)*) => {$(
+    ($($name:ident($($argument:ident: $type:ty),* $(; $same:ident: $same_type:ty)*) -> $result:ident = $value:expr;)*) => {$(
         #[inline(always)]
-        pub(super) fn $name($($argument: $type),*) -> $result {
-            let mut result: $result = Default::default();
-            for (i, result) in result.iter_mut().enumerate() {
-                $(let $argument = $argument[i];)*
-                *result = $value;
-            }
-            result
+        pub(super) fn $name($($argument: $type,)* $($same: $same_type),*) -> $result {
+            elementwise!(@ $result [$($argument)*] $value)
         }
     )*};
+    (@ H $arguments:tt $value:expr) => {
+        elementwise!(@ [0 1 2 3 4 5 6 7] $arguments $value)
+    };
+    (@ $result:ident $arguments:tt $value:expr) => {
+        elementwise!(@ [0 1 2 3] $arguments $value)
+    };
+    (@ [$($i:literal)*] $arguments:tt $value:expr) => {
+        [$(elementwise!(@ $i $arguments $value)),*]
+    };
+    (@ $i:literal [$($argument:ident)*] $value:expr) => {{
+        $(let $argument = $argument[$i];)*
+        $value
+    }};
 }
 
 elementwise! {
-    load(from: &[u32; 4]) -> F = f32::from_bits(from);
-    load_i(from: &[u32; 4]) -> I = from as i32;
-    bits(x: F) -> [u32; 4] = x.to_bits();
-    bits_i(x: I) -> [u32; 4] = x as u32;
+    load(from: &W) -> F = f32::from_bits(from);
+    load_i(from: &W) -> I = from as i32;
+    bits(x: F) -> W = x.to_bits();
+    bits_i(x: I) -> W = x as u32;
     add(a: F, b: F) -> F = a + b;
     sub(a: F, b: F) -> F = a - b;
     mul(a: F, b: F) -> F = a * b;

@@ -32,11 +32,17 @@ use products_sse2 as chosen;
 use self::chosen::{Mix, dot, dot_pairs, dot_two, mix, mixed, products};
 
 elementwise! {
+    saturated(x: I) -> I = x.clamp(i16::MIN.into(), i16::MAX.into());
     signed_byte(x: H) -> H = x.clamp(-128, 127) & 0xff;
     // Behind ROUND the integer stands in the low bits. Conversions that saturate would not be vector instructions.
     round(x: F) -> I = (x.clamp(-math::ROUND_MAX, math::ROUND_MAX) + math::ROUND).to_bits().wrapping_sub(math::ROUND.to_bits()) as i32;
     less_if_greater(rounded: I, x: F) -> I = rounded - i32::from(rounded as f32 > x);
     with_sign(magnitude: I, x: F) -> I = if x < 0.0 { -magnitude } else { magnitude };
+    shift_left(a: F; by: u32) -> I = (a.to_bits() << by) as i32;
+    shift_left_i(a: I; by: u32) -> I = a << by;
+    shift_left_h(a: H; by: u32) -> H = a << by;
+    move_byte(a: I; from: u32; to: u32) -> I = ((a >> from) & 0xff) << to;
+    low_half(a: I) -> I = a & 0xffff;
 }
 
 functions! {
@@ -59,37 +65,25 @@ functions! {
     fn truncate(x: F) -> I {
         with_sign(less_if_greater(round(abs(x)), abs(x)), x)
     }
-    /// The bits, shifted.
-    fn shift_left(a: F, by: u32) -> I {
-        a.map(|a| (a.to_bits() << by) as i32)
-    }
-    fn move_byte(a: I, from: u32, to: u32) -> I {
-        a.map(|a| ((a >> from) & 0xff) << to)
-    }
     fn pack(a: I, b: I) -> H {
-        let ([a, b, c, d], [e, f, g, h]) = (a, b);
-        let saturated = |x: i32| x.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-        [a, b, c, d, e, f, g, h].map(saturated)
+        let ([a, b, c, d], [e, f, g, h]) = (saturated(a), saturated(b));
+        [a as i16, b as i16, c as i16, d as i16, e as i16, f as i16, g as i16, h as i16]
     }
     fn widen_first(a: H) -> I {
         let [a, b, c, d, ..] = a;
-        [a, b, c, d].map(i32::from)
+        [a.into(), b.into(), c.into(), d.into()]
     }
     fn widen_second(a: H) -> I {
         let [.., e, f, g, h] = a;
-        [e, f, g, h].map(i32::from)
-    }
-    fn shift_left_h(a: H, by: u32) -> H {
-        a.map(|a| a << by)
+        [e.into(), f.into(), g.into(), h.into()]
     }
     fn quads(a: H, b: H) -> I {
         let (a, b) = (signed_byte(a), signed_byte(b));
-        let pairs = |first: I, second: I| or_i(first, second.map(|x| x << 8));
-        let low = pairs(widen_first(a), widen_second(a));
-        or_i(low, pairs(widen_first(b), widen_second(b)).map(|x| x << 16))
+        let pairs = |x: H| or_i(widen_first(x), shift_left_i(widen_second(x), 8));
+        or_i(pairs(a), shift_left_i(pairs(b), 16))
     }
     fn pairs(a: H) -> I {
-        or_i(widen_first(a).map(|x| x & 0xffff), widen_second(a).map(|x| x << 16))
+        or_i(low_half(widen_first(a)), shift_left_i(widen_second(a), 16))
     }
     fn transpose(rows: [I; 4]) -> [I; 4] {
         let [a, b, c, d] = rows;
