@@ -36,7 +36,7 @@ pub mod atomic_file;
 #[doc(hidden)]
 pub mod coding;
 mod error;
-#[cfg(feature = "train")]
+#[cfg(feature = "candle")]
 #[doc(hidden)]
 pub mod gpt;
 mod host;
