@@ -283,11 +283,7 @@ impl Session {
         Ok(flow)
     }
 
-    /// Makes a checkpoint now, between two steps.
-    ///
-    /// # Errors
-    /// [`Error::ModelFile`] if a file cannot be written, [`Error::Model`] if a weight is not finite.
-    pub fn checkpoint(&self) -> Result<()> {
+    fn checkpoint(&self) -> Result<()> {
         self.run.checkpoint()?.save(&self.folder)?;
         self.save_state()
     }
