@@ -140,10 +140,11 @@ def _gradients(ray, actors, run, parts, tokens, output):
         try:
             gradients += ray.get(task)
         except ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", None) or error
+            # Of what Ray says the last line has the reason; the exception's own cause has all of it.
+            cause = str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
             raise RuntimeError(
-                f"worker {number} of {len(actors)} failed for good at step {run.steps + 1} of {run.total_steps}: {cause}. "
-                f"{os.fspath(output)} has the last checkpoint: go on with resume"
+                f"worker {number} of {len(actors)} failed for good at step {run.steps + 1} of {run.total_steps}; "
+                f"{os.fspath(output)} has the last checkpoint: go on with resume ({cause[:200]})"
             ) from error
     return gradients
 
@@ -204,4 +205,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Workers find the class `_Worker` by its module's name, which here would be `__main__`.
+    from surprisal_codec import data_parallel
+
+    sys.exit(data_parallel.main())
