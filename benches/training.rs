@@ -15,12 +15,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rayon::ThreadPoolBuilder;
-use surprisal::gpt::initial_weights;
 use surprisal::model::training_log::TrainSettings;
 use surprisal::model::{GptConfig, Preset};
 use surprisal::network::DeviceChoice;
 use surprisal::text::{Distribution, LineBatch, Operands};
-use surprisal::train::{LineSource, Trainer};
+use surprisal::train::{LineSource, Trainer, initial_weights};
 
 // As the program has it: tensors come and go at every operation.
 #[global_allocator]

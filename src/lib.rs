@@ -17,7 +17,7 @@
 //!
 //! The modules stand in the order in which data flows: [`text`] makes lines and knows their entropy; [`model`] is a
 //! trained model as files; `network` is the network in integers, and [`learner`] the one that learns, which decide
-//! bytes; `coding` turns lines into bits with either; [`archive`] frames them. `train` (feature `train`) makes models;
+//! bytes; `coding` turns lines into bits with either; [`archive`] frames them. `train` (feature `train`, with dropout and on a GPU also `candle`) makes models;
 //! [`report`] accounts for every bit between a loss and a file.
 //!
 //! ```
@@ -36,7 +36,7 @@ pub mod atomic_file;
 #[doc(hidden)]
 pub mod coding;
 mod error;
-#[cfg(feature = "train")]
+#[cfg(feature = "candle")]
 #[doc(hidden)]
 pub mod gpt;
 mod host;

@@ -9,7 +9,7 @@ mod cli;
 
 // Training allocates and frees tensors of megabytes at every step. glibc gives such memory back to
 // the kernel each time, and page faults take a large share of the run.
-#[cfg(feature = "train")]
+#[cfg(feature = "candle")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

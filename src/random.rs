@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// What numbers are drawn for.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "some are for training"))]
+#[cfg_attr(not(feature = "candle"), expect(dead_code, reason = "some are for training"))]
 pub(crate) enum Stream {
     /// Lines of a corpus.
     Corpus,

@@ -7,7 +7,7 @@ mod common;
 mod archive;
 
 /// The float network, the exact network and the coder agree on what lines cost.
-#[cfg(feature = "train")]
+#[cfg(feature = "candle")]
 mod account;
 
 /// The program, a module a verb.

@@ -10,6 +10,7 @@ mod errors;
 mod learner;
 mod models;
 mod reader;
+mod training;
 mod work;
 
 #[pyo3::pymodule(gil_used = false)]
@@ -28,6 +29,8 @@ mod _native {
     use crate::models::{Model, models};
     #[pymodule_export]
     use crate::reader::Reader;
+    #[pymodule_export]
+    use crate::training::{GradientWorker, TrainingRun};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

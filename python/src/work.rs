@@ -103,6 +103,11 @@ impl<T: Send + 'static> Shared<T> {
         })
     }
 
+    /// Gives the state up, and what it holds, such as the lock of a file.
+    pub fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(self.state.lock().unwrap_or_else(PoisonError::into_inner).take()));
+    }
+
     /// Looks at the state; none if it was given up.
     pub fn look<U: Send>(&self, py: Python<'_>, look: impl FnOnce(&mut T) -> U + Send) -> Option<U> {
         py.detach(|| self.state.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(look))

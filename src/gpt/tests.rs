@@ -1,11 +1,14 @@
 //! The whole network's loss against finite differences.
 
 use candle_core::{Device, Tensor};
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 use crate::model::Preset;
-use crate::text::Token;
+use crate::text::{Distribution, Operands, Token};
+use crate::train::LineSource;
+use crate::train::initial::{initial_weights, normal};
 
 /// A network and a batch of `lines` lines, some positions of which have no target.
 fn network_and_batch(lines: usize) -> (Gpt, LineBatch) {
@@ -88,4 +91,25 @@ fn dropping_hardly_anything_changes_hardly_anything() {
         differences.fold(0.0, f32::max)
     };
     assert!(distance(1e-9) < 1e-4 && distance(0.5) > 0.1);
+}
+
+/// Every variable has a gradient, and it is not zero: with dropout too.
+#[test]
+fn every_variable_gets_a_gradient() {
+    for preset in Preset::ALL {
+        let distribution = Distribution::new(3, Operands::Uniform).unwrap();
+        let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
+        let gpt = Gpt::from_checkpoint(&initial_weights(&config, 1), &Device::Cpu).unwrap();
+        let mut lines = LineSource::new(&config, distribution, 1).unwrap();
+        let batch = lines.next_batch(4).unwrap();
+        for mut dropout in [Dropout::none(), Dropout::new(0.2, 1)] {
+            let loss = gpt.loss(&batch, &mut dropout).unwrap();
+            let grads = loss.backward().unwrap();
+            for (name, var) in gpt.vars() {
+                let grad = grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+                let size = grad.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+                assert!(size > 0.0, "{preset:?}: the gradient of {name} is zero");
+            }
+        }
+    }
 }

@@ -5,7 +5,8 @@
 
 use rayon::prelude::*;
 
-use super::engine::{Engine, add_in_pairs};
+use super::engine::Engine;
+use super::gradient_sum::{PartGradient, WAVE, add_in_pairs, add_parts, add_wave};
 use super::rounding;
 use crate::Result;
 use crate::model::Shape;
@@ -13,10 +14,6 @@ use crate::model::{Checkpoint, GptConfig};
 use crate::network::Isa;
 use crate::simd::{LANES, Vector, floats, floats_mut};
 use crate::text::{LineBatch, Token};
-
-/// Groups of sixteen lines that are on their way at once. Larger batches go in waves, one behind the
-/// other, so that memory does not grow with them.
-const WAVE: usize = 16;
 
 /// The loss and its gradient at weights that are the caller's.
 pub struct Backprop {
@@ -112,8 +109,11 @@ impl Backprop {
         self.load_parameters(&self.shape.flatten(checkpoint));
     }
 
-    /// As [`Backprop::load`], of parameters in the order of [`Shape`].
-    pub(crate) fn load_parameters(&mut self, values: &[f32]) {
+    /// As [`Backprop::load`], of parameters in the order of the kernel (`src/learner/layout.rs`).
+    ///
+    /// # Panics
+    /// If there are not as many as the network has.
+    pub fn load_parameters(&mut self, values: &[f32]) {
         let parameters = floats_mut(&mut self.parameters);
         parameters.copy_from_slice(values);
         if self.rounded {
@@ -134,26 +134,53 @@ impl Backprop {
             self.gradient.fill(Vector::ZERO);
             return loss;
         }
-        let (parameters, scale) = (floats(&self.parameters), 1.0 / tokens as f32);
         let wave = WAVE * LANES * block;
-        for (i, (inputs, targets)) in inputs.chunks(wave).zip(targets.chunks(wave)).enumerate() {
-            let lines = inputs.par_chunks(LANES * block).zip(targets.par_chunks(LANES * block));
-            let groups = self.groups.par_iter_mut();
-            let nats: Vec<f64> = groups
-                .zip(lines)
-                .map(|(group, lines)| group.differentiate(parameters, block, lines, scale))
-                .collect();
-            loss.nats += nats.iter().sum::<f64>();
-            let mut engines: Vec<_> = self.groups[..nats.len()].iter_mut().map(|g| &mut g.engine).collect();
-            add_in_pairs(&mut engines);
-            let of_wave = floats(engines[0].gradient());
-            let gradient = floats_mut(&mut self.gradient);
-            match i {
-                0 => gradient.copy_from_slice(of_wave),
-                _ => gradient.iter_mut().zip(of_wave).for_each(|(to, from)| *to += from),
-            }
+        for (number, lines) in inputs.chunks(wave).zip(targets.chunks(wave)).enumerate() {
+            let nats = self.differentiate_groups(block, lines, tokens);
+            let of_wave = floats(self.groups[0].engine.gradient());
+            loss.nats += add_wave(number, &nats, of_wave, floats_mut(&mut self.gradient));
         }
         loss
+    }
+
+    /// The gradient of a part of a batch, as the batch's [`LineBatch::split`] by
+    /// [`lines_of_part`](super::lines_of_part) gives it; `tokens` are the targets of the whole batch, over which its
+    /// loss is a mean. Panics as [`Backprop::differentiate`], and if the part is empty or longer than a wave.
+    pub fn differentiate_part(&mut self, part: &LineBatch, tokens: u64) -> PartGradient {
+        assert!((1..=WAVE * LANES).contains(&part.lines()), "a part has 1 to {} lines", WAVE * LANES);
+        let nats = self.differentiate_groups(part.block, (&part.inputs, &part.targets), tokens);
+        PartGradient { nats, gradient: floats(self.groups[0].engine.gradient()).to_vec() }
+    }
+
+    /// Takes the gradients of a batch's parts, in their order, for that of the batch: as [`Backprop::differentiate`] gives it, bit
+    /// for bit.
+    ///
+    /// # Errors
+    /// [`crate::Error::Training`] if these are no gradients of the batch's parts.
+    pub fn add_parts(&mut self, batch: &LineBatch, parts: &mut [PartGradient]) -> Result<Loss> {
+        let nats = add_parts(batch.lines(), parts, floats_mut(&mut self.gradient))?;
+        Ok(Loss { nats, tokens: batch.tokens() })
+    }
+
+    /// Differentiates at most a wave of a batch of so many targets, and adds its groups' gradients into the first group's; gives
+    /// each group's nats.
+    fn differentiate_groups(
+        &mut self,
+        block: usize,
+        (inputs, targets): (&[Token], &[Option<Token>]),
+        tokens: u64,
+    ) -> Vec<f64> {
+        let (parameters, scale) = (floats(&self.parameters), 1.0 / tokens as f32);
+        let lines = inputs.par_chunks(LANES * block).zip(targets.par_chunks(LANES * block));
+        let groups = self.groups.par_iter_mut();
+        let nats: Vec<f64> = groups
+            .zip(lines)
+            .map(|(group, lines)| group.differentiate(parameters, block, lines, scale))
+            .collect();
+        let used = self.groups[..nats.len()].iter_mut();
+        let mut gradients: Vec<_> = used.map(|group| floats_mut(group.engine.gradient())).collect();
+        add_in_pairs(&mut gradients);
+        nats
     }
 
     /// What the network says of each target; panics as [`Backprop::differentiate`].
@@ -177,7 +204,7 @@ impl Backprop {
         predictions
     }
 
-    /// The gradient of the batch that [`Backprop::differentiate`] took last, in the learner's
+    /// The gradient of the batch that [`Backprop::differentiate`] or [`Backprop::add_parts`] took last, in the learner's
     /// order of parameters (`src/learner/layout.rs`).
     pub fn gradient(&self) -> &[f32] {
         floats(&self.gradient)

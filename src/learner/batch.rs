@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::engine::{Engine, add_in_pairs};
+use super::engine::Engine;
+use super::gradient_sum::add_in_pairs;
 use super::init;
 use super::optim::{Moments, Optimiser};
 use super::pace::{Agreement, Cost, Pace};
@@ -305,17 +306,15 @@ impl Learner {
         });
         // The halves are what the tree of sums adds last.
         let half = groups.len().next_power_of_two() / 2;
-        let mut engines: Vec<_> = groups.iter_mut().map(|group| &mut group.engine).collect();
-        let (left, right) = engines.split_at_mut(half);
+        let mut gradients: Vec<_> =
+            groups.iter_mut().map(|group| floats_mut(group.engine.gradient())).collect();
+        let (left, right) = gradients.split_at_mut(half);
         add_in_pairs(left);
         add_in_pairs(right);
         let (first, second) = (left.first_mut()?, right.first_mut()?);
         let matrices = self.shape.places().matrices();
-        let agreement = asks.then(|| {
-            let [first, second] = [&mut *first, second].map(|engine| floats(engine.gradient()));
-            Agreement::of(&first[matrices.clone()], &second[matrices])
-        });
-        add_in_pairs(&mut [first, second]);
+        let agreement = asks.then(|| Agreement::of(&first[matrices.clone()], &second[matrices]));
+        add_in_pairs(&mut [&mut first[..], &mut second[..]]);
         agreement
     }
 

@@ -4,7 +4,7 @@ use super::kernel::{self, LaneBatch, Targets};
 use super::scalar::Lines;
 use crate::model::Shape;
 use crate::network::Isa;
-use crate::simd::{LANES, Vector, floats, floats_mut};
+use crate::simd::{LANES, Vector};
 use crate::text::Token;
 
 /// Sixteen lines in lockstep and their gradient.
@@ -75,19 +75,5 @@ impl Engine {
             Self::Scalar(lines) => lines.probability(position, line, token),
             Self::Kernel(_, lines) => lines.probability(position, line, token),
         }
-    }
-}
-
-/// Adds the engines' gradients: neighbours first, then pairs of pairs, into the first one's.
-pub(super) fn add_in_pairs(engines: &mut [&mut Engine]) {
-    let mut stride = 1;
-    while stride < engines.len() {
-        for pair in engines.chunks_mut(2 * stride).filter(|pair| pair.len() > stride) {
-            let (to, from) = pair.split_at_mut(stride);
-            let from = floats(from[0].gradient());
-            let to = floats_mut(to[0].gradient());
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-        }
-        stride *= 2;
     }
 }

@@ -13,6 +13,7 @@
 mod backprop;
 mod batch;
 mod engine;
+mod gradient_sum;
 mod header;
 mod init;
 mod kernel;
@@ -31,4 +32,5 @@ mod tests;
 
 pub use backprop::{Backprop, Loss, Prediction};
 pub use batch::{BatchObserver, BatchRecord, Learner, StepRecord};
+pub use gradient_sum::{PartGradient, lines_of_part};
 pub use settings::LearnerSettings;

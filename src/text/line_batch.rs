@@ -37,9 +37,34 @@ impl LineBatch {
         Ok(Self { block, inputs, targets })
     }
 
+    /// The batch of a text's lines.
+    ///
+    /// # Errors
+    /// As [`LineBatch::new`].
+    pub fn from_text(text: &[u8], vocabulary: &Vocabulary, block: usize) -> Result<Self> {
+        Self::new(lines_of(text), vocabulary, block)
+    }
+
     /// Number of lines.
     pub fn lines(&self) -> usize {
         self.inputs.len() / self.block
+    }
+
+    /// The batch cut into some of so many lines; the last may have fewer.
+    pub fn split(&self, lines: usize) -> Vec<Self> {
+        let len = lines * self.block;
+        let part = |(inputs, targets): (&[Token], &[Option<Token>])| Self {
+            block: self.block,
+            inputs: inputs.to_vec(),
+            targets: targets.to_vec(),
+        };
+        self.inputs.chunks(len).zip(self.targets.chunks(len)).map(part).collect()
+    }
+
+    /// The lines as text, each with its newline: [`LineBatch::from_text`] makes the same batch of them.
+    pub fn text(&self, vocabulary: &Vocabulary) -> Vec<u8> {
+        let byte = |&token: &Token| vocabulary.character(token).unwrap_or(b'\n');
+        self.targets.iter().flatten().map(byte).collect()
     }
 
     /// Number of targets.

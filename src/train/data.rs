@@ -8,7 +8,7 @@ use crate::Result;
 use crate::model::GptConfig;
 use crate::model::training_log::TrainSettings;
 use crate::random::Stream;
-use crate::text::{Additions, Distribution, LineBatch, Vocabulary, lines_of};
+use crate::text::{Additions, Distribution, LineBatch, Vocabulary};
 
 /// The lines of a run and the network that suits them.
 pub(super) struct Data {
@@ -44,19 +44,26 @@ impl Data {
     }
 }
 
+/// What a step is taken on.
+pub struct Batch {
+    /// Its lines.
+    pub lines: LineBatch,
+    /// Whether they are seen for the first time.
+    pub(super) first_seen: bool,
+}
+
 pub(super) enum TrainingLines {
     Drawn(Box<LineSource>),
     Read(Box<CorpusLines>),
 }
 
 impl TrainingLines {
-    /// The next batch, and whether its lines are seen for the first time.
-    pub(super) fn next_batch(&mut self, lines: usize) -> Result<(LineBatch, bool)> {
+    pub(super) fn next_batch(&mut self, lines: usize) -> Result<Batch> {
         match self {
-            Self::Drawn(source) => Ok((source.next_batch(lines)?, true)),
+            Self::Drawn(source) => Ok(Batch { lines: source.next_batch(lines)?, first_seen: true }),
             Self::Read(source) => {
-                let is_first = source.seen < source.lines;
-                Ok((source.next_batch(lines)?, is_first))
+                let first_seen = source.seen < source.lines;
+                Ok(Batch { lines: source.next_batch(lines)?, first_seen })
             }
         }
     }
@@ -153,7 +160,7 @@ impl LineSource {
                 drawn += 1;
             }
         }
-        LineBatch::new(lines_of(&self.text), &self.vocabulary, self.length)
+        LineBatch::from_text(&self.text, &self.vocabulary, self.length)
     }
 }
 

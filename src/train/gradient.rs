@@ -4,15 +4,16 @@
 //! operations and gives the same bits on every machine. With dropout, and on other devices, they come from
 //! candle's autodiff. Both read parameters, and give the gradient, in the learner's flat layout.
 
-use candle_core::{Device, Result, Tensor};
-
-use super::failed;
-use crate::Error;
-use crate::gpt::{Dropout, Gpt};
-use crate::learner::{Backprop, Loss, Prediction};
+#[cfg(feature = "candle")]
+use super::candle::Autodiff;
+#[cfg(not(feature = "candle"))]
+use super::no_candle::Autodiff;
+use crate::learner::{Backprop, Loss, PartGradient, Prediction};
+use crate::model::Checkpoint;
 use crate::model::training_log::TrainSettings;
-use crate::model::{Checkpoint, Shape};
-use crate::text::{LineBatch, Token};
+use crate::network::DeviceChoice;
+use crate::text::LineBatch;
+use crate::{Error, Result};
 
 /// What computes loss, gradient and predictions, at parameters that it was given.
 pub(super) enum GradientSource {
@@ -20,50 +21,38 @@ pub(super) enum GradientSource {
     Candle(Box<Autodiff>),
 }
 
-/// Candle's network in training.
-pub(super) struct Autodiff {
-    gpt: Gpt,
-    dropout: Dropout,
-    shape: Shape,
-    gradient: Vec<f32>,
-}
-
 impl GradientSource {
     /// The source for a run that starts from these weights.
     ///
     /// # Errors
     /// [`Error::Conflict`] if the run is to be quantization-aware and the kernel cannot compute it,
-    /// [`Error::Setting`] if nothing computes a network of this shape.
-    pub(super) fn new(settings: &TrainSettings, start: &Checkpoint, device: &Device) -> crate::Result<Self> {
+    /// [`Error::Setting`] if nothing computes a network of this shape, [`Error::Device`] if the device is missing.
+    pub(super) fn new(settings: &TrainSettings, start: &Checkpoint) -> Result<Self> {
         let rounded = settings.quantization_aware;
+        let is_on_cpu = !matches!(settings.device, DeviceChoice::Cuda(_));
         if rounded && settings.dropout > 0.0 {
             return Err(Error::Conflict("quantization-aware training knows no dropout"));
         }
-        if rounded && !device.is_cpu() {
+        if rounded && !is_on_cpu {
             return Err(Error::Conflict("quantization-aware training is for the CPU: say --device cpu"));
         }
-        if device.is_cpu() && settings.dropout == 0.0 {
+        if is_on_cpu && settings.dropout == 0.0 {
             let new = if rounded { Backprop::rounded } else { Backprop::new };
             let mut kernel = new(start.config())?;
             kernel.load(start);
             return Ok(Self::Kernel(Box::new(kernel)));
         }
-        Ok(Self::Candle(Box::new(Autodiff {
-            gpt: Gpt::from_checkpoint(start, device).map_err(failed)?,
-            dropout: Dropout::new(settings.dropout, settings.seed),
-            shape: Shape::supported(start.config())?,
-            gradient: Vec::new(),
-        })))
+        Ok(Self::Candle(Box::new(Autodiff::new(settings, start)?)))
     }
 
     /// Takes over parameters, after each step.
     ///
     /// # Errors
     /// [`Error::Training`] if candle fails.
-    pub(super) fn load(&mut self, parameters: &[f32]) -> crate::Result<()> {
+    pub(super) fn load(&mut self, parameters: &[f32]) -> Result<()> {
         match self {
             Self::Kernel(kernel) => kernel.load_parameters(parameters),
-            Self::Candle(autodiff) => autodiff.load(parameters).map_err(failed)?,
+            Self::Candle(autodiff) => autodiff.load(parameters)?,
         }
         Ok(())
     }
@@ -72,17 +61,31 @@ impl GradientSource {
     ///
     /// # Errors
     /// [`Error::Training`] if candle fails.
-    pub(super) fn differentiate(&mut self, batch: &LineBatch) -> crate::Result<Loss> {
+    pub(super) fn differentiate(&mut self, batch: &LineBatch) -> Result<Loss> {
         match self {
             Self::Kernel(kernel) => Ok(kernel.differentiate(batch)),
-            Self::Candle(autodiff) => autodiff.differentiate(batch).map_err(failed),
+            Self::Candle(autodiff) => autodiff.differentiate(batch),
+        }
+    }
+
+    /// As [`GradientSource::differentiate`], of what other kernels found of the batch's parts.
+    ///
+    /// # Errors
+    /// [`Error::Training`] if these are no gradients of the batch's parts, [`Error::Conflict`] if no kernel computes
+    /// what the run asks for.
+    pub(super) fn add_parts(&mut self, batch: &LineBatch, parts: &mut [PartGradient]) -> Result<Loss> {
+        match self {
+            Self::Kernel(kernel) => kernel.add_parts(batch, parts),
+            Self::Candle(_) => Err(Error::Conflict(
+                "only the kernel differentiates batches in parts: on the CPU and without dropout",
+            )),
         }
     }
 
     pub(super) fn gradient(&self) -> &[f32] {
         match self {
             Self::Kernel(kernel) => kernel.gradient(),
-            Self::Candle(autodiff) => &autodiff.gradient,
+            Self::Candle(autodiff) => autodiff.gradient(),
         }
     }
 
@@ -90,10 +93,10 @@ impl GradientSource {
     ///
     /// # Errors
     /// As [`GradientSource::differentiate`].
-    pub(super) fn predict(&mut self, batch: &LineBatch) -> crate::Result<Vec<Option<Prediction>>> {
+    pub(super) fn predict(&mut self, batch: &LineBatch) -> Result<Vec<Option<Prediction>>> {
         match self {
             Self::Kernel(kernel) => Ok(kernel.predict(batch)),
-            Self::Candle(autodiff) => autodiff.predict(batch).map_err(failed),
+            Self::Candle(autodiff) => autodiff.predict(batch),
         }
     }
 
@@ -101,55 +104,13 @@ impl GradientSource {
     pub(super) fn dropout_position(&self) -> u128 {
         match self {
             Self::Kernel(_) => 0,
-            Self::Candle(autodiff) => autodiff.dropout.position(),
+            Self::Candle(autodiff) => autodiff.dropout_position(),
         }
     }
 
     pub(super) fn seek_dropout(&mut self, position: u128) {
         if let Self::Candle(autodiff) = self {
-            autodiff.dropout.seek(position);
+            autodiff.seek_dropout(position);
         }
-    }
-}
-
-impl Autodiff {
-    fn load(&self, parameters: &[f32]) -> Result<()> {
-        for tensor in self.shape.tensors() {
-            let var = &self.gpt.vars()[&tensor.name];
-            let values = self.shape.in_model_order(&tensor, parameters);
-            var.set(&Tensor::from_slice(&values, var.shape(), var.device())?)?;
-        }
-        Ok(())
-    }
-
-    /// Names the variable that has no gradient, if one has none: a part of the network that does not learn
-    /// is a defect, never an option.
-    fn differentiate(&mut self, batch: &LineBatch) -> Result<Loss> {
-        let loss = self.gpt.loss(batch, &mut self.dropout)?;
-        let gradients = loss.backward()?;
-        self.gradient.resize(self.shape.len(), 0.0);
-        for tensor in self.shape.tensors() {
-            let Some(gradient) = gradients.get(&self.gpt.vars()[&tensor.name]) else {
-                candle_core::bail!("variable '{}' has no gradient", tensor.name)
-            };
-            let values = gradient.flatten_all()?.to_vec1::<f32>()?;
-            self.shape.put(&tensor, &values, &mut self.gradient);
-        }
-        let tokens = batch.tokens();
-        let nats = f64::from(loss.to_scalar::<f32>()?) * tokens as f64;
-        Ok(Loss { nats, tokens })
-    }
-
-    fn predict(&self, batch: &LineBatch) -> Result<Vec<Option<Prediction>>> {
-        let log_probabilities = self.gpt.log_probabilities(batch, &mut Dropout::none())?.detach(); // (B·T, V)
-        let best: Vec<u32> = log_probabilities.argmax(1)?.to_vec1()?;
-        let rows: Vec<Vec<f32>> = log_probabilities.to_vec2()?;
-        let prediction = |((row, best), target): ((Vec<f32>, u32), &Option<Token>)| {
-            target.map(|target| Prediction {
-                nats: -f64::from(row[usize::from(target)]),
-                is_best: best == u32::from(target),
-            })
-        };
-        Ok(rows.into_iter().zip(best).zip(&batch.targets).map(prediction).collect())
     }
 }

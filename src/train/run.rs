@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Trainer;
-use super::data::Data;
+use super::data::{Batch, Data};
+use super::initial::initial_weights;
 use super::log::LogMark;
 use super::state::{State, Tally, VERSION};
-use crate::gpt::initial_weights;
 use crate::learner::optim::Moments;
+use crate::learner::{Loss, PartGradient};
 use crate::model::training_log::{Evaluation, Event, EventKind, TrainSettings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
@@ -68,15 +69,30 @@ impl Run {
         }
     }
 
-    /// Learns from the next batch and gives its loss, nats a token.
+    /// Draws or reads the batch of the next step.
+    pub(super) fn next_batch(&mut self) -> Result<Batch> {
+        self.data.training.next_batch(self.settings.batch_lines)
+    }
+
+    /// Finds a batch's loss and gradient, from those of its parts if others differentiated them.
+    pub(super) fn differentiate(
+        &mut self,
+        batch: &Batch,
+        parts: Option<&mut [PartGradient]>,
+    ) -> Result<Loss> {
+        match parts {
+            None => self.trainer.differentiate(&batch.lines),
+            Some(parts) => self.trainer.add_parts(&batch.lines, parts),
+        }
+    }
+
+    /// Takes a step on the batch that was differentiated and gives its loss, nats a token.
     ///
     /// # Errors
     /// [`Error::Training`] if the loss or its gradient is not finite; the weights are those from
     /// before the step then.
-    pub(super) fn step(&mut self) -> Result<f64> {
+    pub(super) fn step(&mut self, batch: &Batch, found: Loss) -> Result<f64> {
         let step = self.tally.step + 1;
-        let lines = self.settings.batch_lines;
-        let (batch, first_seen) = self.data.training.next_batch(lines)?;
         let rate = self.settings.schedule().rate(step);
         let finite = |what: &str, value: f64| {
             if value.is_finite() {
@@ -86,14 +102,13 @@ impl Run {
                 "the {what} is {value} at step {step}: start again with a lower learning rate"
             )))
         };
-        let found = self.trainer.differentiate(&batch)?;
         let (loss, tokens) = (finite("loss", found.mean())?, found.tokens as f64);
         let norm = finite("gradient's norm", self.trainer.step(rate)?)?;
-        if first_seen {
+        if batch.first_seen {
             self.tally.code_length_bits += loss * tokens / std::f64::consts::LN_2;
         }
         self.tally.step = step;
-        self.tally.lines += batch.lines() as u64;
+        self.tally.lines += batch.lines.lines() as u64;
         self.tally.recent_loss += loss;
         self.tally.recent_steps += 1;
         self.tally.gradient_norm = norm;
@@ -133,6 +148,14 @@ impl Run {
     /// Seconds of all sessions up to now.
     pub(super) fn seconds(&self) -> f64 {
         self.seconds_before + self.started.elapsed().as_secs_f64()
+    }
+
+    pub(super) fn config(&self) -> &GptConfig {
+        &self.trainer.config
+    }
+
+    pub(super) fn parameters(&self) -> &[f32] {
+        &self.trainer.parameters
     }
 
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {

@@ -3,13 +3,11 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use candle_core::Device;
-
 use super::*;
-use crate::gpt::{Dropout, Gpt, initial_weights};
+use crate::learner::{Backprop, PartGradient, lines_of_part};
 use crate::model::training_log::{Evaluation, Event, EventKind, LoggedPath, TrainSettings, TrainingLog};
-use crate::model::{Checkpoint, GptConfig, LOG_FILE, Preset};
-use crate::text::{Distribution, Operands};
+use crate::model::{Checkpoint, LOG_FILE, Preset};
+use crate::text::{Distribution, LineBatch, Operands};
 
 fn settings(steps: u64) -> TrainSettings {
     TrainSettings {
@@ -57,9 +55,12 @@ fn a_short_run_learns_and_logs() {
     assert!((records[2].excess.unwrap() - excess).abs() < 1e-9, "{records:?}");
     let log = log(folder.path());
     assert_eq!((log.settings, log.records), (settings(60), records));
-    let saved = Checkpoint::load(folder.path()).unwrap();
-    let gpt = Gpt::from_checkpoint(&saved, &Device::Cpu).unwrap();
-    assert_eq!(gpt.to_checkpoint().unwrap(), saved);
+    #[cfg(feature = "candle")]
+    {
+        let saved = Checkpoint::load(folder.path()).unwrap();
+        let gpt = crate::gpt::Gpt::from_checkpoint(&saved, &candle_core::Device::Cpu).unwrap();
+        assert_eq!(gpt.to_checkpoint().unwrap(), saved);
+    }
 }
 
 #[test]
@@ -118,23 +119,77 @@ fn a_run_ends_at_its_target() {
     assert_eq!(log(folder.path()).events.last(), Some(&reached));
 }
 
-/// Every variable has a gradient, and it is not zero: with dropout too.
+/// A batch's parts, whoever differentiates them, give the weights and the log of a run on one machine. Batches of 300 lines are
+/// two waves of which the second has two full groups and one that is not; those at the ends of an epoch are shorter.
 #[test]
-fn every_variable_gets_a_gradient() {
-    for preset in Preset::ALL {
-        let distribution = Distribution::new(3, Operands::Uniform).unwrap();
-        let config = GptConfig::addition(preset, distribution.max_line_len() + 1);
-        let gpt = Gpt::from_checkpoint(&initial_weights(&config, 1), &Device::Cpu).unwrap();
-        let mut lines = LineSource::new(&config, distribution, 1).unwrap();
-        let batch = lines.next_batch(4).unwrap();
-        for mut dropout in [Dropout::none(), Dropout::new(0.2, 1)] {
-            let loss = gpt.loss(&batch, &mut dropout).unwrap();
-            let grads = loss.backward().unwrap();
-            for (name, var) in gpt.vars() {
-                let grad = grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
-                let size = grad.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-                assert!(size > 0.0, "{preset:?}: the gradient of {name} is zero");
-            }
+fn parts_of_batches_give_the_bits_of_a_run() {
+    let text = tempfile::NamedTempFile::new().unwrap();
+    let lines: String = (0..900).map(|i| format!("{}+{i}\n", i * i)).collect();
+    std::fs::write(text.path(), lines).unwrap();
+    for quantization_aware in [false, true] {
+        let mut settings =
+            TrainSettings { distribution: None, quantization_aware, batch_lines: 300, ..settings(1) };
+        learn_from_file(&mut settings, text.path(), 4).unwrap();
+        assert_eq!(settings.steps, 12);
+        settings.eval_every = 5;
+        let folder = tempfile::tempdir().unwrap();
+        records(&settings, folder.path());
+        let expected = (Checkpoint::load(folder.path()).unwrap(), without_seconds(log(folder.path())));
+        for workers in [1, 2, 3, 4, 16, 1000] {
+            let folder = tempfile::tempdir().unwrap();
+            in_parts(&settings, folder.path(), workers);
+            let found = (Checkpoint::load(folder.path()).unwrap(), without_seconds(log(folder.path())));
+            assert!(found == expected, "{workers} workers, rounded: {quantization_aware}");
         }
     }
+}
+
+/// A run whose batches are cut into parts, of which the last are differentiated first. It is resumed half-way.
+fn in_parts(settings: &TrainSettings, folder: &Path, workers: usize) {
+    let mut session = Session::begin(settings, folder).unwrap();
+    let new = if settings.quantization_aware { Backprop::rounded } else { Backprop::new };
+    let mut kernels = [(); 2].map(|()| new(session.config()).unwrap());
+    while !session.is_finished() {
+        let batch = session.next_batch().unwrap();
+        let (lines, tokens) = (batch.lines.lines(), batch.lines.tokens());
+        let parts = batch.lines.split(lines_of_part(lines, workers));
+        assert!(parts.len() >= workers.min(lines.div_ceil(16)));
+        kernels.iter_mut().for_each(|kernel| kernel.load_parameters(session.parameters()));
+        let differentiate = |(i, part): (usize, &LineBatch)| kernels[i % 2].differentiate_part(part, tokens);
+        let mut gradients: Vec<_> = parts.iter().enumerate().rev().map(differentiate).collect();
+        gradients.reverse();
+        session.step(&batch, &mut gradients, |_| ()).unwrap();
+        if session.steps() == 5 {
+            drop(session);
+            session = Session::resume(folder).unwrap().unwrap();
+        }
+    }
+    assert!(Session::resume(folder).is_err(), "the folder is this session's");
+}
+
+fn without_seconds(log: TrainingLog) -> Vec<Evaluation> {
+    log.records.into_iter().map(|record| Evaluation { seconds: 0.0, ..record }).collect()
+}
+
+#[test]
+fn what_is_no_part_of_the_batch_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = TrainSettings { batch_lines: 300, ..settings(1) };
+    let mut session = Session::begin(&settings, folder.path()).unwrap();
+    let mut kernel = Backprop::new(session.config()).unwrap();
+    let batch = session.next_batch().unwrap();
+    let parts = batch.lines.split(64);
+    let parts: Vec<_> =
+        parts.iter().map(|part| kernel.differentiate_part(part, batch.lines.tokens())).collect();
+    let mut refused = |change: fn(&mut Vec<PartGradient>)| {
+        let mut parts = parts.clone();
+        change(&mut parts);
+        assert!(matches!(session.step(&batch, &mut parts, |_| ()), Err(crate::Error::Training(_))));
+    };
+    refused(Vec::clear);
+    refused(|parts| parts.truncate(4));
+    refused(|parts| parts.swap(0, 4));
+    refused(|parts| parts[0].nats.truncate(3));
+    refused(|parts| parts[2].gradient.truncate(16));
+    session.step(&batch, &mut parts.clone(), |_| ()).unwrap();
 }

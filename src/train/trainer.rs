@@ -1,16 +1,13 @@
 //! Weights that learn: one flat row of parameters, what gives their gradient, and AdamW.
 
-use candle_core::Device;
-use candle_core::utils::cuda_is_available;
-
 use super::gradient::GradientSource;
-use crate::learner::Loss;
+use crate::Result;
 use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
+use crate::learner::{Loss, PartGradient};
 use crate::model::training_log::TrainSettings;
 use crate::model::{Checkpoint, GptConfig, Shape};
-use crate::network::{DeviceChoice, Isa};
+use crate::network::Isa;
 use crate::text::LineBatch;
-use crate::{Error, Result};
 
 /// A network in training.
 pub struct Trainer {
@@ -26,10 +23,9 @@ impl Trainer {
     /// A trainer of these weights, before its first step.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if the settings contradict each other, [`Error::Setting`] if no kernel computes a
-    /// network of this shape, [`Error::Device`] if the device is missing.
+    /// [`crate::Error::Conflict`] if the settings contradict each other, [`crate::Error::Setting`] if no kernel computes a
+    /// network of this shape, [`crate::Error::Device`] if the device is missing.
     pub fn new(settings: &TrainSettings, start: &Checkpoint) -> Result<Self> {
-        let device = open(settings.device)?;
         let shape = Shape::supported(start.config())?;
         let parameters = shape.flatten(start);
         let rule = OptimiserSettings {
@@ -45,7 +41,7 @@ impl Trainer {
             config: start.config().clone(),
             moments: Moments::new(parameters.len()),
             optimiser: Optimiser::new(&shape, rule, Isa::default()),
-            gradients: GradientSource::new(settings, start, &device)?,
+            gradients: GradientSource::new(settings, start)?,
             parameters,
             shape,
         })
@@ -60,9 +56,19 @@ impl Trainer {
     /// The loss of a batch; its gradient is kept for [`Trainer::step`].
     ///
     /// # Errors
-    /// [`Error::Training`] if candle fails.
+    /// [`crate::Error::Training`] if candle fails.
     pub fn differentiate(&mut self, batch: &LineBatch) -> Result<Loss> {
         self.gradients.differentiate(batch)
+    }
+
+    /// The loss of a batch of which others differentiated the parts; its gradient is kept for [`Trainer::step`] and has the bits of
+    /// [`Trainer::differentiate`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Training`] if these are no gradients of the batch's parts, [`crate::Error::Conflict`] if the settings ask for
+    /// what cannot be computed in parts: dropout, or another device than the CPU.
+    pub fn add_parts(&mut self, batch: &LineBatch, parts: &mut [PartGradient]) -> Result<Loss> {
+        self.gradients.add_parts(batch, parts)
     }
 
     /// Takes a step at a learning rate along the gradient and returns its norm before it was cut. None is
@@ -80,26 +86,8 @@ impl Trainer {
     /// The weights as they are now.
     ///
     /// # Errors
-    /// [`Error::Model`] if one is not finite.
+    /// [`crate::Error::Model`] if one is not finite.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         self.shape.checkpoint(self.config.clone(), &self.parameters)
-    }
-}
-
-/// Opens the device of a choice.
-///
-/// # Errors
-/// [`Error::Device`] if that is CUDA and this build or machine has none.
-fn open(choice: DeviceChoice) -> Result<Device> {
-    let cuda = |ordinal| {
-        Device::new_cuda(ordinal).map_err(|e| Error::Device(format!("the CUDA device {ordinal}: {e}")))
-    };
-    match (choice, cuda_is_available()) {
-        (DeviceChoice::Cpu | DeviceChoice::Auto, _) => Ok(Device::Cpu),
-        (DeviceChoice::Cuda(ordinal), true) => cuda(ordinal),
-        (DeviceChoice::Cuda(_), false) => Err(Error::Device(
-            "this build of the program has no CUDA: train on the CPU, or build it with --features cuda (docs/gpu.md)"
-                .into(),
-        )),
     }
 }

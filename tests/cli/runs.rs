@@ -94,6 +94,8 @@ fn no_variable_of_a_library_makes_threads() {
     ];
     if cfg!(feature = "train") {
         verbs.push("train -f -q -T1 --preset pico --steps 1 -o run");
+    }
+    if cfg!(feature = "candle") {
         // candle's own threads.
         verbs.push("train -f -q -T1 --preset pico --steps 1 --batch-lines 8 --dropout 0.1 -o run");
     }

@@ -1,7 +1,7 @@
 //! The learner against f64, against its definition, against itself.
 
 mod backprop;
-#[cfg(feature = "train")]
+#[cfg(feature = "candle")]
 mod candle;
 mod gradient;
 mod isa;

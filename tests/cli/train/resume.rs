@@ -6,11 +6,12 @@ use std::process::Stdio;
 use super::{STATE, assert_same, kill_at, wait_for_log, weights};
 use crate::common::place::{Place, interrupt, stderr};
 
-/// The arguments of a run with checkpoints between evaluations, and dropout.
+/// The arguments of a run with checkpoints between evaluations, and dropout if the build has it.
 fn run_in(folder: &str) -> String {
+    let dropout = if cfg!(feature = "candle") { 0.1 } else { 0.0 };
     format!(
         "train --preset pico --digits 2 --batch-lines 16 --steps 140 --eval-every 7 --checkpoint-every 5 \
-         --validation-lines 40 --dropout 0.1 --warmup 5 --seed 3 -o {folder}"
+         --validation-lines 40 --dropout {dropout} --warmup 5 --seed 3 -o {folder}"
     )
 }
 
