@@ -22,3 +22,11 @@ def blocks():
     """More lines than three blocks hold, lines of a kind no model knows among them."""
     text = CORPUS.read_bytes()
     return text * 12 + b"no sum\n" * 9 + text * 8
+
+
+def program():
+    """The program: what SURPRISAL names, or what `cargo build --release` made."""
+    path = pathlib.Path(os.environ.get("SURPRISAL", ROOT / "target" / "release" / "surprisal"))
+    if not path.exists():
+        pytest.fail(f"{path} is missing: cargo build --release makes it, SURPRISAL=PROGRAM names another")
+    return path
