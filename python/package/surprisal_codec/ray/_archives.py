@@ -7,10 +7,10 @@ import tempfile
 
 from .. import _account
 from .._native import Reader, SurprisalCompressor, SurprisalError, __version__
-from . import _cluster
+from . import _cluster, _ranges
 from ._files import BUFFER, Place, Target, Window
 from ._models import Carried
-from ._ranges import BLOCK_LINES, STRIDE, count_newlines, ranges, read_lines, shards
+from ._ranges import BLOCK_LINES, STRIDE, count_newlines, read_lines, shards
 
 SUFFIX = ".sur"
 #: Strides whose newlines one task counts: 256 MiB.
@@ -138,7 +138,7 @@ def _cut(place):
     """The ranges of a file of archives, and how to name one of them."""
     with place.open() as file:
         try:
-            cut = ranges(file, place.size())
+            cut = _ranges.ranges(file, place.size(), _ranges.RANGE)
         except SurprisalError as error:
             raise SurprisalError(f"{place.path}: {error}") from None
 

@@ -88,7 +88,7 @@ class Range(NamedTuple):
     is_learned: bool
 
 
-def ranges(file, size, at_most=RANGE):
+def ranges(file, size, at_most):
     """Cuts the archives in a file of so many bytes, first to last, into ranges of about so many bytes of content.
 
     Reads each archive's header and end only. Raises `SurprisalError` if something else is in the file.
