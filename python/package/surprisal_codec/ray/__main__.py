@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 
@@ -13,10 +14,13 @@ from ._sweep import table
 
 def main(arguments=None):
     """Runs a command; gives its exit code: 0, or 1 where it failed. Wrong arguments exit with 2."""
-    options = _parser().parse_args(arguments)
+    options, stdout = _parser().parse_args(arguments), sys.stdout
     try:
-        connect(options.address)
-        options.run(options)
+        # Ray prints to stdout what becomes of its nodes and tasks.
+        with contextlib.redirect_stdout(sys.stderr):
+            connect(options.address)
+            for result in options.run(options):
+                print(result, file=stdout)
         return 0
     except (SurprisalError, OSError) as error:
         print(f"surprisal_codec.ray: {error}", file=sys.stderr)
@@ -64,72 +68,79 @@ def _parser():
     return parser
 
 
+# Each yields what goes to stdout.
+
+
+def _compress(options):
+    for name in _each(options):
+        cutting = {"level": options.level, "shard_blocks": options.shard_blocks}
+        done = compress(name, options.output, **cutting, **_writing(options))
+        _say(options, f"{name}: {_sizes(done)}, {done['shards']} shards ({done['present']} done before), model {done['model']}")
+    yield from ()
+
+
+def _decompress(options):
+    for name in _each(options):
+        done = decompress(name, options.output, **_writing(options))
+        _say(options, f"{name}: {_sizes(done)}, {done['ranges']} ranges ({done['present']} done before)")
+    yield from ()
+
+
+def _verify(options):
+    for name in _each(options):
+        done = verify(name, **_reading(options))
+        _say(options, f"{name}: {done['lines']:,} lines, {done['bytes']:,} bytes in {done['blocks']:,} blocks are right")
+    yield from ()
+
+
+def _report(options):
+    for name in _each(options):
+        account = report(name, **_reading(options))
+        if options.json:
+            yield json.dumps({"file": name, **account})
+            continue
+        yield f"{name}: {account['corpus']['lines']:,} lines in {account['ranges']} ranges"
+        for link in account["links"]:
+            yield f"{link['name']:22} {link['bytes']:20,.1f} bytes {link['bits_per_line']:12.5f} bits a line"
+
+
+def _sweep(options):
+    yield table(
+        sweep(
+            options.output,
+            presets=options.presets.split(","),
+            seeds=[int(seed) for seed in options.seeds.split(",")],
+            rates=[float(rate) for rate in options.rates.split(",")] if options.rates else [None],
+            options=options.options,
+            program=options.program,
+            threads=options.threads,
+            gpus=options.gpus,
+            quiet=options.quiet,
+        )
+    )
+
+
 def _each(options):
     if len(options.files) > 1 and getattr(options, "output", None):
         raise SurprisalError("--output is the target of one file, and several are given")
     return options.files
 
 
+def _reading(options):
+    return {"model": options.model, "threads": options.threads, "quiet": options.quiet}
+
+
+def _writing(options):
+    return {**_reading(options), "force": options.force}
+
+
+def _sizes(done):
+    return f"{done['bytes_in']:,} -> {done['bytes_out']:,} bytes"
+
+
 def _say(options, text):
     if not options.quiet:
         print(text, file=sys.stderr)
-
-
-def _compress(options):
-    for name in _each(options):
-        done = compress(
-            name,
-            options.output,
-            level=options.level,
-            model=options.model,
-            shard_blocks=options.shard_blocks,
-            threads=options.threads,
-            force=options.force,
-            quiet=options.quiet,
-        )
-        sizes = f"{done['bytes_in']:,} -> {done['bytes_out']:,} bytes"
-        _say(options, f"{name}: {sizes}, {done['shards']} shards ({done['present']} done before), model {done['model']}")
-
-
-def _decompress(options):
-    for name in _each(options):
-        done = decompress(
-            name, options.output, model=options.model, threads=options.threads, force=options.force, quiet=options.quiet
-        )
-        sizes = f"{done['bytes_in']:,} -> {done['bytes_out']:,} bytes"
-        _say(options, f"{name}: {sizes}, {done['ranges']} ranges ({done['present']} done before)")
-
-
-def _verify(options):
-    for name in _each(options):
-        done = verify(name, model=options.model, threads=options.threads, quiet=options.quiet)
-        _say(options, f"{name}: {done['lines']:,} lines, {done['bytes']:,} bytes in {done['blocks']:,} blocks are right")
-
-
-def _report(options):
-    for name in _each(options):
-        account = report(name, model=options.model, threads=options.threads, quiet=options.quiet)
-        if options.json:
-            print(json.dumps({"file": name, **account}))
-            continue
-        print(f"{name}: {account['corpus']['lines']:,} lines in {account['ranges']} ranges")
-        for link in account["links"]:
-            print(f"{link['name']:22} {link['bytes']:20,.1f} bytes {link['bits_per_line']:12.5f} bits a line")
-
-
-def _sweep(options):
-    trainings = sweep(
-        options.output,
-        presets=options.presets.split(","),
-        seeds=[int(seed) for seed in options.seeds.split(",")],
-        rates=[float(rate) for rate in options.rates.split(",")] if options.rates else [None],
-        options=options.options,
-        program=options.program,
-        threads=options.threads,
-        gpus=options.gpus,
-        quiet=options.quiet,
-    )
-    print(table(trainings))
 
 
 if __name__ == "__main__":

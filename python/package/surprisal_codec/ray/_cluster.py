@@ -48,10 +48,13 @@ def run(remote, jobs, describe):
     """
     connect()
     waiting, running = enumerate(jobs), {}
+    at_most = asked = 0
     try:
         while True:
-            # Two for each core, so that no worker waits for the driver; far more would fill the driver's memory.
-            while len(running) < 2 * int(ray.cluster_resources().get("CPU", 0)) + 2:
+            if time.monotonic() > asked + 1:
+                # Two for each core, so that no worker waits for the driver; far more would fill its memory. Clusters grow and shrink.
+                at_most, asked = 2 * int(ray.cluster_resources().get("CPU", 0)) + 2, time.monotonic()
+            while len(running) < at_most:
                 number, job = next(waiting, (None, None))
                 if job is None:
                     break

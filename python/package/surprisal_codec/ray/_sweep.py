@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -79,37 +80,49 @@ def _training(folder, preset, seed, rate):
 
 
 def _train(program, training, options, threads):
-    """Trains, or goes on; gives the step and the validation loss of each evaluation."""
+    """Trains, or goes on, unless it has ended; gives the step and the validation loss of each evaluation."""
     import fcntl
 
     folder = pathlib.Path(training["folder"])
     with open(f"{folder}.lock", "a+") as lock:
         # The program inherits the lock: where the task's process was killed and the program was not, it ends before another begins.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (folder / "training-state.safetensors").exists():
-            command = [program, "train", "--resume", folder]
-        else:
-            rate = [] if training["rate"] is None else ["--lr", str(training["rate"])]
-            chosen = ["--preset", training["preset"], "--seed", str(training["seed"]), *rate]
-            command = [program, "train", "--force", "--output", folder, *chosen, *options]
-        command += ["--quiet", "--no-progress", "--threads", str(threads)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=[lock.fileno()])
-        lock.truncate(0)
-        lock.write(f"{process.pid}\n")
-        lock.flush()
-        _, said = process.communicate()
-    if process.returncode < 0:
-        # As when a network breaks, the task is run again.
-        raise ConnectionError(f"{program} was ended by signal {-process.returncode}")
-    if process.returncode > 0:
-        raise SurprisalError(said.strip() or f"{program} ended with {process.returncode}")
+        ended = pathlib.Path(f"{folder}.ended")
+        if not (ended.exists() and (folder / "model.safetensors").exists()):
+            _run(_command(program, training, options, threads), lock)
+            ended.touch()
     with open(folder / "training.jsonl") as log:
         records = [json.loads(line) for line in log]
     return [(record["step"], record["validation_loss"]) for record in records if record["type"] == "evaluation"]
 
 
+def _command(program, training, options, threads):
+    folder = training["folder"]
+    if os.path.exists(os.path.join(folder, "training-state.safetensors")):
+        chosen = ["--resume", folder]
+    else:
+        rate = [] if training["rate"] is None else ["--lr", str(training["rate"])]
+        settings = ["--preset", training["preset"], "--seed", str(training["seed"]), *rate, *options]
+        chosen = ["--force", "--output", folder, *settings]
+    return [program, "train", *chosen, "--quiet", "--no-progress", "--threads", str(threads)]
+
+
+def _run(command, lock):
+    """Runs the program, whose process id `lock` then holds."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=[lock.fileno()])
+    lock.truncate(0)
+    lock.write(f"{process.pid}\n")
+    lock.flush()
+    _, said = process.communicate()
+    if process.returncode < 0:
+        # As where a connection breaks, the task is run again.
+        raise ConnectionError(f"{command[0]} was ended by signal {-process.returncode}")
+    if process.returncode > 0:
+        raise SurprisalError(said.strip() or f"{command[0]} ended with {process.returncode}")
+
+
 def _figure(curves):
-    """Validation losses by step, as SVG: each training a line, from its name's colour."""
+    """Validation losses by step, as SVG."""
     width, height, left, below = 720, 400, 60, 40
     steps = max(step for _, curve in curves for step, _ in curve)
     losses = [loss for _, curve in curves for _, loss in curve]
