@@ -35,7 +35,8 @@ SHARDS = 6
 def cluster():
     """Two nodes with a core each. A dead one is noticed within two seconds."""
     health = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    small = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    # GPUs that only Ray believes in.
+    small = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 80_000_000}
     made = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False, "_system_config": health})
     made.small = small
     made.worker = made.add_node(**small)
@@ -179,7 +180,7 @@ def test_a_command_that_was_killed_and_is_given_again(cluster, sums, expected, t
 
 
 def test_reading_by_ranges(cluster, sums, archive, monkeypatch, capsys):
-    monkeypatch.setattr(_ranges, "RANGE", 2 * BLOCK * 28)
+    monkeypatch.setattr(_ranges, "range_size", lambda _: 2 * BLOCK * 28)
     assert on_ray.verify(archive) == surprisal_codec.verify(archive)
     back = archive.with_name("back")
     assert main(["decompress", f"file://{archive}", "-o", f"file://{back}"]) == 0
@@ -189,7 +190,7 @@ def test_reading_by_ranges(cluster, sums, archive, monkeypatch, capsys):
 
 def test_accounts_of_ranges_are_added(cluster, sums, tmp_path, monkeypatch, capsys):
     size = 28 * 10_000
-    monkeypatch.setattr(_ranges, "RANGE", size)
+    monkeypatch.setattr(_ranges, "range_size", lambda _: size)
     archive, text = tmp_path / "three.sur", sums.read_bytes()[: 3 * size]
     archive.write_bytes(b"".join(surprisal_codec.compress(text[at : at + size]) for at in range(0, 3 * size, size)))
     assert main(["report", "--json", str(archive)]) == 0
@@ -221,8 +222,21 @@ def test_a_model_of_a_folder_goes_along(cluster, sums, tmp_path):
     assert (tmp_path / "back").read_bytes() == text.read_bytes()
 
 
+def test_gpu_workers_run_the_program(cluster, sums, tmp_path):
+    """By a program that takes the CPU for the GPU that is asked for."""
+    text, stand_in = tmp_path / "some.txt", tmp_path / "stand-in"
+    text.write_bytes(sums.read_bytes()[: 28 * 1000])
+    on_cpu = f'exec {program()} $(echo "$*" | sed s/cuda/cpu/)'
+    stand_in.write_text(f'#!/bin/sh\ncase "$CUDA_VISIBLE_DEVICES $*" in ?*" --device cuda") {on_cpu} ;; esac\nexit 1\n')
+    stand_in.chmod(0o755)
+    on_ray.compress(text, gpus=1, program=stand_in)
+    assert (tmp_path / "some.txt.sur").read_bytes() == surprisal_codec.compress(text.read_bytes())
+    with pytest.raises(SurprisalError, match=r"shard 1 of 1 \(from line 1 on\): .* ended with 1"):
+        on_ray.compress(text, gpus=1, program="false", force=True)
+
+
 def test_what_goes_wrong_is_told(cluster, sums, archive, monkeypatch, capsys):
-    monkeypatch.setattr(_ranges, "RANGE", BLOCK * 28)
+    monkeypatch.setattr(_ranges, "range_size", lambda _: BLOCK * 28)
 
     def fails(*arguments):
         assert main([*map(str, arguments)]) == 1
@@ -279,9 +293,23 @@ def test_a_sweep_whose_trainer_is_killed(cluster, tmp_path, capsys):
     assert main([*command, "--", "--steps", "10"]) == 1
     assert "other options" in capsys.readouterr().err
     # The program's own words.
-    assert main([*command[:2], str(tmp_path / "other"), *command[3:], "--", "--digits", "99"]) == 1
-    assert "training pico-seed1-lr0.004: " in capsys.readouterr().err
+    wrong = [*command[:2], str(tmp_path / "other"), *command[3:], "--", "--digits", "99"]
+    assert main(wrong) == 1
+    assert re.search(r"training pico-seed[12]-lr0.004: invalid value '99' for '--digits <DIGITS>'.*\n$", capsys.readouterr().err)
 
 
 def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_dask(sums, tmp_path):
+    """The recipe of docs/cluster.md."""
+    import dask
+    from dask.bytes import read_bytes
+
+    _, blocks = read_bytes(str(sums), delimiter=b"\n", blocksize="2MB")
+    compress = dask.delayed(surprisal_codec.compress)
+    with open(tmp_path / "sums.txt.sur", "wb") as file:
+        file.writelines(dask.compute(*[compress(block, model="tiny-uniform") for block in blocks[0]], scheduler="threads"))
+    assert (tmp_path / "sums.txt.sur").stat().st_size < sums.stat().st_size / 4
+    assert surprisal_codec.verify(tmp_path / "sums.txt.sur")["archives"] == len(blocks[0]) > 2

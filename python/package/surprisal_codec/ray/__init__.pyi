@@ -37,6 +37,8 @@ def compress(
     model: Optional[_Path] = None,
     shard_blocks: int = 16,
     threads: int = 1,
+    gpus: float = 0,
+    program: _Path = "surprisal",
     force: bool = False,
     quiet: bool = True,
 ) -> _Compressed: ...

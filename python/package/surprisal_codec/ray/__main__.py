@@ -43,7 +43,11 @@ def _parser():
     of_targets.add_argument("-o", "--output", metavar="FILE", help="the target, of one FILE")
     of_targets.add_argument("-f", "--force", action="store_true", help="overwrite files")
 
-    made = commands.add_parser("compress", parents=[of_all, of_files, of_targets], help="FILE becomes FILE.sur")
+    on_gpus = argparse.ArgumentParser(add_help=False)
+    on_gpus.add_argument("--program", default="surprisal", help="the program, on every machine (surprisal, from PATH)")
+    on_gpus.add_argument("--gpus", type=float, default=0, metavar="N", help="GPUs of a task, which runs the program there (0)")
+
+    made = commands.add_parser("compress", parents=[of_all, of_files, of_targets, on_gpus], help="FILE becomes FILE.sur")
     made.add_argument("-l", "--level", type=int, metavar="1..9", help="chooses among the bundled models (6)")
     made.add_argument("--shard-blocks", type=int, default=16, metavar="N", help="blocks of 65,536 lines of a shard (16)")
     made.set_defaults(run=_compress)
@@ -55,14 +59,12 @@ def _parser():
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(run=_report)
     made = commands.add_parser(
-        "sweep", parents=[of_all], help="train presets × seeds × rates", epilog="Options behind -- go to surprisal train."
+        "sweep", parents=[of_all, on_gpus], help="train presets × seeds × rates", epilog="Options behind -- go to surprisal train."
     )
     made.add_argument("-o", "--output", required=True, metavar="FOLDER", help="for the trainings, on a file system that all share")
     made.add_argument("--presets", default="tiny", metavar="NAME,…", help="pico, tiny, nano, micro, mini (tiny)")
     made.add_argument("--seeds", default="1", metavar="N,…", help="(1)")
     made.add_argument("--rates", metavar="RATE,…", help="highest learning rates (the program's default)")
-    made.add_argument("--program", default="surprisal", help="the program, on every machine (surprisal, from PATH)")
-    made.add_argument("--gpus", type=float, default=0, metavar="N", help="GPUs of a training (0)")
     made.add_argument("options", nargs="*", metavar="-- OPTION", help="further options of surprisal train")
     made.set_defaults(run=_sweep)
     return parser
@@ -74,7 +76,7 @@ def _parser():
 def _compress(options):
     for name in _each(options):
         cutting = {"level": options.level, "shard_blocks": options.shard_blocks}
-        done = compress(name, options.output, **cutting, **_writing(options))
+        done = compress(name, options.output, **cutting, gpus=options.gpus, program=options.program, **_writing(options))
         _say(options, f"{name}: {_sizes(done)}, {done['shards']} shards ({done['present']} done before), model {done['model']}")
     yield from ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 
 from .. import _account
@@ -18,13 +19,24 @@ _STRIDES = 64
 
 
 def compress(
-    source, target=None, *, level=None, model=None, shard_blocks=16, threads=1, force=False, quiet=True
+    source,
+    target=None,
+    *,
+    level=None,
+    model=None,
+    shard_blocks=16,
+    threads=1,
+    gpus=0,
+    program="surprisal",
+    force=False,
+    quiet=True,
 ):
     """Compresses a file into one archive for each shard, one behind the other in `target`, by default the source's name with .sur.
 
     A shard has `shard_blocks` times 65,536 lines. `level` and `model` (a bundled one's name or a folder) are those of
     `surprisal_codec.compress`; without a model the level's best for the beginning codes all shards. A task takes so many `threads` of
-    its machine. Gives `shards`, `present` (of them from an earlier attempt), `model`, `bytes_in` and `bytes_out`.
+    its machine. With `gpus` it takes so many of them, too, and `program` codes there, whose path or name it is on every machine; the bytes are
+    the same. Gives `shards`, `present` (of them from an earlier attempt), `model`, `bytes_in` and `bytes_out`.
     """
     _cluster.connect()
     place = Place.of(source)
@@ -44,8 +56,9 @@ def compress(
         return f"{place.path}: shard {number + 1} of {len(cut)} (from line {first:,} on)"
 
     with _cluster.Progress("shards", len(cut), quiet) as progress:
-        jobs = [(place, size, shard, chosen, threads) for shard in cut]
-        bytes_out, present = made.build(_compress_shard, jobs, describe, threads=threads, progress=progress)
+        jobs = [(place, size, shard, chosen, threads, program if gpus else None) for shard in cut]
+        task = _cluster.task(threads, gpus)
+        bytes_out, present = made.build(_compress_shard, jobs, describe, task=task, progress=progress)
     return {"shards": len(cut), "present": present, "model": chosen.name, "bytes_in": size, "bytes_out": bytes_out}
 
 
@@ -65,14 +78,32 @@ def _newlines(place, size, quiet):
     return [count for found in counts for count in found]
 
 
-def _compress_shard(place, size, shard, model, threads):
+def _compress_shard(place, size, shard, model, threads, program):
     """Yields an archive in pieces, each with the bytes of content that went in for it."""
-    compressor = SurprisalCompressor(None, model.load(), None, threads, False)
     with place.open() as file:
-        window = Window(file, shard.offset, size - shard.offset)
-        for piece in read_lines(window, shard.skip, shard.newlines):
+        content = read_lines(Window(file, shard.offset, size - shard.offset), shard.skip, shard.newlines)
+        if program is not None:
+            yield from _by_program(content, model, threads, program)
+            return
+        compressor = SurprisalCompressor(None, model.load(), None, threads, False)
+        for piece in content:
             yield compressor.compress(piece), len(piece)
-    yield compressor.flush(), 0
+        yield compressor.flush(), 0
+
+
+def _by_program(content, model, threads, program):
+    """As the package, which has no kernels for GPUs, would make it."""
+    with tempfile.TemporaryFile() as lines, tempfile.TemporaryFile() as archive, model.named() as name:
+        size = sum(lines.write(piece) for piece in content)
+        lines.seek(0)
+        command = [program, "compress", "-q", "-c", "-m", name, "-T", str(threads), "--device", "cuda"]
+        done = subprocess.run(command, stdin=lines, stdout=archive, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise _cluster.program_error(program, done.returncode, done.stderr)
+        archive.seek(0)
+        yield b"", size
+        for piece in iter(lambda: archive.read(BUFFER), b""):
+            yield piece, 0
 
 
 def decompress(source, target=None, *, model=None, threads=1, force=False, quiet=True):
@@ -91,7 +122,7 @@ def decompress(source, target=None, *, model=None, threads=1, force=False, quiet
     cut, describe = _cut(place)
     with _cluster.Progress("ranges", len(cut), quiet) as progress:
         jobs = [(place, found, carried, threads) for found in cut]
-        bytes_out, present = made.build(_decode, jobs, describe, threads=threads, progress=progress)
+        bytes_out, present = made.build(_decode, jobs, describe, task=_cluster.task(threads), progress=progress)
     return {"ranges": len(cut), "present": present, "bytes_in": place.size(), "bytes_out": bytes_out}
 
 
@@ -138,7 +169,8 @@ def _cut(place):
     """The ranges of a file of archives, and how to name one of them."""
     with place.open() as file:
         try:
-            cut = _ranges.ranges(file, place.size(), _ranges.RANGE)
+            size = place.size()
+            cut = _ranges.ranges(file, size, _ranges.range_size(size))
         except SurprisalError as error:
             raise SurprisalError(f"{place.path}: {error}") from None
 

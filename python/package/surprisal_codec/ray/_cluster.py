@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -70,8 +71,16 @@ def run(remote, jobs, describe):
                 del running[reference]
                 yield number, result
     finally:
-        for reference in running:
-            ray.cancel(reference)
+        _cancel(list(running))
+
+
+def _cancel(references):
+    """Ends tasks, and waits a moment until they have ended, so that they write nothing any more."""
+    for reference in references:
+        ray.cancel(reference)
+    for reference in references:
+        with contextlib.suppress(RayError):
+            ray.get(reference, timeout=5)
 
 
 def _reason(error):
@@ -80,6 +89,12 @@ def _reason(error):
         return f"no worker could finish it in {MAX_RETRIES + 1} attempts: {str(error).strip().splitlines()[0]}"
     cause = error.cause if isinstance(error.cause, Exception) else error
     return str(cause) if isinstance(cause, (SurprisalError, OSError)) else f"{type(cause).__name__}: {cause}"
+
+
+def program_error(program, returncode, stderr):
+    """The exception for a process of the program that failed, and wrote why to stderr."""
+    said = stderr.strip().splitlines() or [f"{program} ended with {returncode}"]
+    return SurprisalError(said[0].removeprefix("error: "))
 
 
 class Progress:

@@ -88,8 +88,9 @@ class Target:
         if self.place.system.exists(self.place.path) and not force:
             raise SurprisalError(f"{self.place.path} exists: --force overwrites it")
 
-    def build(self, make, jobs, describe, *, threads=1, progress):
-        """Runs `make(*job)`, which yields the bytes of a part, as a task for each job, and puts the parts together.
+    def build(self, make, jobs, describe, *, task, progress):
+        """Runs `make(*job)`, which yields the bytes of a part and their bytes of content piece by piece, as a task for each job, and
+        puts the parts together.
 
         Gives the bytes of the target and the number of parts that were there already.
         """
@@ -103,7 +104,7 @@ class Target:
             (make, job, Place(system, f"{self._folder}/{stem}"), present.get(stem)) for stem, job in zip(stems, jobs)
         ]
         parts, kept = [None] * len(jobs), 0
-        for number, part in _cluster.run(_cluster.task(threads)(_write_part), arguments, describe):
+        for number, part in _cluster.run(task(_write_part), arguments, describe):
             parts[number], kept = part, kept + part.was_present
             progress.advance(part.content)
         return self._concatenate(parts), kept

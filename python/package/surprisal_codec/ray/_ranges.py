@@ -13,8 +13,6 @@ from ._models import identity_and_name
 BLOCK_LINES = 65_536
 #: Bytes whose newlines are counted together: a task that begins at a line reads no more before it.
 STRIDE = 4 << 20
-#: Content of a range of blocks, in bytes: seconds of work, and few enough ranges.
-RANGE = 32 << 20
 #: The header's longest form, without settings: 44 bytes and a name.
 _HEADER = 44 + 255
 #: Bytes of an archive that end it: length of the index, of the archive, checksum, magic.
@@ -86,6 +84,11 @@ class Range(NamedTuple):
     #: The model's, in hexadecimal; of an archive that was coded while learning that of its settings.
     identity: str
     is_learned: bool
+
+
+def range_size(archive_bytes):
+    """The bytes of content that a range of an archive has at most: seconds of work, a small archive cut finer, to keep many workers busy."""
+    return min(max(archive_bytes // 16, 4 << 20), 32 << 20)
 
 
 def ranges(file, size, at_most):

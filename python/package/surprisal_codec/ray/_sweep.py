@@ -40,7 +40,7 @@ def sweep(
     _cluster.connect()
     folder, options = pathlib.Path(folder).absolute(), [str(option) for option in options]
     folder.mkdir(parents=True, exist_ok=True)
-    _check_options(folder / "options.json", options)
+    _check_options(folder, options)
     grid = [_training(folder, *chosen) for chosen in itertools.product(presets, seeds, rates)]
     jobs = [(shutil.which(program) or program, training, options, threads) for training in grid]
 
@@ -67,11 +67,13 @@ def table(grid):
     return "\n".join(lines)
 
 
-def _check_options(path, options):
-    if not path.exists():
-        path.write_text(json.dumps(options) + "\n")
-    elif (found := json.loads(path.read_text())) != options:
-        raise SurprisalError(f"{path.parent} holds trainings with other options ({' '.join(found) or 'none'}): name another folder")
+def _check_options(folder, options):
+    """Trainings of one folder have the same options, lest a run that goes on be taken for another."""
+    path = folder / "options.json"
+    found = json.loads(path.read_text()) if path.exists() and any(folder.glob("*/training.jsonl")) else options
+    if found != options:
+        raise SurprisalError(f"{folder} holds trainings with other options ({' '.join(found) or 'none'}): name another folder")
+    path.write_text(json.dumps(options) + "\n")
 
 
 def _training(folder, preset, seed, rate):
@@ -113,12 +115,18 @@ def _run(command, lock):
     lock.truncate(0)
     lock.write(f"{process.pid}\n")
     lock.flush()
-    _, said = process.communicate()
+    try:
+        _, said = process.communicate()
+    except BaseException:
+        # The task is cancelled.
+        process.kill()
+        process.wait()
+        raise
     if process.returncode < 0:
         # As where a connection breaks, the task is run again.
         raise ConnectionError(f"{command[0]} was ended by signal {-process.returncode}")
     if process.returncode > 0:
-        raise SurprisalError(said.strip() or f"{command[0]} ended with {process.returncode}")
+        raise _cluster.program_error(command[0], process.returncode, said)
 
 
 def _figure(curves):
