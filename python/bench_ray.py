@@ -4,7 +4,8 @@
 Run it with the Python that has the package (python/.venv/3.11/bin/python after python/test.sh); it takes the program of target/release, or
 what SURPRISAL names. Both compress eight shards of two blocks (29 MB) on two cores, in turns, ROUNDS times (3): the program with -T2, Ray on two
 workers that have started and coded before. Seconds are those of the clock, and so say little while the machine does other work; a
-ratio is the median of those of neighbouring runs. Then: what a task and a shard cost.
+ratio is the median of those of neighbouring runs. Then: what counting, a shard, putting
+parts together and a task cost.
 """
 
 import os
@@ -21,7 +22,7 @@ os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
 import ray  # noqa: E402
 
 import surprisal_codec.ray as on_ray  # noqa: E402
-from surprisal_codec.ray import _cluster  # noqa: E402
+from surprisal_codec.ray import _cluster, _files, _ranges  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = os.environ.get("SURPRISAL", ROOT / "target" / "release" / "surprisal")
@@ -52,15 +53,29 @@ def main():
         on_ray.decompress(by_ray, back, force=True)
         compare("decompress", size, rounds, ("decompress", back, by_program), (on_ray.decompress, by_ray, back, {"force": True}))
         assert back.read_bytes() == text.read_bytes()
+        counting = seconds(_ranges.count_newlines, _files.Place.of(text), 0, size)
+        print(f"counting lines: {size / 1e6 / counting:.0f} MB/s a core")
         name = len("tiny-uniform")
         shard = (by_ray.stat().st_size - by_program.stat().st_size) / (SHARDS - 1)
         print(f"a shard costs {shard:.1f} bytes, of which {name} are the model's name")
+        concatenate(pathlib.Path(folder, "together"))
     took = seconds(lambda: list(_cluster.run(_cluster.task()(nothing), [()] * TASKS, str)))
     print(f"a task costs {1000 * took / TASKS:.2f} ms of the driver and two workers, {TASKS} tasks that do nothing")
 
 
 def nothing():
     """What a task costs that has nothing to do."""
+
+
+def concatenate(target):
+    """How fast parts are put together, synced to the disk."""
+    parts, part = target.with_name(f"{target.name}.parts"), os.urandom(16 << 20)
+    parts.mkdir()
+    for number in range(32):
+        (parts / str(number)).write_bytes(part)
+    made = [_files.Part(str(number), len(part), 0, "", False) for number in range(32)]
+    took = seconds(_files.Target(target, "")._concatenate, made)
+    print(f"putting parts together: {target.stat().st_size / 1e6 / took:.0f} MB/s")
 
 
 def compare(name, size, rounds, by_program, by_ray):
