@@ -1,0 +1,249 @@
+"""Archives made and read by tasks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+
+from .. import _account
+from .._native import Reader, SurprisalCompressor, SurprisalError, __version__
+from . import _cluster, _ranges
+from ._files import BUFFER, Place, Target, Window
+from ._models import Carried
+from ._ranges import BLOCK_LINES, STRIDE, count_newlines, read_lines, shards
+
+SUFFIX = ".sur"
+#: Strides whose newlines one task counts: 256 MiB.
+_STRIDES = 64
+
+
+def compress(
+    source,
+    target=None,
+    *,
+    level=None,
+    model=None,
+    shard_blocks=16,
+    threads=1,
+    gpus=0,
+    program="surprisal",
+    force=False,
+    quiet=True,
+):
+    """Compresses a file into one archive for each shard, one behind the other in `target`, by default the source's name with .sur.
+
+    A shard has `shard_blocks` times 65,536 lines. `level` and `model` (a bundled one's name or a folder) are those of
+    `surprisal_codec.compress`; without a model the level's best for the beginning codes all shards. A task takes so many `threads` of
+    its machine. With `gpus` it takes so many of them, too, and `program` codes there, whose path or name it is on every machine; the bytes are
+    the same. Gives `shards`, `present` (of them from an earlier attempt), `model`, `bytes_in` and `bytes_out`.
+    """
+    _cluster.connect()
+    place = Place.of(source)
+    size = place.size()
+    with place.open() as file:
+        beginning = file.read(1 << 16)
+        file.seek(max(size - 1, 0))
+        ends_with_newline = file.read(1) == b"\n"
+    chosen = Carried.of(model) or Carried.chosen_for(beginning, level)
+    key = place.key(__version__, chosen.identity, chosen.name, shard_blocks)
+    made = Target(f"{source}{SUFFIX}" if target is None else target, key, force)
+    counts = _newlines(place, size, quiet)
+    cut = shards(counts, ends_with_newline, shard_blocks * BLOCK_LINES)
+
+    def describe(number):
+        first = number * shard_blocks * BLOCK_LINES + 1
+        return f"{place.path}: shard {number + 1} of {len(cut)} (from line {first:,} on)"
+
+    with _cluster.Progress("shards", len(cut), quiet) as progress:
+        jobs = [(place, size, shard, chosen, threads, program if gpus else None) for shard in cut]
+        task = _cluster.task(threads, gpus)
+        bytes_out, present = made.build(_compress_shard, jobs, describe, task=task, progress=progress)
+    return {"shards": len(cut), "present": present, "model": chosen.name, "bytes_in": size, "bytes_out": bytes_out}
+
+
+def _newlines(place, size, quiet):
+    """The newlines of each stride of a file, counted by tasks."""
+    piece = STRIDE * _STRIDES
+    jobs = [(place, offset, min(piece, size - offset)) for offset in range(0, size, piece)]
+    counts = [[]] * len(jobs)
+
+    def describe(number):
+        return f"{place.path}: counting lines from byte {number * piece:,} on"
+
+    with _cluster.Progress("counting lines", len(jobs), quiet) as progress:
+        for number, found in _cluster.run(_cluster.task()(count_newlines), jobs, describe):
+            counts[number] = found
+            progress.advance(jobs[number][2])
+    return [count for found in counts for count in found]
+
+
+def _compress_shard(place, size, shard, model, threads, program):
+    """Yields an archive in pieces, each with the bytes of content that went in for it."""
+    with place.open() as file:
+        content = read_lines(Window(file, shard.offset, size - shard.offset), shard.skip, shard.newlines)
+        if program is not None:
+            yield from _by_program(content, model, threads, program)
+            return
+        compressor = SurprisalCompressor(None, model.load(), None, threads, False)
+        for piece in content:
+            yield compressor.compress(piece), len(piece)
+        yield compressor.flush(), 0
+
+
+def _by_program(content, model, threads, program):
+    """As the package, which has no kernels for GPUs, would make it."""
+    with tempfile.TemporaryFile() as lines, tempfile.TemporaryFile() as archive, model.named() as name:
+        size = sum(lines.write(piece) for piece in content)
+        lines.seek(0)
+        command = [program, "compress", "-q", "-c", "-m", name, "-T", str(threads), "--device", "cuda"]
+        done = subprocess.run(command, stdin=lines, stdout=archive, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise _cluster.program_error(program, done.returncode, done.stderr)
+        archive.seek(0)
+        yield b"", size
+        for piece in iter(lambda: archive.read(BUFFER), b""):
+            yield piece, 0
+
+
+def decompress(source, target=None, *, model=None, threads=1, force=False, quiet=True):
+    """Decompresses a file of archives into `target`, by default its name without .sur.
+
+    `model` is a folder that the archives may need beside the bundled models. Gives `ranges`, `present` (of them from an earlier
+    attempt), `bytes_in` and `bytes_out`.
+    """
+    _cluster.connect()
+    if target is None:
+        if not os.fspath(source).endswith(SUFFIX):
+            raise SurprisalError(f"{source}: the name does not end in {SUFFIX}: name a target")
+        target = os.fspath(source)[: -len(SUFFIX)]
+    place, carried = Place.of(source), Carried.of(model)
+    made = Target(target, place.key(__version__), force)
+    cut, describe = _cut(place)
+    with _cluster.Progress("ranges", len(cut), quiet) as progress:
+        jobs = [(place, found, carried, threads) for found in cut]
+        bytes_out, present = made.build(_decode, jobs, describe, task=_cluster.task(threads), progress=progress)
+    return {"ranges": len(cut), "present": present, "bytes_in": place.size(), "bytes_out": bytes_out}
+
+
+def verify(source, *, model=None, threads=1, quiet=True):
+    """Decodes all that is in a file of archives and compares its checksums, as `surprisal_codec.verify`, and gives what that gives."""
+    _cluster.connect()
+    place, carried = Place.of(source), Carried.of(model)
+    cut, describe = _cut(place)
+    last = b"\n"
+    with _cluster.Progress("ranges", len(cut), quiet) as progress:
+        jobs = [(place, found, carried, threads) for found in cut]
+        for number, found in _cluster.run(_cluster.task(threads)(_check), jobs, describe):
+            progress.advance(cut[number].size)
+            if number + 1 == len(cut):
+                last = found
+    return {
+        "archives": sum(found.archives for found in cut),
+        "blocks": sum(found.blocks for found in cut),
+        "lines": sum(found.newlines for found in cut) + (last != b"\n"),
+        "bytes": sum(found.size for found in cut),
+    }
+
+
+def report(source, *, model=None, threads=1, quiet=True):
+    """Accounts for the bits of a file of archives, range by range, and adds the accounts.
+
+    Gives `archive` (its `bytes`), `corpus` (`lines`, `modelled_lines`, `tokens`, `bytes`), `ranges` and `links`: those of `surprisal_codec.report` that
+    all ranges have, with `name`, `bits`, `bytes`, `bits_per_line` and `bits_per_token`. What an account takes from a sample it takes from
+    one of each range. The link "archive" is the file as it is.
+    """
+    _cluster.connect()
+    place, carried = Place.of(source), Carried.of(model)
+    cut, describe = _cut(place)
+    accounts = [None] * len(cut)
+    with _cluster.Progress("ranges", len(cut), quiet) as progress:
+        jobs = [(place, found, carried, threads) for found in cut]
+        for number, account in _cluster.run(_cluster.task(threads)(_account_of), jobs, describe):
+            accounts[number] = account
+            progress.advance(cut[number].size)
+    return _sum(accounts, place.size())
+
+
+def _cut(place):
+    """The ranges of a file of archives, and how to name one of them."""
+    with place.open() as file:
+        try:
+            size = place.size()
+            cut = _ranges.ranges(file, size, _ranges.range_size(size))
+        except SurprisalError as error:
+            raise SurprisalError(f"{place.path}: {error}") from None
+
+    def describe(number):
+        first = sum(found.newlines for found in cut[:number]) + 1
+        return f"{place.path}: range {number + 1} of {len(cut)} (from line {first:,} on)"
+
+    return cut, describe
+
+
+def _decode(place, found, model, threads):
+    """Yields the content of a range in pieces, each with its length."""
+    with place.open() as file:
+        window = Window(file, found.offset, found.length)
+        reader = Reader(window, model=model and model.load(), threads=threads, is_seekable=True)
+        if found.start > 0:
+            reader.seek(found.start)
+        left = found.size
+        while left > 0 and (piece := reader.read(min(BUFFER, left))):
+            left -= len(piece)
+            yield piece, len(piece)
+        # Behind the content stands what checks it.
+        if left > 0 or (found.stop is None and reader.read(1)):
+            raise SurprisalError("the content has not the length that the index tells")
+
+
+def _check(*job):
+    """Decodes a range; gives the last byte of its content."""
+    last = b"\n"
+    for piece, _ in _decode(*job):
+        last = piece[-1:]
+    return last
+
+
+def _account_of(place, found, model, threads):
+    """What the account of a range has that can be added."""
+    if found.is_learned:
+        raise SurprisalError("it was coded while learning, which has no ranges: surprisal report tells of it on one machine")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "content")
+        with open(path, "wb") as file:
+            for piece, _ in _decode(place, found, model, threads):
+                file.write(piece)
+        account = _account.report(path, model=model.load() if model else _bundled(found.identity), threads=threads)
+    return {"corpus": account["corpus"], "links": [(link["name"], link["bits"]) for link in account["links"]]}
+
+
+def _bundled(identity):
+    """The bundled model that coded an archive."""
+    found = next((model for model in _account._native.models() if identity.startswith(model.identity)), None)
+    if found is None:
+        raise SurprisalError("the model that coded it is no bundled one: name its folder")
+    return found
+
+
+def _sum(accounts, archive_bytes):
+    corpus = {
+        name: sum(account["corpus"][name] for account in accounts) for name in ("lines", "modelled_lines", "tokens", "bytes")
+    }
+    by_range = [dict(account["links"]) for account in accounts]
+    links = []
+    for name in by_range[0]:
+        if name == "archive":
+            bits = archive_bytes * 8
+        elif name == "archive and model":
+            # The model is one for all.
+            bits = archive_bytes * 8 + by_range[0][name] - by_range[0]["archive"]
+        elif all(name in bits for bits in by_range):
+            bits = sum(bits[name] for bits in by_range)
+        else:
+            continue
+        per_line, per_token = bits / max(corpus["lines"], 1), bits / max(corpus["tokens"], 1)
+        links.append(
+            {"name": name, "bits": bits, "bytes": bits / 8, "bits_per_line": per_line, "bits_per_token": per_token}
+        )
+    return {"archive": {"bytes": archive_bytes}, "corpus": corpus, "ranges": len(accounts), "links": links}
