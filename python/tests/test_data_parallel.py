@@ -35,7 +35,7 @@ def cluster():
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     name, value = MARK.split("=")
     os.environ[name] = value
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000)
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000)
     yield
     ray.shutdown()
     del os.environ[name]
