@@ -115,7 +115,7 @@ def test_texts_are_cut_at_newlines(tmp_path):
 
 def test_archives_are_cut_into_ranges(blocks, tmp_path):
     """One archive of several blocks between small ones, one of them empty, one by another model."""
-    contents = [b"1+1=2\n", b"", blocks, b"2+2=4\n", b"3+3=6\n", b"4+4=8"]
+    contents = [b"1+1=2\n", b"", blocks, b"2+2=4\n", b"3+3=6", b""]
     models = [None, None, None, None, None, "pico-uniform"]
     made = [surprisal_codec.compress(content, model=model) for content, model in zip(contents, models)]
     path = tmp_path / "archives.sur"
@@ -210,6 +210,13 @@ def test_accounts_of_ranges_are_added(cluster, sums, tmp_path, monkeypatch, caps
     assert "integer probabilities" in capsys.readouterr().out
 
 
+def test_a_last_line_without_a_newline_is_a_line(cluster, tmp_path):
+    """Behind which stands an empty archive by another model, a range by itself."""
+    path = tmp_path / "two.sur"
+    path.write_bytes(surprisal_codec.compress(b"1+1=2") + surprisal_codec.compress(b"", model="pico-uniform"))
+    assert on_ray.verify(path) == surprisal_codec.verify(path) == {"archives": 2, "blocks": 1, "lines": 1, "bytes": 5}
+
+
 def test_a_model_of_a_folder_goes_along(cluster, sums, tmp_path):
     settings = "--preset pico --steps 2 --batch-lines 64 --validation-lines 64".split()
     subprocess.run([program(), "train", "-q", *settings, "-o", tmp_path / "mine"], check=True)
@@ -246,7 +253,9 @@ def test_what_goes_wrong_is_told(cluster, sums, archive, monkeypatch, capsys):
     assert "missing" in fails("compress", missing)
     assert "no archive ends here" in fails("verify", sums)
     assert "exists: --force" in fails("compress", sums, "-o", archive)
+    assert "would be overwritten" in fails("compress", sums, "-o", sums, "-f")
     assert "does not end in .sur" in fails("decompress", sums)
+    assert "nowhere" in fails("verify", "nowhere://sums.sur")
     assert "unknown" in fails("compress", sums, "-o", target, "-m", "nobody")
 
     damaged = bytearray(archive.read_bytes())

@@ -6,6 +6,7 @@ import sys
 PROGRAM = '''
 import io
 import surprisal_codec
+import surprisal_codec.ray
 
 archive: bytes = surprisal_codec.compress(bytearray(b"1+1=2"), 9, learn=surprisal_codec.Learn("pico"))
 binary: surprisal_codec.SurprisalFile = surprisal_codec.open("a.sur")
@@ -14,6 +15,8 @@ model = surprisal_codec.Model.load("folder")
 total: float = surprisal_codec.score(["1+1=2"], model).sum()
 bits: list[float] = [batch.bits for batch in surprisal_codec.Learner(["1"]).feed(["1"])]
 lines: int = surprisal_codec.verify(io.BytesIO())["lines"]
+shards: int = surprisal_codec.ray.compress("sums.txt", shard_blocks=4)["shards"]
+losses: list[float] = [run["validation_loss"] for run in surprisal_codec.ray.sweep("runs", rates=[0.004, None])]
 surprisal_codec.compress("text")  # type: ignore[arg-type]
 '''
 

@@ -37,7 +37,7 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     of_all = argparse.ArgumentParser(add_help=False)
     of_all.add_argument("--address", help="the cluster, HOST:PORT; by default RAY_ADDRESS, or else this machine alone")
-    of_all.add_argument("-T", "--threads", type=int, default=1, metavar="N", help="cores of a task (1)")
+    of_all.add_argument("-T", "--threads", type=_positive, default=1, metavar="N", help="cores of a task (1)")
     of_all.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     of_files = argparse.ArgumentParser(add_help=False)
     of_files.add_argument("files", nargs="+", metavar="FILE", help="a path that all machines see, or a URL")
@@ -52,7 +52,7 @@ def _parser():
 
     made = commands.add_parser("compress", parents=[of_all, of_files, of_targets, on_gpus], help="FILE becomes FILE.sur")
     made.add_argument("-l", "--level", type=int, metavar="1..9", help="chooses among the bundled models (6)")
-    made.add_argument("--shard-blocks", type=int, default=16, metavar="N", help="blocks of 65,536 lines of a shard (16)")
+    made.add_argument("--shard-blocks", type=_positive, default=16, metavar="N", help="blocks of 65,536 lines of a shard (16)")
     made.set_defaults(run=_compress)
     made = commands.add_parser("decompress", parents=[of_all, of_files, of_targets], help="FILE.sur becomes FILE")
     made.set_defaults(run=_decompress)
@@ -72,6 +72,12 @@ def _parser():
     made.set_defaults(run=_sweep)
     commands.add_parser("train", help="train one model on several workers: train --help", add_help=False)
     return parser
+
+
+def _positive(text):
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
 
 
 # Each yields what goes to stdout.

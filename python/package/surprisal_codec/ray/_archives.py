@@ -46,8 +46,8 @@ def compress(
         file.seek(max(size - 1, 0))
         ends_with_newline = file.read(1) == b"\n"
     chosen = Carried.of(model) or Carried.chosen_for(beginning, level)
-    key = place.key(__version__, chosen.identity, chosen.name, shard_blocks)
-    made = Target(f"{source}{SUFFIX}" if target is None else target, key, force)
+    settings = (__version__, chosen.identity, chosen.name, shard_blocks)
+    made = Target(f"{source}{SUFFIX}" if target is None else target, place, settings, force)
     counts = _newlines(place, size, quiet)
     cut = shards(counts, ends_with_newline, shard_blocks * BLOCK_LINES)
 
@@ -118,7 +118,7 @@ def decompress(source, target=None, *, model=None, threads=1, force=False, quiet
             raise SurprisalError(f"{source}: the name does not end in {SUFFIX}: name a target")
         target = os.fspath(source)[: -len(SUFFIX)]
     place, carried = Place.of(source), Carried.of(model)
-    made = Target(target, place.key(__version__), force)
+    made = Target(target, place, (__version__,), force)
     cut, describe = _cut(place)
     with _cluster.Progress("ranges", len(cut), quiet) as progress:
         jobs = [(place, found, carried, threads) for found in cut]
@@ -131,17 +131,19 @@ def verify(source, *, model=None, threads=1, quiet=True):
     _cluster.connect()
     place, carried = Place.of(source), Carried.of(model)
     cut, describe = _cut(place)
-    last = b"\n"
+    ends = {}
     with _cluster.Progress("ranges", len(cut), quiet) as progress:
         jobs = [(place, found, carried, threads) for found in cut]
-        for number, found in _cluster.run(_cluster.task(threads)(_check), jobs, describe):
+        for number, end in _cluster.run(_cluster.task(threads)(_check), jobs, describe):
             progress.advance(cut[number].size)
-            if number + 1 == len(cut):
-                last = found
+            if end:
+                ends[number] = end
+    # A last line without a newline is a line.
+    unended = bool(ends) and ends[max(ends)] != b"\n"
     return {
         "archives": sum(found.archives for found in cut),
         "blocks": sum(found.blocks for found in cut),
-        "lines": sum(found.newlines for found in cut) + (last != b"\n"),
+        "lines": sum(found.newlines for found in cut) + int(unended),
         "bytes": sum(found.size for found in cut),
     }
 
@@ -167,7 +169,8 @@ def report(source, *, model=None, threads=1, quiet=True):
 
 def _cut(place):
     """The ranges of a file of archives, and how to name one of them."""
-    with place.open() as file:
+    # From the end to the beginning, a few bytes at each archive: nothing is fetched ahead.
+    with place.open(cache_type="none") as file:
         try:
             size = place.size()
             cut = _ranges.ranges(file, size, _ranges.range_size(size))
@@ -198,11 +201,11 @@ def _decode(place, found, model, threads):
 
 
 def _check(*job):
-    """Decodes a range; gives the last byte of its content."""
-    last = b"\n"
+    """Decodes a range; gives the last byte of its content, if it has any."""
+    end = b""
     for piece, _ in _decode(*job):
-        last = piece[-1:]
-    return last
+        end = piece[-1:]
+    return end
 
 
 def _account_of(place, found, model, threads):

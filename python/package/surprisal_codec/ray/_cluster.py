@@ -78,9 +78,12 @@ def _cancel(references):
     """Ends tasks, and waits a moment until they have ended, so that they write nothing any more."""
     for reference in references:
         ray.cancel(reference)
-    for reference in references:
+    if not references:
+        return
+    for reference in ray.wait(references, num_returns=len(references), timeout=5)[0]:
+        # Ray would print what nobody asked for.
         with contextlib.suppress(RayError):
-            ray.get(reference, timeout=5)
+            ray.get(reference)
 
 
 def _reason(error):

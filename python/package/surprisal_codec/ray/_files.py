@@ -31,10 +31,14 @@ class Place(NamedTuple):
         name = os.fspath(name)
         if "://" not in name:
             return cls(fsspec.filesystem("file"), os.path.abspath(name))
-        return cls(*fsspec.core.url_to_fs(name))
+        try:
+            return cls(*fsspec.core.url_to_fs(name))
+        except (ImportError, ValueError) as error:
+            raise SurprisalError(f"{name}: {error}") from error
 
-    def open(self, mode="rb"):
-        return self.system.open(self.path, mode)
+    def open(self, **options):
+        """Opens it for reading; of what is remote no more than a piece is fetched ahead."""
+        return self.system.open(self.path, "rb", block_size=BUFFER, **options)
 
     def size(self):
         """Its bytes. Raises `SurprisalError` where they are not known beforehand."""
@@ -81,10 +85,13 @@ class Target:
     and is given again goes on from there.
     """
 
-    def __init__(self, name, key, force=False):
+    def __init__(self, name, source, settings=(), force=False):
+        """`name` is its path or URL, `source` the place that it is made of and `settings` what else its bytes depend on."""
         self.place = Place.of(name)
         self._folder = f"{self.place.path}.parts"
-        self._key = key
+        self._key = source.key(*settings)
+        if self.place == source:
+            raise SurprisalError(f"{source.path} would be overwritten by what is made of it: name another target")
         if self.place.system.exists(self.place.path) and not force:
             raise SurprisalError(f"{self.place.path} exists: --force overwrites it")
 

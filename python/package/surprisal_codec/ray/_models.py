@@ -18,7 +18,7 @@ _LOOK_AT = 1 << 16
 _FILES = ["config.json", "model.safetensors", "training.jsonl"]
 
 #: Of this process, by identity.
-_loaded = {}
+_loaded: dict[str, Model] = {}
 
 
 class Carried(NamedTuple):
