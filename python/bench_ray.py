@@ -74,7 +74,9 @@ def concatenate(target):
     for number in range(32):
         (parts / str(number)).write_bytes(part)
     made = [_files.Part(str(number), len(part), 0, "", False) for number in range(32)]
-    took = seconds(_files.Target(target, _files.Place.of(parts))._concatenate, made)
+    into = _files.Target(target, _files.Place.of(parts))
+    with target.open("wb") as output:
+        took = seconds(lambda: [into._append(part, output) for part in made] and os.fsync(output))
     print(f"putting parts together: {target.stat().st_size / 1e6 / took:.0f} MB/s")
 
 

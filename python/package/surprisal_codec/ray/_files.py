@@ -110,19 +110,18 @@ class Target:
         arguments = [
             (make, job, Place(system, f"{self._folder}/{stem}"), present.get(stem)) for stem, job in zip(stems, jobs)
         ]
-        parts, kept = [None] * len(jobs), 0
-        for number, part in _cluster.run(task(_write_part), arguments, describe):
-            parts[number], kept = part, kept + part.was_present
-            progress.advance(part.content)
-        return self._concatenate(parts), kept
-
-    def _concatenate(self, parts):
-        system, path = self.place
-        temporary = f"{path}.{os.getpid()}.tmp"
+        temporary = f"{self._folder}/{os.getpid()}.tmp"
+        parts, kept, following = {}, 0, 0
         try:
             with system.open(temporary, "wb") as output:
-                for part in parts:
-                    self._append(part, output)
+                for number, part in _cluster.run(task(_write_part), arguments, describe):
+                    parts[number], kept = part, kept + part.was_present
+                    progress.advance(part.content)
+                    # In order, while others are still being made.
+                    while following in parts:
+                        self._append(parts.pop(following), output)
+                        following += 1
+                size = output.tell()
                 output.flush()
                 if hasattr(output, "fileno"):
                     os.fsync(output.fileno())
@@ -132,7 +131,7 @@ class Target:
                 system.rm_file(temporary)
             raise
         system.rm(self._folder, recursive=True)
-        return sum(part.size for part in parts)
+        return size, kept
 
     def _append(self, part, output):
         try:
