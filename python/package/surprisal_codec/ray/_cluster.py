@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -45,45 +44,31 @@ def task(threads=1, gpus=0):
 def run(remote, jobs, describe):
     """Runs a task for each job (a tuple of arguments) and gives its number, from 0, and its result, as they finish.
 
-    The first that fails for good cancels the others and raises `SurprisalError`, with `describe(number)` in front of the reason.
+    The first that fails for good raises `SurprisalError`, with `describe(number)` in front of the reason. Those that were begun go on
+    until this process leaves the cluster; a part that they make is kept for the next attempt.
     """
     connect()
     waiting, running = enumerate(jobs), {}
     at_most = asked = 0
-    try:
-        while True:
-            if time.monotonic() > asked + 1:
-                # Two for each core, so that no worker waits for the driver; far more would fill its memory. Clusters grow and shrink.
-                at_most, asked = 2 * int(ray.cluster_resources().get("CPU", 0)) + 2, time.monotonic()
-            while len(running) < at_most:
-                number, job = next(waiting, (None, None))
-                if job is None:
-                    break
-                running[remote.remote(*job)] = number
-            if not running:
-                return
-            for reference in ray.wait(list(running))[0]:
-                number = running[reference]
-                try:
-                    result = ray.get(reference)
-                except RayError as error:
-                    raise SurprisalError(f"{describe(number)}: {_reason(error)}") from error
-                del running[reference]
-                yield number, result
-    finally:
-        _cancel(list(running))
-
-
-def _cancel(references):
-    """Ends tasks, and waits a moment until they have ended, so that they write nothing any more."""
-    for reference in references:
-        ray.cancel(reference)
-    if not references:
-        return
-    for reference in ray.wait(references, num_returns=len(references), timeout=5)[0]:
-        # Ray would print what nobody asked for.
-        with contextlib.suppress(RayError):
-            ray.get(reference)
+    while True:
+        if time.monotonic() > asked + 1:
+            # Two for each core, so that no worker waits for the driver; far more would fill its memory. Clusters grow and shrink.
+            at_most, asked = 2 * int(ray.cluster_resources().get("CPU", 0)) + 2, time.monotonic()
+        while len(running) < at_most:
+            number, job = next(waiting, (None, None))
+            if job is None:
+                break
+            running[remote.remote(*job)] = number
+        if not running:
+            return
+        for reference in ray.wait(list(running))[0]:
+            number = running.pop(reference)
+            try:
+                result = ray.get(reference)
+            except RayError as error:
+                # The others are not cancelled: Ray 2.60 at times aborts the driver that cancels a task which is just ending.
+                raise SurprisalError(f"{describe(number)}: {_reason(error)}") from error
+            yield number, result
 
 
 def _reason(error):

@@ -118,7 +118,7 @@ def _run(command, lock):
     try:
         _, said = process.communicate()
     except BaseException:
-        # The task is cancelled.
+        # The worker is being ended.
         process.kill()
         process.wait()
         raise
