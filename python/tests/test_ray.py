@@ -89,11 +89,6 @@ def parent_of(pid):
         return None
 
 
-def test_importing_the_package_imports_no_ray():
-    script = "import sys, surprisal_codec; assert 'ray' not in sys.modules"
-    subprocess.run([sys.executable, "-c", script], check=True)
-
-
 def test_texts_are_cut_at_newlines(tmp_path):
     rng = random.Random(1)
     path = tmp_path / "text"

@@ -76,7 +76,12 @@ def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, overw
     """
     if workers < 1:
         raise ValueError(f"training takes one worker or more, not {workers}")
-    ray = _ray()
+    # Ray is imported by those who train only.
+    from .ray import connect
+
+    connect()
+    import ray
+
     run = _open(corpus, output, threads, epochs, resume, overwrite, options)
     log = []
     if run is None:
@@ -96,17 +101,6 @@ def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, overw
         for each in actors:
             ray.kill(each)
     return log
-
-
-def _ray():
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError("training on several workers needs Ray: pip install surprisal-codec[ray]") from error
-    if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
-    return ray
 
 
 def _open(corpus, output, threads, epochs, resume, overwrite, options):
