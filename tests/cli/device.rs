@@ -191,10 +191,12 @@ fn each_decodes_the_others_archives() {
     let verified = machine.run("verify --device cuda --against all.txt all.sur", "");
     assert!(verified.status.success(), "{}", stderr(&verified));
 
-    // A range of lines from a pipe is decoded there, too.
+    // A range of lines from a pipe is decoded there, too, and blocks behind it while the program ends.
     let lines = |device| {
         let mut command = machine.command(&["decompress", "--lines", "60..150", "--device", device]);
-        command.write_stdin(archive.clone()).output().unwrap().stdout
+        let output = command.write_stdin(archive.clone()).output().unwrap();
+        assert!(output.status.success(), "{:?}: {}", output.status, stderr(&output));
+        output.stdout
     };
     assert!(lines("cuda") == lines("cpu") && !lines("cpu").is_empty());
 

@@ -42,8 +42,9 @@ struct Lane {
     u32 exchanges;
 };
 static jmp_buf scheduler;
-static std::vector<Lane> lanes;
-static std::function<void()> kernel;
+// Never destroyed: a program may end while one of its threads still runs a kernel.
+static std::vector<Lane>& lanes = *new std::vector<Lane>;
+static std::function<void()>& kernel = *new std::function<void()>;
 
 inline void fail(const char* what) {
     fprintf(stderr, "%s\n", what);
