@@ -11,9 +11,12 @@ import sys
 import pytest
 
 from conftest import CORPUS, program
-from surprisal_codec import data_parallel
+from surprisal_codec import SurprisalError
 
 ray = pytest.importorskip("ray")
+
+import surprisal_codec.ray as on_ray  # noqa: E402
+from surprisal_codec.ray import _train  # noqa: E402
 
 #: Batches of three waves, of which the last is not full; the last batch of an epoch has 100 lines. Six epochs.
 OPTIONS = {"preset": "pico", "steps": 50, "batch_lines": 600, "lr": 5e-3, "seed": 3, "eval_every": 20, "validation_lines": 100}
@@ -75,12 +78,12 @@ def kill_one():
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_any_number_of_workers(tmp_path, corpus, expected, count):
     folder = tmp_path / "model"
-    log = data_parallel.train(corpus, folder, workers=count, **OPTIONS)
+    log = on_ray.train(corpus, folder, workers=count, **OPTIONS)
     assert found(folder) == expected
     assert [entry["step"] for entry in log if "validation_loss" in entry] == [20, 40, 50]
-    with pytest.raises(FileExistsError, match="resume=True goes on with it"):
-        data_parallel.train(corpus, folder, workers=count, **OPTIONS)
-    assert data_parallel.train(None, folder, resume=True) == []
+    with pytest.raises(SurprisalError, match="--force overwrites it, --resume goes on with it"):
+        on_ray.train(corpus, folder, workers=count, **OPTIONS)
+    assert on_ray.train(None, folder, resume=True) == []
 
 
 def test_workers_are_killed(tmp_path, corpus, expected):
@@ -91,7 +94,7 @@ def test_workers_are_killed(tmp_path, corpus, expected):
             kill_one()
 
     folder = tmp_path / "model"
-    data_parallel.train(corpus, folder, workers=2, watch=watch, **OPTIONS)
+    on_ray.train(corpus, folder, workers=2, watch=watch, **OPTIONS)
     assert found(folder) == expected
 
 
@@ -103,12 +106,12 @@ def test_a_worker_is_lost_for_good(tmp_path, corpus, expected):
             kill_one()
 
     folder = tmp_path / "model"
-    with pytest.raises(RuntimeError, match=r"worker \d of 2 failed for good at step 31 of 50") as error:
-        data_parallel.train(corpus, folder, workers=2, restarts=0, watch=watch, **OPTIONS)
+    with pytest.raises(SurprisalError, match=r"worker \d of 2 failed for good at step 31 of 50") as error:
+        on_ray.train(corpus, folder, workers=2, restarts=0, watch=watch, **OPTIONS)
     assert str(folder) in str(error.value)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(data_parallel._FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(_train._FILES)
     steps = []
-    data_parallel.train(None, folder, workers=4, resume=True, watch=lambda step, loss, records: steps.append(step))
+    on_ray.train(None, folder, workers=4, resume=True, watch=lambda step, loss, records: steps.append(step))
     assert steps == list(range(21, 51))
     assert found(folder) == expected
 
@@ -116,13 +119,13 @@ def test_a_worker_is_lost_for_good(tmp_path, corpus, expected):
 def test_drawn_lines_by_the_command(tmp_path):
     """Two runs of the commands; and what makes no sense leaves nothing."""
     options = "--preset pico --steps 3 --batch-lines 64 --validation-lines 64 --digits 3 --operands natural --qat".split()
-    command = [sys.executable, "-m", "surprisal_codec.data_parallel"]
+    command = [sys.executable, "-m", "surprisal_codec.ray", "train"]
     subprocess.run([program(), "train", "-q", "-o", tmp_path / "one", *options], check=True)
     environment = {**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
     done = subprocess.run(
         [*command, "-o", tmp_path / "two", *options], env=environment, check=True, capture_output=True, text=True
     )
-    assert done.stdout.startswith("step        3  loss ")
+    assert "step        3  loss " in done.stderr
     assert found(tmp_path / "one") == found(tmp_path / "two")
     done = subprocess.run([*command, "-o", tmp_path / "three", "--lr", "0"], env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "learning rate" in done.stderr and "Traceback" not in done.stderr
@@ -131,11 +134,11 @@ def test_drawn_lines_by_the_command(tmp_path):
 
 def test_options_are_checked(tmp_path):
     with pytest.raises(TypeError, match="no option 'learning_rate'"):
-        data_parallel.train(None, tmp_path / "model", learning_rate=1e-3)
+        on_ray.train(None, tmp_path / "model", learning_rate=1e-3)
     with pytest.raises(ValueError, match="one worker or more"):
-        data_parallel.train(None, tmp_path / "model", workers=0)
+        on_ray.train(None, tmp_path / "model", workers=0)
 
 
 def test_the_package_does_not_import_ray():
-    program = "import sys, surprisal_codec, surprisal_codec.data_parallel; sys.exit('ray' in sys.modules)"
+    program = "import sys, surprisal_codec; sys.exit('ray' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -15,9 +15,9 @@ try:
 except ImportError as error:
     raise ImportError("surprisal_codec.ray needs Ray and fsspec: pip install 'surprisal-codec[ray]'") from error
 
-from ..data_parallel import train
 from ._archives import compress, decompress, report, verify
 from ._cluster import connect
 from ._sweep import sweep
+from ._train import train
 
 __all__ = ["compress", "connect", "decompress", "report", "sweep", "train", "verify"]

@@ -1,9 +1,8 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Optional, TypedDict, Union
 
 from .. import _Verified
-from ..data_parallel import train as train
 
 _Path = Union[str, os.PathLike[str]]
 
@@ -66,5 +65,18 @@ def sweep(
     gpus: float = 0,
     quiet: bool = True,
 ) -> list[_Training]: ...
+def train(
+    corpus: Optional[_Path],
+    output: _Path,
+    *,
+    workers: int = 2,
+    threads: int = 1,
+    epochs: int = 1,
+    resume: bool = False,
+    force: bool = False,
+    restarts: int = 3,
+    watch: Optional[Callable[[int, float, list[dict[str, Any]]], object]] = None,
+    **options: Any,
+) -> list[dict[str, Any]]: ...
 
 __all__ = ["compress", "connect", "decompress", "report", "sweep", "train", "verify"]

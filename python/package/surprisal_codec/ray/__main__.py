@@ -7,16 +7,14 @@ import contextlib
 import json
 import sys
 
-from .. import SurprisalError, data_parallel
-from . import compress, connect, decompress, report, sweep, verify
+from .. import SurprisalError
+from . import compress, connect, decompress, report, sweep, train, verify
 from ._sweep import table
+from ._train import OPTIONS
 
 
 def main(arguments=None):
     """Runs a command; gives its exit code: 0, or 1 where it failed. Wrong arguments exit with 2."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["train"]:
-        return data_parallel.main(arguments[1:])
     options, stdout = _parser().parse_args(arguments), sys.stdout
     try:
         # Ray prints to stdout what becomes of its nodes and tasks.
@@ -25,7 +23,7 @@ def main(arguments=None):
             for result in options.run(options):
                 print(result, file=stdout)
         return 0
-    except (SurprisalError, OSError) as error:
+    except (SurprisalError, OSError, ValueError, TypeError) as error:
         print(f"surprisal_codec.ray: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -70,7 +68,23 @@ def _parser():
     made.add_argument("--rates", metavar="RATE,…", help="highest learning rates (the program's default)")
     made.add_argument("options", nargs="*", metavar="-- OPTION", help="further options of surprisal train")
     made.set_defaults(run=_sweep)
-    commands.add_parser("train", help="train one model on several workers: train --help", add_help=False)
+    made = commands.add_parser(
+        "train",
+        parents=[of_all],
+        help="train one model on several workers",
+        description="To the bits of `surprisal train` with the same options, on any number of workers.",
+        epilog="What is not given has the default of surprisal train.",
+    )
+    made.add_argument("-o", "--output", required=True, metavar="FOLDER", help="for the model")
+    made.add_argument("--corpus", metavar="FILE", help="learn from the lines of this text file, not from drawn ones")
+    made.add_argument("--epochs", type=_positive, default=1, metavar="N", help="times that the text file is gone through (1)")
+    made.add_argument("--workers", type=_positive, default=2, metavar="N", help="(2)")
+    made.add_argument("--resume", action="store_true", help="go on with the run in the folder, with its own settings")
+    made.add_argument("-f", "--force", action="store_true", help="overwrite a model or a run")
+    for name, (_, kind, what) in OPTIONS.items():
+        taken = {"action": "store_true", "default": None} if kind is bool else {"type": kind}
+        made.add_argument("--" + name.replace("_", "-"), help=what, **taken)
+    made.set_defaults(run=_train)
     return parser
 
 
@@ -130,6 +144,23 @@ def _sweep(options):
             quiet=options.quiet,
         )
     )
+
+
+def _train(options):
+    def show(step, loss, records):
+        for record in records:
+            validation = record.get("validation_loss")
+            what = record["event"].replace("_", " ") if validation is None else f"validation {validation:.6f}"
+            _say(options, f"step {step:8}  loss {loss:.6f}  {what}")
+
+    chosen = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
+    of_run = {name: getattr(options, name) for name in ("workers", "threads", "epochs", "resume", "force")}
+    try:
+        train(options.corpus, options.output, watch=show, **of_run, **chosen)
+    except KeyboardInterrupt:
+        _say(options, f"interrupted; to go on from the last checkpoint: --resume -o {options.output}")
+        raise
+    yield from ()
 
 
 def _each(options):

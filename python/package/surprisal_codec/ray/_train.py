@@ -1,23 +1,20 @@
-"""Training on several machines or cores by Ray, to the same bits as on one.
+"""Training on several machines or cores, to the same bits as on one.
 
 A batch's gradient is a sum over its groups of sixteen lines, in one order whoever computes it (`docs/data-parallel.md`). Workers (Ray actors)
 differentiate parts of the batch at the parameters that they are sent; this process adds the parts' gradients, takes the step and writes the
 model folder. So it ends with the weights of `surprisal train` with the same settings, whatever the number of workers and whichever of them
 were lost on the way.
-
-    python -m surprisal_codec.data_parallel -o runs/sums --corpus sums.txt --preset nano --workers 4
-
-Needs Ray: `pip install surprisal-codec[ray]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import sys
 
-from ._native import GradientWorker, SurprisalError, TrainingRun
+import ray
+
+from .._native import GradientWorker, SurprisalError, TrainingRun
+from . import _cluster
 
 #: How often a worker that was lost is started again.
 RESTARTS = 3
@@ -63,7 +60,7 @@ class _Worker:
         return self._native.differentiate(parameters, parts, tokens)
 
 
-def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, overwrite=False, restarts=RESTARTS, watch=None, **options):
+def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, force=False, restarts=RESTARTS, watch=None, **options):
     """Trains a model into the folder `output`, as `surprisal train` does with the same options, and gives what the log says of it: a list of
     evaluations and events.
 
@@ -71,18 +68,12 @@ def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, overw
     is not given has the program's default. Each of `workers` computes on so many `threads`; one that is lost is started again `restarts` times.
     `watch` is called after every step with its number, its loss in nats a token and what was logged at it. `resume` goes on with the
     run in `output` from its last checkpoint, with its own settings, whoever began it: `surprisal train --resume` can go on with this one, too.
-
-    Uses the Ray cluster that the process is connected to, or starts one on this machine.
+    `force` overwrites a run or a model. Raises `SurprisalError` where a worker fails for good.
     """
     if workers < 1:
         raise ValueError(f"training takes one worker or more, not {workers}")
-    # Ray is imported by those who train only.
-    from .ray import connect
-
-    connect()
-    import ray
-
-    run = _open(corpus, output, threads, epochs, resume, overwrite, options)
+    _cluster.connect()
+    run = _open(corpus, output, threads, epochs, resume, force, options)
     log = []
     if run is None:
         return log
@@ -91,7 +82,7 @@ def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, overw
     try:
         while not run.is_finished:
             parts, tokens = run.next_batch(workers)
-            loss, records = run.step(_gradients(ray, actors, run, parts, tokens, output))
+            loss, records = run.step(_gradients(actors, run, parts, tokens, output))
             records = [json.loads(record) for record in records]
             log += records
             if watch is not None:
@@ -103,7 +94,7 @@ def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, overw
     return log
 
 
-def _open(corpus, output, threads, epochs, resume, overwrite, options):
+def _open(corpus, output, threads, epochs, resume, force, options):
     """The run in the folder; None if it is at its end."""
     if resume:
         if options or corpus is not None:
@@ -113,14 +104,14 @@ def _open(corpus, output, threads, epochs, resume, overwrite, options):
         if name not in OPTIONS:
             raise TypeError(f"train() has no option {name!r}; there are {', '.join(OPTIONS)}")
     found = [name for name in _FILES if os.path.exists(os.path.join(output, name))]
-    if found and not overwrite:
-        advice = "overwrite=True replaces it" + (", resume=True goes on with it" if _FILES[-1] in found else "")
-        raise FileExistsError(f"{os.fspath(output)} holds a {'run' if _FILES[-1] in found else 'model'} already: {advice}")
+    if found and not force:
+        what, advice = ("run", ", --resume goes on with it") if _FILES[-1] in found else ("model", "")
+        raise SurprisalError(f"{os.fspath(output)} holds a {what} already: --force overwrites it{advice}")
     given = {OPTIONS[name][0]: OPTIONS[name][1](value) for name, value in options.items() if value is not None}
     return TrainingRun.begin(output, json.dumps(given), corpus, epochs, threads)
 
 
-def _gradients(ray, actors, run, parts, tokens, output):
+def _gradients(actors, run, parts, tokens, output):
     """The gradients of a batch's parts, in their order: each worker has those next to each other. Ray starts a worker again that is lost,
     and gives it its task again."""
     parameters = ray.put(run.parameters())
@@ -136,70 +127,8 @@ def _gradients(ray, actors, run, parts, tokens, output):
         except ray.exceptions.RayError as error:
             # Of what Ray says the last line has the reason; the exception's own cause has all of it.
             cause = str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
-            raise RuntimeError(
+            raise SurprisalError(
                 f"worker {number} of {len(actors)} failed for good at step {run.steps + 1} of {run.total_steps}; "
-                f"{os.fspath(output)} has the last checkpoint: go on with resume ({cause[:200]})"
+                f"{os.fspath(output)} has the last checkpoint, from which --resume goes on ({cause[:200]})"
             ) from error
     return gradients
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m surprisal_codec.data_parallel",
-        description="Train a model on several workers of a Ray cluster, to the bits of `surprisal train` with the same options.",
-        epilog="What is not given has the default of surprisal train. RAY_ADDRESS says which cluster; without it one is started here.",
-    )
-    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder for the model")
-    parser.add_argument("--corpus", metavar="FILE", help="learn from the lines of this text file, not from drawn ones")
-    parser.add_argument("--epochs", type=int, default=1, help="times that the text file is gone through (1)")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="workers (2)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of each worker (1)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    parser.add_argument("-f", "--force", action="store_true", help="overwrite a model or a run")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing")
-    for name, (_, kind, help) in OPTIONS.items():
-        flag = "--" + name.replace("_", "-")
-        if kind is bool:
-            parser.add_argument(flag, action="store_true", default=None, help=help)
-        else:
-            parser.add_argument(flag, type=kind, help=help)
-    return parser
-
-
-def main(arguments=None):
-    """The command; gives its exit code."""
-    given = vars(_parser().parse_args(arguments))
-    options = {name: given[name] for name in OPTIONS if given[name] is not None}
-
-    def show(step, loss, records):
-        for record in records:
-            validation = record.get("validation_loss")
-            what = record["event"].replace("_", " ") if validation is None else f"validation {validation:.6f}"
-            print(f"step {step:8}  loss {loss:.6f}  {what}", flush=True)
-
-    try:
-        train(
-            given["corpus"],
-            given["output"],
-            workers=given["workers"],
-            threads=given["threads"],
-            epochs=given["epochs"],
-            resume=given["resume"],
-            overwrite=given["force"],
-            watch=None if given["quiet"] else show,
-            **options,
-        )
-    except KeyboardInterrupt:
-        print(f"interrupted; to go on from the last checkpoint: --resume -o {given['output']}", file=sys.stderr)
-        return 130
-    except (SurprisalError, OSError, RuntimeError, ValueError, TypeError, ImportError) as error:
-        print(f"surprisal_codec.data_parallel: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    # Workers find the class `_Worker` by its module's name, which here would be `__main__`.
-    from surprisal_codec import data_parallel
-
-    sys.exit(data_parallel.main())
