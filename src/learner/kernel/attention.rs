@@ -44,6 +44,11 @@ impl Heads {
         (3 * position + part as usize) * self.width() + head * self.dim
     }
 
+    /// A head's features of each position, among all positions' queries, keys and values.
+    fn rows(self, qkv: &[Vector], part: Part, head: usize) -> impl Iterator<Item = &[Vector]> + Clone {
+        qkv[self.at(0, part, head)..].chunks(3 * self.width())
+    }
+
     /// Where the weights of a position begin: those of head 0 for positions 0 to itself, then
     /// those of head 1, and so on.
     pub fn weights_at(self, position: usize) -> usize {
@@ -68,7 +73,7 @@ pub(super) fn forward<L: Lanes>(
         dots(l, heads, head, Part::Key, qkv, query, weights);
         softmax(l, weights, heads.scale() * LOG2_E);
         let mixed = &mut mixed[head * heads.dim..][..heads.dim];
-        mix(l, heads, head, Part::Value, qkv, weights, mixed);
+        mix(l, weights.iter().zip(heads.rows(qkv, Part::Value, head)), mixed);
     }
 }
 
@@ -124,22 +129,18 @@ fn softmax<L: Lanes>(l: L, scores: &mut [Vector], factor: f32) {
     }
 }
 
-/// Σ weight_j·row_j over positions.
+/// Σ weight·row over the terms, in their order.
 #[inline(always)]
-fn mix<L: Lanes>(
+fn mix<'a, L: Lanes>(
     l: L,
-    heads: Heads,
-    head: usize,
-    part: Part,
-    qkv: &[Vector],
-    weights: &[Vector],
+    terms: impl Iterator<Item = (&'a Vector, &'a [Vector])> + Clone,
     out: &mut [Vector],
 ) {
     for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
         let mut sums = [l.splat(0.0); SIDE];
-        for (position, weight) in weights.iter().enumerate() {
-            let row = &qkv[heads.at(position, part, head) + block * SIDE..][..SIDE];
+        for (weight, row) in terms.clone() {
             let weight = l.load(weight);
+            let row = &row[block * SIDE..][..SIDE];
             for i in 0..SIDE {
                 sums[i] = l.add(sums[i], l.mul(weight, l.load(&row[i])));
             }
@@ -171,7 +172,7 @@ pub(super) fn backward<L: Lanes>(
         dots(l, heads, head, Part::Value, qkv, dmixed, slopes);
         softmax_backward(l, weights, slopes);
         let dquery = &mut dqkv[heads.at(position, Part::Query, head)..][..heads.dim];
-        mix(l, heads, head, Part::Key, qkv, slopes, dquery);
+        mix(l, slopes.iter().zip(heads.rows(qkv, Part::Key, head)), dquery);
         for d in dquery.iter_mut().chain(slopes) {
             let scaled = l.mul(l.load(d), scale);
             l.store(d, scaled);
@@ -191,41 +192,14 @@ pub(super) fn backward_to_keys<L: Lanes>(
     (dmixed, slopes): (&[Vector], &[Vector]),
     dqkv: &mut [Vector],
 ) {
-    let width = heads.width();
     for head in 0..heads.count {
-        let features = head * heads.dim;
-        let (queries, values) = (&qkv[features..], &dmixed[features..]);
+        let weight_at = |query| heads.weights_at(query) + head * (query + 1) + position;
+        let queries = heads.rows(qkv, Part::Query, head).enumerate().skip(position);
         let dkey = &mut dqkv[heads.at(position, Part::Key, head)..][..heads.dim];
-        mix_queries(l, heads, (head, position), slopes, queries, 3 * width, dkey);
+        mix(l, queries.map(|(query, row)| (&slopes[weight_at(query)], row)), dkey);
+        let dmixed = dmixed[head * heads.dim..].chunks(heads.width()).enumerate().skip(position);
         let dvalue = &mut dqkv[heads.at(position, Part::Value, head)..][..heads.dim];
-        mix_queries(l, heads, (head, position), weights, values, width, dvalue);
-    }
-}
-
-/// Σ weight_i·row_i over the positions i that attend to one; a row begins `stride` behind the last.
-#[inline(always)]
-fn mix_queries<L: Lanes>(
-    l: L,
-    heads: Heads,
-    (head, position): (usize, usize),
-    weights: &[Vector],
-    rows: &[Vector],
-    stride: usize,
-    out: &mut [Vector],
-) {
-    for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
-        let mut sums = [l.splat(0.0); SIDE];
-        let rows = rows.chunks(stride).enumerate().skip(position);
-        for (i, row) in rows {
-            let weight = l.load(&weights[heads.weights_at(i) + head * (i + 1) + position]);
-            let row = &row[block * SIDE..][..SIDE];
-            for d in 0..SIDE {
-                sums[d] = l.add(sums[d], l.mul(weight, l.load(&row[d])));
-            }
-        }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            l.store(out, sum);
-        }
+        mix(l, dmixed.map(|(query, row)| (&weights[weight_at(query)], row)), dvalue);
     }
 }
 
