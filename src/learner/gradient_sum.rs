@@ -59,9 +59,10 @@ pub(super) fn add_in_pairs(rows: &mut [&mut [f32]]) {
 
 /// Adds the gradient of a batch's wave of this number, from 0, to those before it; gives the wave's nats.
 pub(super) fn add_wave(number: usize, nats: &[f64], of_wave: &[f32], gradient: &mut [f32]) -> f64 {
-    match number {
-        0 => gradient.copy_from_slice(of_wave),
-        _ => add(gradient, of_wave),
+    if number == 0 {
+        gradient.copy_from_slice(of_wave);
+    } else {
+        add(gradient, of_wave);
     }
     nats.iter().sum()
 }
