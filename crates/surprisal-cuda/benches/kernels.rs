@@ -1,7 +1,7 @@
 //! The kernels alone, without coder and copies: tokens a second, for a machine with a GPU.
 //!
 //! ```sh
-//! cargo bench -p surprisal-cuda --bench kernels -- [LINES [LAUNCHES]]
+//! cargo bench -p surprisal-cuda --bench kernels -- [LINES [LAUNCHES [NETWORK]]]
 //! ```
 //!
 //! The last two columns are one position of every line at a time, as lines are decoded, with the rows of probabilities left
@@ -41,17 +41,22 @@ fn main() -> std::process::ExitCode {
 
 fn measure() -> Result<()> {
     // `cargo bench` adds `--bench`.
-    let mut numbers = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench")
-        .map(|argument| argument.parse().expect("numbers: [LINES [LAUNCHES]]"));
-    let lines = numbers.next().unwrap_or(LINES).next_multiple_of(GROUP);
-    let launches = numbers.next().unwrap_or(LAUNCHES);
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let mut number = |otherwise| match arguments.next() {
+        Some(argument) => argument.parse().expect("numbers: [LINES [LAUNCHES [NETWORK]]]"),
+        None => otherwise,
+    };
+    let lines = usize::next_multiple_of(number(LINES), GROUP);
+    let launches = number(LAUNCHES);
+    let only = arguments.next();
     let gpu = Gpu::open(0)?;
     println!("kernels alone on {}, {lines} lines, {launches} launches", gpu.name());
     println!("| network | known, tokens/s | step, rows on the device | step, rows to the host |");
     println!("|---|---|---|---|");
     for (name, sizes) in NETWORKS {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
         let arrays = Arrays::new(sizes);
         let network = arrays.network();
         let rate = |tokens: usize, time: Duration| (launches * tokens) as f64 / time.as_secs_f64();
@@ -81,10 +86,14 @@ fn known_lines(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> R
 /// All positions equally often, spread over the groups.
 fn steps(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<[Duration; 2]> {
     let mut steps = Steps::new(gpu, network, lines / GROUP, GROUP)?;
-    for group in 0..steps.groups() {
-        let position = group % network.shape.block_size;
-        let tokens: Vec<u8> = (0..GROUP).map(|line| token(group + line, position)).collect();
-        steps.set(group, position, &tokens);
+    // Each group gets there through the positions before, which it looks back on.
+    for position in 0..network.shape.block_size {
+        for group in (0..steps.groups()).filter(|group| position <= group % network.shape.block_size) {
+            let tokens: Vec<u8> = (0..GROUP).map(|line| token(group + line, position)).collect();
+            steps.set(group, position, &tokens);
+        }
+        steps.launch()?;
+        steps.wait()?;
     }
     let on_device = steps.time_launches(gpu, RowMemory::Device, launches)?;
     Ok([on_device, steps.time_launches(gpu, RowMemory::Host, launches)?])

@@ -144,8 +144,9 @@ impl Gpu {
             // SAFETY: the module is loaded, and the function its own.
             unsafe {
                 let function = result::module::get_function(module, name_of)?;
+                // All models of a preset share the function, so each allows the most.
                 let attribute = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-                result::function::set_function_attribute(function, attribute, shared_bytes as i32)?;
+                result::function::set_function_attribute(function, attribute, self.shared_bytes as i32)?;
                 Ok(function)
             }
         };

@@ -23,7 +23,9 @@ struct Stream { std::vector<std::function<Result()>> work; };
 struct Function {
     const char* name;
     std::function<void(bool)> (*prepare)(u32, u32, size_t, void**); // copies the arguments
+    int most_shared;
 };
+static const int MOST_SHARED = 232448; // of a block, if it is asked for
 
 // A kernel and how it goes wrong.
 template <class N> static std::function<void(bool)> step(u32 blocks, u32 threads, size_t shared, void** a) {
@@ -44,7 +46,7 @@ template <class N> static std::function<void(bool)> known(u32 blocks, u32 thread
     };
 }
 
-#define BOTH(name, w, h) {#name "_step", step<Net<w, h> >}, {#name "_known", known<Net<w, h> >}
+#define BOTH(name, w, h) {#name "_step", step<Net<w, h> >, 49152}, {#name "_known", known<Net<w, h> >, 49152}
 static Function functions[] = {BOTH(pico, 16, 4), BOTH(tiny, 32, 4), BOTH(nano, 48, 3), BOTH(micro, 128, 4), BOTH(mini, 192, 6)};
 
 extern "C" {
@@ -58,7 +60,7 @@ Result cuDeviceGetAttribute(int* value, int attribute, int) {
     switch (attribute) {
         case 16: *value = 2; return OK;      // multiprocessors
         case 75: *value = 8; return OK;      // compute capability
-        case 97: *value = 232448; return OK; // shared memory of a block
+        case 97: *value = MOST_SHARED; return OK;
         default: return INVALID;
     }
 }
@@ -73,7 +75,7 @@ Result cuModuleGetFunction(void** function, void*, const char* name) {
         if (!strcmp(f.name, name)) return *function = &f, OK;
     return INVALID;
 }
-Result cuFuncSetAttribute(void*, int, int value) { return value <= 232448 ? OK : INVALID; }
+Result cuFuncSetAttribute(Function* f, int, int value) { return value > MOST_SHARED ? INVALID : (f->most_shared = value, OK); }
 Result cuMemAlloc_v2(uint64_t* pointer, size_t bytes) {
     void* p = nullptr;
     if (is("memory", 0) || posix_memalign(&p, 256, bytes)) return NO_MEMORY;
@@ -99,6 +101,7 @@ Result cuStreamSynchronize(Stream* stream) {
     return stream->work.clear(), result;
 }
 Result cuLaunchKernel(Function* f, u32 blocks, u32, u32, u32 threads, u32, u32, u32 shared, Stream* stream, void** arguments, void**) {
+    if ((int)shared > f->most_shared) return INVALID;
     auto kernel = f->prepare(blocks, threads, shared, arguments);
     stream->work.push_back([=] {
         std::lock_guard<std::mutex> one(running);

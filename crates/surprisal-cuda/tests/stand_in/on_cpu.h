@@ -19,9 +19,9 @@ typedef unsigned int u32;
 #define __launch_bounds__(n)
 #define SHARED(name) u8* name = on_cpu::shared
 
-struct uint2 { u32 x, y; };
-struct int2 { int x, y; };
-struct float2 { float x, y; };
+struct alignas(8) uint2 { u32 x, y; };
+struct alignas(8) int2 { int x, y; };
+struct alignas(8) float2 { float x, y; };
 struct alignas(16) uint4 { u32 x, y, z, w; };
 struct alignas(16) float4 { float x, y, z, w; };
 inline uint2 make_uint2(u32 x, u32 y) { return {x, y}; }
