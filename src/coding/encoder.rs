@@ -9,7 +9,7 @@ use constriction::stream::queue::DefaultRangeEncoder;
 
 use super::predictor::Predictor;
 use crate::network::{PRECISION, Slots};
-use crate::text::Token;
+use crate::text::{Token, Vocabulary};
 
 /// Codes lines that fit, without their newlines. `on_token` is told of each token's line (of those given, from 0),
 /// position (from 0) and slots; no byte depends on it.
@@ -32,22 +32,31 @@ pub fn encode(
         before.clear();
         before.resize(group.len(), vocabulary.start());
         slots.resize(group.len(), Slots::ALL);
-        let longest = group.iter().map(|line| line.len()).max().unwrap_or(0);
-        for position in 0..=longest {
-            tokens.clear();
-            tokens.extend(group.iter().map(|line| vocabulary.token_at(line, position)));
-            predictor.step_known(position, &before, &tokens, &mut slots);
-            for (line, (token, &slots)) in tokens.iter().zip(&slots).enumerate() {
+        lay_out(&vocabulary, group, &mut tokens);
+        for (position, tokens) in tokens.chunks_exact(group.len()).enumerate() {
+            predictor.step_known(position, &before, tokens, &mut slots);
+            for (line, ((token, &slots), before)) in tokens.iter().zip(&slots).zip(&mut before).enumerate() {
                 let Some(token) = *token else { continue };
                 on_token(first + line, position, slots);
                 let coded = encoder.encode_symbol(token, slots);
                 coded.expect("every symbol has a slot and memory does not fail");
-                before[line] = token;
+                *before = token;
             }
         }
         predictor.end(group);
     }
     encoder.into_compressed().expect("memory does not fail")
+}
+
+/// The tokens of a group as they are coded: (positions, lines), none behind a line's end.
+fn lay_out(vocabulary: &Vocabulary, group: &[&[u8]], tokens: &mut Vec<Option<Token>>) {
+    let longest = group.iter().map(|line| line.len()).max().unwrap_or(0);
+    tokens.clear();
+    tokens.resize((longest + 1) * group.len(), None);
+    for (line, characters) in group.iter().enumerate() {
+        let places = tokens[line..].iter_mut().step_by(group.len());
+        places.zip(vocabulary.line_tokens(characters)).for_each(|(place, token)| *place = Some(token));
+    }
 }
 
 impl EntropyModel<PRECISION> for Slots {

@@ -1,9 +1,11 @@
 //! A GPU that runs the exact network for known lines, far ahead of the groups that are coded. The bytes are the same.
 //! Before it is trusted it is compared with the CPU; if it fails, the CPU goes on.
 
+use std::iter;
+
 use super::GROUP;
 use super::predictor::Predictor;
-use crate::network::{Cdf, Cdfs, Device, ExactModel, Group, KnownLines, Slots, Steps};
+use crate::network::{Cdf, Cdfs, Device, ExactModel, Group, KnownLines, Slots, Steps, TILE_LINES};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
@@ -17,8 +19,7 @@ pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dy
             group,
             device: device.clone(),
             gpu: Some(gpu),
-            slots: Vec::new(),
-            starts: Vec::new(),
+            run: 0,
             present: 0,
             served: 0,
         }),
@@ -56,12 +57,11 @@ fn open<T>(
 struct RunAhead<'a> {
     group: Group<'a>,
     device: Device,
-    /// None once it has failed.
+    /// With the slots of the lines that it ran last; none once it has failed.
     gpu: Option<KnownLines>,
-    /// Of the lines that it ran last, the slots of all tokens, and where those of each line begin.
-    slots: Vec<Slots>,
-    starts: Vec<usize>,
-    /// The first of those lines that is in the present group, and in the next.
+    /// How many those are.
+    run: usize,
+    /// The first of them that is in the present group, and in the next.
     present: usize,
     served: usize,
 }
@@ -69,30 +69,16 @@ struct RunAhead<'a> {
 impl RunAhead<'_> {
     /// Runs as many lines as there is room for.
     fn run(&mut self, known: &[&[u8]]) {
-        self.slots.clear();
-        self.starts.clear();
-        self.served = 0;
         let Some(gpu) = &mut self.gpu else {
             return;
         };
         let vocabulary = self.group.model().vocabulary();
         let known = &known[..known.len().min(gpu.most_lines())];
-        let tokens = known.iter().map(|line| {
-            let behind_start = (0..=line.len()).filter_map(|position| vocabulary.token_at(line, position));
-            [vocabulary.start()].into_iter().chain(behind_start)
-        });
-        match gpu.run(tokens) {
-            Ok(slotted) => {
-                for (number, line) in known.iter().enumerate() {
-                    self.starts.push(self.slots.len());
-                    let slots = (0..=line.len()).map(|position| slotted.get(number, position));
-                    self.slots.extend(slots.map(|[left, width]| Slots::new(left, width)));
-                }
-            }
-            Err(error) => {
-                self.device.failed(&error);
-                self.gpu = None;
-            }
+        let tokens = known.iter().map(|line| iter::once(vocabulary.start()).chain(vocabulary.line_tokens(line)));
+        (self.run, self.served) = (known.len(), 0);
+        if let Err(error) = gpu.run(tokens) {
+            self.device.failed(&error);
+            self.gpu = None;
         }
     }
 }
@@ -119,7 +105,7 @@ impl Predictor for RunAhead<'_> {
     }
 
     fn begin_known(&mut self, lines: usize, known: &[&[u8]]) {
-        if self.served == self.starts.len() {
+        if self.served == self.run {
             self.run(known);
         }
         if self.gpu.is_none() {
@@ -136,13 +122,16 @@ impl Predictor for RunAhead<'_> {
         tokens: &[Option<Token>],
         slots: &mut [Slots],
     ) {
-        if self.gpu.is_none() {
+        let Some(gpu) = &self.gpu else {
             return self.group.step_known(position, before, tokens, slots);
-        }
-        let starts = &self.starts[self.present..];
-        for ((slots, token), start) in slots.iter_mut().zip(tokens).zip(starts) {
-            if token.is_some() {
-                *slots = self.slots[start + position];
+        };
+        let tiles = slots.chunks_mut(TILE_LINES).zip(tokens.chunks(TILE_LINES));
+        for (tile, (slots, tokens)) in tiles.enumerate() {
+            let row = gpu.tile_slots(self.present / TILE_LINES + tile, position);
+            for ((slots, token), &[left, width]) in slots.iter_mut().zip(tokens).zip(row) {
+                if token.is_some() {
+                    *slots = Slots::new(left, width);
+                }
             }
         }
     }
@@ -182,10 +171,10 @@ fn compare_known(model: &ExactModel, known: &mut KnownLines) -> Result<()> {
     let sample = Sample::new(model);
     let len = model.max_line_len();
     let lines = (0..Sample::LINES).map(|line| (0..len + 2).map(move |position| sample.token(line, position)));
-    let slotted = known.run(lines)?;
+    known.run(lines)?;
     compare(model, |line, position, cdf| {
         let Slots { left, width } = cdf.slots(sample.token(line, position + 1));
-        Ok(slotted.get(line, position) == [left, width.get()])
+        Ok(known.slots(line, position) == [left, width.get()])
     })
 }
 

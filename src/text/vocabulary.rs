@@ -79,6 +79,7 @@ impl Vocabulary {
     }
 
     /// The token of a character of a line; none for newline, start, end and what is not there.
+    #[inline]
     pub fn token(&self, byte: u8) -> Option<Token> {
         let token = self.tokens[byte as usize];
         (token != NONE).then_some(token as Token)
@@ -97,6 +98,15 @@ impl Vocabulary {
             self.token(c).ok_or(unknown)
         };
         line.iter().enumerate().map(token).chain([Ok(self.end)]).collect()
+    }
+
+    /// The tokens of a line whose characters all have one, its end behind them.
+    ///
+    /// # Panics
+    /// The iterator does, at a character that has none.
+    #[inline]
+    pub fn line_tokens<'l>(&'l self, line: &'l [u8]) -> impl Iterator<Item = Token> + 'l {
+        line.iter().map(|&c| self.token(c).expect("the line fits")).chain([self.end])
     }
 
     /// The token at a position of a line: a character's or the end; none behind it.

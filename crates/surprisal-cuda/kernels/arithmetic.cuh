@@ -16,6 +16,12 @@ __device__ __forceinline__ void mma(int (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3,
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b.x), "r"(b.y));
 }
 
+// Begins to copy 16 bytes to shared memory; all that this thread began are done after `copied`.
+__device__ __forceinline__ void begin_copy(u8* shared_to, const u8* from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(shared_to)), "l"(from));
+}
+__device__ __forceinline__ void copied() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
 // c + the products of four unsigned bytes with four signed ones.
 __device__ __forceinline__ int dot_unsigned(u32 a, u32 b, int c) {
     int d;
@@ -38,7 +44,8 @@ static const u32 IDLE = 0xffffffffu;
 __device__ __forceinline__ float add(float a, float b) { return __fadd_rn(a, b); }
 __device__ __forceinline__ float sub(float a, float b) { return __fadd_rn(a, -b); }
 __device__ __forceinline__ float mul(float a, float b) { return __fmul_rn(a, b); }
-__device__ __forceinline__ float larger(float a, float b) { return b > a ? b : a; }
+// The larger of two. Of zeros either sign may come out, of which nothing depends.
+__device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
 __device__ __forceinline__ float small_float(int i) { return sub(__uint_as_float((u32)i + MAGIC_BITS), MAGIC); }
 // The integer nearest to x, ties to even, in the low bits.
 __device__ __forceinline__ u32 rounded(float x) { return __float_as_uint(add(x, MAGIC)); }
@@ -53,6 +60,21 @@ __device__ __forceinline__ float quad_max(float m) {
     return larger(m, __shfl_xor_sync(ALL, m, 2));
 }
 
+// A value that all lanes of a warp have, for the compiler to see that they do.
+__device__ __forceinline__ u32 uniform(u32 value) { return __shfl_sync(ALL, value, 0, 32); }
+
+// limit / most and most / limit of two rows, a division for each lane of a quad.
+__device__ __forceinline__ void quotients(int lane, float limit, const float (&most)[2], float (&factor)[2],
+                                          float (&scale)[2]) {
+    float own = lane & 2 ? most[1] : most[0];
+    float quotient = __fdiv_rn(lane & 1 ? own : limit, lane & 1 ? limit : own);
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        factor[r] = __shfl_sync(ALL, quotient, 2 * r, 4);
+        scale[r] = __shfl_sync(ALL, quotient, 2 * r + 1, 4);
+    }
+}
+
 // The low bytes of four words.
 __device__ __forceinline__ u32 pack(u32 a, u32 b, u32 c, u32 d) {
     return __byte_perm(__byte_perm(a, b, 0x0040), __byte_perm(c, d, 0x0040), 0x5410);
@@ -60,7 +82,7 @@ __device__ __forceinline__ u32 pack(u32 a, u32 b, u32 c, u32 d) {
 
 template <int N>
 __device__ __forceinline__ float exp2_of(float x, const float (&c)[N]) {
-    x = x > -126.0f ? x : -126.0f;
+    x = fmaxf(x, -126.0f);
     float shifted = add(x, MAGIC);
     float f = sub(x, sub(shifted, MAGIC));
     float p = c[N - 1];

@@ -2,15 +2,42 @@
 #pragma once
 #include "rows.cuh"
 
+// Keys, values and their scales of a line's head at each position: in the cache, or, of the first layer, in the table
+// of what each token has at a position.
+template <class N, bool FIRST> struct KeysValues {
+    const u8* features; // of position 0
+    const u8* scales;
+    const u8* tokens;   // of the line, 16 bytes apart; the first layer's
+    u32 step;           // bytes of a position in the table
+
+    // In front of `memory` is position 0.
+    __device__ __forceinline__ KeysValues(const u8* memory, u32 line, u32 head, const u8* line_tokens, u32 position_bytes) {
+        u32 own = FIRST ? head : line * N::H + head;
+        features = memory + own * N::D;
+        scales = memory + 2 * LINES_THERE * N::W + 4 * own;
+        tokens = line_tokens, step = position_bytes;
+    }
+    __device__ __forceinline__ size_t at(u32 j) const {
+        return FIRST ? (size_t)(j * step + tokens[j * LINES] * N::KV_ROW) : (size_t)j * N::POSITION;
+    }
+    __device__ __forceinline__ const u8* key(u32 j) const { return features + at(j); }
+    __device__ __forceinline__ const u8* value(u32 j) const { return features + LINES_THERE * N::W + at(j); }
+    __device__ __forceinline__ float key_scale(u32 j) const { return *(const float*)(scales + at(j)); }
+    __device__ __forceinline__ float value_scale(u32 j) const {
+        return *(const float*)(scales + 4 * LINES_THERE * N::H + at(j));
+    }
+    static const u32 LINES_THERE = FIRST ? 1 : LINES; // side by side at a position
+};
+
 // Where attention finds queries, keys and values of a line and head. Within a head, byte Q * t + m is
 // feature 4m + t: what lane t of a quad made stands together.
 template <class N> struct Attention {
-    u8* scratch; // scores (block, 32 lanes); mixed; queries (16, W); their scales (16, H)
-    u32 block;
+    u8* scratch; // scores (positions, 32 lanes); mixed; queries (16, W); their scales (16, H)
+    u32 positions; // of a line, rounded up to a multiple of four
     int lane;
 
     __device__ float* scores() const { return (float*)scratch; }
-    __device__ float* mixed() const { return scores() + 32 * block; }
+    __device__ float* mixed() const { return scores() + 32 * positions; }
     __device__ u8* queries() const { return (u8*)(mixed() + 2 * N::H * N::MIXED); }
     __device__ float* query_scales() const { return (float*)(queries() + LINES * N::W); }
 
@@ -20,25 +47,29 @@ template <class N> struct Attention {
                                                 float factor, u8* rows, float* scales) const {
         int g = lane / 4, t = lane % 4;
 #pragma unroll
-        for (int r = 0; r < 2; r++) {
+        for (int i = 0; i < N::GROUP / N::D; i++) {
+            float most[2], f[2], scale[2];
 #pragma unroll
-            for (int i = 0; i < N::GROUP / N::D; i++) {
+            for (int r = 0; r < 2; r++) {
+                most[r] = SCALE_FLOOR;
+#pragma unroll
+                for (int m = 0; m < N::Q; m++) most[r] = larger(most[r], fabsf(y[r][i * N::Q + m]));
+                most[r] = quad_max(most[r]);
+            }
+            quotients(lane, limit, most, f, scale);
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
                 int at = (8 * r + g) * N::H + first_head + i;
-                float max = SCALE_FLOOR;
-#pragma unroll
-                for (int m = 0; m < N::Q; m++) max = larger(max, fabsf(y[r][i * N::Q + m]));
-                max = quad_max(max);
-                float f = __fdiv_rn(limit, max);
                 u32 b[N::Q];
 #pragma unroll
-                for (int m = 0; m < N::Q; m++) b[m] = rounded(mul(y[r][i * N::Q + m], f));
+                for (int m = 0; m < N::Q; m++) b[m] = rounded(mul(y[r][i * N::Q + m], f[r]));
                 u8* to = rows + at * N::D + t * N::Q;
                 if (N::Q == 1) *to = (u8)b[0];
                 if (N::Q == 2) *(u16*)to = (u16)__byte_perm(b[0], b[N::Q - 1], 0x0040);
 #pragma unroll
                 for (int m = 0; m + 3 < N::Q; m += 4)
                     *(u32*)(to + m) = pack(b[m], b[m + 1], b[m + 2], b[m + 3]);
-                if (t == 0) scales[at] = mul(__fdiv_rn(max, limit), factor);
+                if (t == r) scales[at] = mul(scale[r], factor);
             }
         }
     }
@@ -67,43 +98,36 @@ template <class N> struct Attention {
         }
     }
 
-    // Mixes one head of one line over the positions up to `position`. `base` has the keys and values of position
-    // 0, `step` bytes before that of position 1; of a table, `tokens` choose the row.
-    __device__ __forceinline__ void mix(int r, int h, u32 position, const u8* query, float query_scale, const u8* base,
-                                        u32 step, const u8* tokens) const {
-        int g = lane / 4, line = 8 * r + g;
-        // Within a position's bytes: keys, values, scales of keys, scales of values.
-        u32 rows = tokens ? 1 : LINES, own = tokens ? 0 : line;
-        u32 key = own * N::W + h * N::D, value = key + rows * N::W;
-        u32 key_scale = 2 * rows * N::W + 4 * (own * N::H + h), value_scale = key_scale + 4 * rows * N::H;
-        auto row_of = [&](u32 j) -> const u8* {
-            return base + (size_t)j * step + (tokens ? tokens[j * LINES + line] * N::KV_ROW : 0);
-        };
+    // Mixes one head of one line over the positions up to `position`.
+    template <bool FIRST>
+    __device__ __forceinline__ void mix(int r, int h, u32 position, const u8* query, float query_scale,
+                                        const KeysValues<N, FIRST>& rows) const {
+        int g = lane / 4;
         Words<N::Q> q;
         load(q, query);
         float* score = scores() + lane;
         float top = LOWEST;
-#pragma unroll 2
+#pragma unroll 4
         for (u32 j = 0; j <= position; j++) {
-            const u8* at = row_of(j);
             Words<N::Q> k;
-            load(k, at + key);
+            load(k, rows.key(j));
             int dot = 0;
 #pragma unroll
             for (int w = 0; w < N::Q; w++) dot = __dp4a((int)q.w[w], (int)k.w[w], dot);
-            float s = mul(small_float(dot), *(const float*)(at + key_scale));
+            float s = mul(small_float(dot), rows.key_scale(j));
             score[32 * j] = s;
             top = larger(top, s);
         }
         float total = 0.0f, scaled = 0.0f;
-#pragma unroll 2
+#pragma unroll 4
         for (u32 j = 0; j <= position; j++) {
             float weight = exp2_coarse(mul(sub(score[32 * j], top), query_scale));
-            float w = mul(weight, *(const float*)(row_of(j) + value_scale));
+            float w = mul(weight, rows.value_scale(j));
             total = add(total, weight);
             scaled = add(scaled, w);
             score[32 * j] = w;
         }
+        for (u32 j = position + 1; j % 4 != 0; j++) score[32 * j] = 0.0f;
         float range = (float)(255 - (int)(position + 2) / 2);
         float factor = __fdiv_rn(range, scaled);
         int sum[N::D];
@@ -114,9 +138,9 @@ template <class N> struct Attention {
             Words<N::Q> v[4];
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
-                u32 at = j + i <= position ? j + i : position;
-                n[i] = j + i <= position ? rounded(mul(score[32 * at], factor)) : 0;
-                load(v[i], row_of(at) + value);
+                n[i] = rounded(mul(score[32 * (j + i)], factor));
+                // Behind the last position the weight is 0: the cache has room there, the table and the tokens end.
+                load(v[i], rows.value(FIRST ? min((int)(j + i), (int)position) : j + i));
             }
             u32 weights = pack(n[0], n[1], n[2], n[3]);
 #pragma unroll
@@ -139,14 +163,20 @@ template <class N> struct Attention {
 
     // What attention mixed of a lane's features, rounded.
     __device__ __forceinline__ void collect(Inputs<N>& in) const {
+        auto value = [&](int r, int j) {
+            const float* from = mixed() + r * N::H * N::MIXED + 8 * (lane % 4) + lane / 4;
+            return from[j / N::Q * N::MIXED + 32 * (j % N::Q)];
+        };
+        float most[2], factor[2];
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            const float* from = mixed() + r * N::H * N::MIXED + 8 * (lane % 4) + lane / 4;
-            auto value = [&](int j) { return from[j / N::Q * N::MIXED + 32 * (j % N::Q)]; };
-            float max = SCALE_FLOOR;
+            most[r] = SCALE_FLOOR;
 #pragma unroll
-            for (int j = 0; j < N::F; j++) max = larger(max, fabsf(value(j)));
-            in.round_row(r, quad_max(max), value);
+            for (int j = 0; j < N::F; j++) most[r] = larger(most[r], fabsf(value(r, j)));
+            most[r] = quad_max(most[r]);
         }
+        quotients(lane, 63.0f, most, factor, in.scale);
+#pragma unroll
+        for (int r = 0; r < 2; r++) in.round_row(r, factor[r], [&](int j) { return value(r, j); });
     }
 };

@@ -30,24 +30,27 @@ __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, in
             x[r][4 * j] = v.x, x[r][4 * j + 1] = v.y, x[r][4 * j + 2] = v.z, x[r][4 * j + 3] = v.w;
         }
     }
-    Attention<N> attention = {scratch, m.block, lane};
+    Attention<N> attention = {scratch, (m.block + 3) / 4 * 4, lane};
     for (u32 index = 0; index < m.layers; index++) {
         const Layer& l = ((const Layer*)bytes)[index];
-        const u8* base = m.bytes + m.keys_values;
-        u32 step = m.vocab * N::KV_ROW;
         Inputs<N> in;
+        u8* cache = memory.cache + (size_t)(index - 1) * m.block * N::POSITION; // behind the first layer
         if (index > 0) {
-            u8* cache = memory.cache + (size_t)(index - 1) * m.block * N::POSITION;
-            in.norm(x);
+            in.norm(x, lane);
             attention.project(bytes + l.qkv, bytes + l.qkv_outputs, in, m.softmax, cache + position * N::POSITION);
-            base = cache, step = N::POSITION;
         }
+#pragma unroll 1
         for (int task = t; task < 2 * N::H; task += 4) {
-            int r = task / N::H, h = task % N::H, own = (8 * r + g) * N::H + h;
-            const u8* table = m.bytes + m.queries + (size_t)(r ? record[1] : record[0]) * N::QUERY;
-            const u8* query = index > 0 ? attention.queries() + own * N::D : table + h * N::D;
-            float scale = index > 0 ? attention.query_scales()[own] : ((const float*)(table + N::W))[h];
-            attention.mix(r, h, position, query, scale, base, step, index > 0 ? (const u8*)0 : memory.tokens);
+            int r = task / N::H, h = task % N::H, line = 8 * r + g;
+            if (index == 0) {
+                const u8* queries = m.bytes + m.queries + (size_t)(r ? record[1] : record[0]) * N::QUERY;
+                KeysValues<N, true> rows(m.bytes + m.keys_values, line, h, memory.tokens + line, m.vocab * N::KV_ROW);
+                attention.mix(r, h, position, queries + h * N::D, ((const float*)(queries + N::W))[h], rows);
+            } else {
+                int own = line * N::H + h;
+                KeysValues<N, false> rows(cache, line, h, 0, 0);
+                attention.mix(r, h, position, attention.queries() + own * N::D, attention.query_scales()[own], rows);
+            }
         }
         __syncwarp();
         attention.collect(in);
@@ -71,9 +74,10 @@ __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, in
 // The weights, in shared memory where they fit, and this warp's part of the rest of it.
 template <class N> __device__ __forceinline__ const u8* stage(const Model& m, u8* shared, u8*& scratch) {
     u32 staged = N::STAGED ? m.staged : 0;
-    scratch = shared + staged + threadIdx.x / 32 * m.warp_bytes;
+    scratch = shared + staged + uniform(threadIdx.x / 32) * m.warp_bytes;
     if (!N::STAGED) return m.bytes;
-    for (u32 i = threadIdx.x; i < staged / 16; i += blockDim.x) ((uint4*)shared)[i] = ((const uint4*)m.bytes)[i];
+    for (u32 at = 16 * threadIdx.x; at < staged; at += 16 * blockDim.x) begin_copy(shared + at, m.bytes + at);
+    copied();
     __syncthreads();
     return shared;
 }
@@ -95,8 +99,8 @@ template <class N> __device__ __forceinline__ void step_kernel(const Model& m, c
     u8* scratch;
     const u8* bytes = stage<N>(m, shared, scratch);
     int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-    u32 tile = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
-    u32 position = tile < s.tiles ? s.positions[tile] : IDLE;
+    u32 tile = blockIdx.x * (blockDim.x / 32) + uniform(threadIdx.x / 32);
+    u32 position = uniform(tile < s.tiles ? s.positions[tile] : IDLE);
     if (position == IDLE) return;
     u8* history = s.history + (size_t)tile * m.block * LINES;
     if (lane < LINES) history[position * LINES + lane] = s.tokens[tile * LINES + lane];
@@ -126,11 +130,12 @@ template <class N> __device__ __forceinline__ void known_kernel(const Model& m, 
     u8* scratch;
     const u8* bytes = stage<N>(m, shared, scratch);
     int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-    u32 warp = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, warps = gridDim.x * (blockDim.x / 32);
+    u32 warp = blockIdx.x * (blockDim.x / 32) + uniform(threadIdx.x / 32), warps = gridDim.x * (blockDim.x / 32);
     for (u32 tile = warp; tile < k.tiles; tile += warps) {
         const u8* tokens = k.tokens + (size_t)tile * (m.block + 1) * LINES;
         Memory memory = {k.cache + warp * k.cache_bytes, tokens};
-        for (u32 position = 0; position < k.lengths[tile]; position++) {
+        u32 length = uniform(k.lengths[tile]);
+        for (u32 position = 0; position < length; position++) {
             run_position<N>(m, bytes, lane, scratch, position, memory);
             if (t < 2) {
                 const u32* row = (const u32*)scratch + t * (8 * m.stride + 8) + g;

@@ -20,7 +20,7 @@ __device__ __forceinline__ void feed_forward(const u8* bytes, const Layer& l, in
     int most[2] = {0, 0};
     {
         Inputs<N> in;
-        in.norm(x);
+        in.norm(x, lane);
         for (u32 tile = 0; tile < l.tiles; tile++) {
             float y[2][2];
             in.product(bytes + l.expand, bytes + l.expand_outputs, tile, lane, y);
@@ -83,12 +83,14 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
     int g = lane / 4, t = lane % 4;
     u32 line_words = 8 * m.stride + 8;
     u32 high[2][2 * N::CHUNKS], low[2][2 * N::CHUNKS];
-    float scale[2], top[2] = {LOWEST, LOWEST};
+    float scale[2], factor[2], top[2] = {LOWEST, LOWEST};
+    Centred c[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++) c[r].measure(x[r]);
+    float most[2] = {c[0].max, c[1].max};
+    quotients(lane, 1023.0f, most, factor, scale);
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        Centred c = {};
-        c.measure(x[r]);
-        float factor = __fdiv_rn(1023.0f, c.max);
 #pragma unroll
         for (int w = 0; w < 2 * N::CHUNKS; w++) {
             high[r][w] = low[r][w] = 0;
@@ -96,14 +98,14 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
                 u32 hi[4], lo[4];
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    u32 a = rounded(mul(sub(x[r][4 * w + i], c.mean), factor)) - MAGIC_BITS;
+                    u32 a = rounded(mul(sub(x[r][4 * w + i], c[r].mean), factor[r])) - MAGIC_BITS;
                     hi[i] = a >> 5, lo[i] = a & 31;
                 }
                 high[r][w] = pack(hi[0], hi[1], hi[2], hi[3]);
                 low[r][w] = pack(lo[0], lo[1], lo[2], lo[3]);
             }
         }
-        scale[r] = mul(__fdiv_rn(c.max, 1023.0f), c.rstd);
+        scale[r] = mul(scale[r], c[r].rstd);
     }
     for (u32 tile = 0; tile < m.stride / 8; tile++) {
         int hh[4] = {0, 0, 0, 0}, hl[4] = {0, 0, 0, 0}, ll[4] = {0, 0, 0, 0};

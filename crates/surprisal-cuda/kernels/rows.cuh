@@ -2,6 +2,11 @@
 #pragma once
 #include "model.cuh"
 
+// A sum over W features, divided by W: where W is a power of two a product has the same bits.
+template <int W> __device__ __forceinline__ float mean_of(float sum) {
+    return (W & (W - 1)) == 0 ? mul(sum, 1.0f / W) : __fdiv_rn(sum, (float)W);
+}
+
 // A row of the residual stream without its mean, and 1 / sqrt(variance + epsilon).
 struct Centred {
     float mean, rstd, max;
@@ -10,7 +15,7 @@ struct Centred {
         float sum = 0.0f;
 #pragma unroll
         for (int j = 0; j < F; j++) sum = add(sum, x[j]);
-        mean = __fdiv_rn(quad_sum(sum), 4.0f * F);
+        mean = mean_of<4 * F>(quad_sum(sum));
         float squares = 0.0f;
         max = SCALE_FLOOR;
 #pragma unroll
@@ -19,7 +24,7 @@ struct Centred {
             squares = add(squares, mul(d, d));
             max = larger(max, fabsf(d));
         }
-        float variance = __fdiv_rn(quad_sum(squares), 4.0f * F);
+        float variance = mean_of<4 * F>(quad_sum(squares));
         rstd = __fdiv_rn(1.0f, __fsqrt_rn(add(variance, 1e-5f)));
         max = quad_max(max);
     }
@@ -30,9 +35,8 @@ template <class N> struct Inputs {
     u32 a[2][2 * N::CHUNKS];
     float scale[2];
 
-    // 64 + x * (63 / max), rounded, of what `x` gives.
-    template <class X> __device__ __forceinline__ void round_row(int r, float max, X x) {
-        float factor = __fdiv_rn(63.0f, max);
+    // 64 + x * factor, rounded, of what `x` gives of a row.
+    template <class X> __device__ __forceinline__ void round_row(int r, float factor, X x) {
 #pragma unroll
         for (int w = 0; w < 2 * N::CHUNKS; w++) {
             a[r][w] = 0;
@@ -44,16 +48,18 @@ template <class N> struct Inputs {
                 a[r][w] = pack(b[0], b[1], b[2], b[3]);
             }
         }
-        scale[r] = __fdiv_rn(max, 63.0f);
     }
 
-    __device__ __forceinline__ void norm(const float (&x)[2][N::F]) {
+    __device__ __forceinline__ void norm(const float (&x)[2][N::F], int lane) {
+        Centred c[2];
+#pragma unroll
+        for (int r = 0; r < 2; r++) c[r].measure(x[r]);
+        float most[2] = {c[0].max, c[1].max}, factor[2];
+        quotients(lane, 63.0f, most, factor, scale);
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            Centred c;
-            c.measure(x[r]);
-            round_row(r, c.max, [&](int j) { return sub(x[r][j], c.mean); });
-            scale[r] = mul(scale[r], c.rstd);
+            round_row(r, factor[r], [&](int j) { return sub(x[r][j], c[r].mean); });
+            scale[r] = mul(scale[r], c[r].rstd);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A network in a GPU's memory, ready for one of its kernels.
 
-use crate::gpu::{Gpu, Kernel, Memory, Stream};
+use crate::gpu::{Gpu, Grid, Kernel, Memory, Stream};
 use crate::packed_model::{Header, PackedModel};
 use crate::{Error, Network, Result, TILE_LINES};
 
@@ -15,29 +15,36 @@ pub(crate) struct ModelArgument {
     header: Header,
 }
 
-/// A network's bytes in a GPU's memory, and a kernel with as much shared memory as it needs.
+/// The most warps of a block: as many as the kernels are compiled for. Those of wide networks need all registers.
+fn most_warps(width: usize) -> usize {
+    if width <= STAGED_WIDTH { 16 } else { 8 }
+}
+
+/// A network's bytes in a GPU's memory, and a kernel.
 pub(crate) struct DeviceModel {
     pub kernel: Kernel,
-    pub header: Header,
-    /// Warps of a block.
-    pub warps: usize,
+    header: Header,
+    /// The most warps of a block, each of which takes a tile.
+    pub most_warps: usize,
+    /// Shared memory of a block beside that of its warps, bytes.
+    staged: usize,
     /// Bytes of a tile's keys and values of all positions, of the layers behind the first.
     pub cache_bytes: usize,
     bytes: Memory,
 }
 
 impl DeviceModel {
-    /// Uploads a network, for the kernel `kind` with at most `most_warps` warps a block.
+    /// Uploads a network, for the kernel `kind`.
     ///
     /// # Errors
     /// [`Error::Device`] if it does not fit, [`Error::Network`] if there is no kernel for its shape.
-    pub fn new(gpu: &Gpu, stream: &Stream, network: &Network, kind: &str, most_warps: usize) -> Result<Self> {
+    pub fn new(gpu: &Gpu, stream: &Stream, network: &Network, kind: &str) -> Result<Self> {
         let packed = PackedModel::new(network)?;
         let (header, shape) = (packed.header, &network.shape);
         let staged = if shape.width <= STAGED_WIDTH { header.staged as usize } else { 0 };
         let room = gpu.shared_bytes.saturating_sub(staged) / header.warp_bytes as usize;
-        let warps = room.min(most_warps);
-        if warps == 0 {
+        let most_warps = room.min(most_warps(shape.width));
+        if most_warps == 0 {
             let name = gpu.name();
             return Err(Error::Device(format!("the model needs more shared memory than {name} has")));
         }
@@ -45,12 +52,20 @@ impl DeviceModel {
         stream.upload(&bytes, &packed.bytes)?;
         let position_bytes = TILE_LINES * (2 * shape.width + 8 * shape.heads);
         Ok(Self {
-            kernel: gpu.kernel(packed.preset, kind, staged + warps * header.warp_bytes as usize)?,
+            kernel: gpu.kernel(packed.preset, kind)?,
             header,
-            warps,
-            cache_bytes: (shape.layers - 1) * shape.block_size * position_bytes,
+            most_warps,
+            staged,
+            // Values are read four positions at a time.
+            cache_bytes: (shape.layers - 1) * shape.block_size.next_multiple_of(4) * position_bytes,
             bytes,
         })
+    }
+
+    /// So many blocks of so many warps.
+    pub fn grid(&self, blocks: usize, warps: usize) -> Grid {
+        let shared_bytes = self.staged + warps * self.header.warp_bytes as usize;
+        Grid { blocks, threads: 32 * warps, shared_bytes }
     }
 
     /// Positions of a line.

@@ -133,8 +133,8 @@ impl Gpu {
         create().map(Stream).map_err(failed("cannot make a CUDA stream"))
     }
 
-    /// A preset's kernel of a kind, which takes so much shared memory.
-    pub(crate) fn kernel(&self, preset: &'static str, kind: &str, shared_bytes: usize) -> Result<Kernel> {
+    /// A preset's kernel of a kind.
+    pub(crate) fn kernel(&self, preset: &'static str, kind: &str) -> Result<Kernel> {
         let name = format!("{preset}_{kind}");
         let name_of = CString::new(name.clone()).expect("names of kernels have no zeros");
         let get = || {
@@ -150,8 +150,7 @@ impl Gpu {
                 Ok(function)
             }
         };
-        let function = get().map_err(failed(&format!("the GPU kernel {name}")))?;
-        Ok(Kernel { function, shared_bytes })
+        get().map(Kernel).map_err(failed(&format!("the GPU kernel {name}")))
     }
 
     /// A preset's kernels, which the first caller loads; the context is this thread's.
@@ -190,10 +189,15 @@ impl Gpu {
     }
 }
 
-/// A kernel and the shared memory that its blocks take.
-pub(crate) struct Kernel {
-    function: sys::CUfunction,
-    shared_bytes: usize,
+/// A kernel.
+pub(crate) struct Kernel(sys::CUfunction);
+
+/// How a kernel is launched: blocks, threads of each, and bytes of shared memory of each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    pub blocks: usize,
+    pub threads: usize,
+    pub shared_bytes: usize,
 }
 
 /// Memory of the device.
@@ -273,22 +277,23 @@ impl Stream {
         copied.map_err(failed("cannot copy from the GPU"))
     }
 
-    /// Queues a kernel of `blocks` × `threads` with two arguments.
+    /// Queues a kernel with two arguments.
     ///
     /// # Safety
     /// The kernel takes these types. What they point to has the sizes that it expects and is left alone until the
     /// stream was waited for.
     pub unsafe fn launch<A: Copy, B: Copy>(
         &self,
-        (kernel, blocks, threads): (&Kernel, usize, usize),
+        kernel: &Kernel,
+        Grid { blocks, threads, shared_bytes }: Grid,
         (mut first, mut second): (A, B),
     ) -> Result<()> {
         let mut arguments = [(&raw mut first).cast::<c_void>(), (&raw mut second).cast::<c_void>()];
         let (grid, block) = ((blocks as u32, 1, 1), (threads as u32, 1, 1));
-        let shared = kernel.shared_bytes as u32;
+        let shared = shared_bytes as u32;
         // SAFETY: as promised by the caller; the driver copies the arguments themselves at once.
         let launched =
-            unsafe { result::launch_kernel(kernel.function, grid, block, shared, self.0, &mut arguments) };
+            unsafe { result::launch_kernel(kernel.0, grid, block, shared, self.0, &mut arguments) };
         launched.map_err(failed("the GPU does not run"))
     }
 

@@ -6,8 +6,6 @@ use crate::device_model::DeviceModel;
 use crate::gpu::{Gpu, Memory, Pinned, Stream};
 use crate::{Network, Result, TILE_LINES};
 
-/// The most warps of a block: of the wide networks a thread needs all its registers.
-const WARPS: usize = 8;
 /// Blocks for each multiprocessor, so that one waits for memory while others compute.
 const BLOCKS: usize = 2;
 
@@ -46,13 +44,13 @@ impl KnownLines {
     /// [`crate::Error::Device`] if it does not fit, [`crate::Error::Network`] if there is no kernel for its shape.
     pub fn new(gpu: &Gpu, network: &Network, lines: usize) -> Result<Self> {
         let stream = gpu.stream()?;
-        let model = DeviceModel::new(gpu, &stream, network, "known", WARPS)?;
+        let model = DeviceModel::new(gpu, &stream, network, "known")?;
         let capacity_tiles = lines.div_ceil(TILE_LINES);
         let block = model.block_size();
-        let most_blocks = (gpu.multiprocessors * BLOCKS).min(capacity_tiles.div_ceil(model.warps));
+        let most_blocks = (gpu.multiprocessors * BLOCKS).min(capacity_tiles.div_ceil(model.most_warps));
         let tokens_bytes = capacity_tiles * ((block + 1) * TILE_LINES + 4);
         Ok(Self {
-            cache: gpu.memory(most_blocks * model.warps * model.cache_bytes)?,
+            cache: gpu.memory(most_blocks * model.most_warps * model.cache_bytes)?,
             most_blocks,
             tokens: gpu.pinned(tokens_bytes)?,
             device_tokens: gpu.memory(tokens_bytes)?,
@@ -69,7 +67,8 @@ impl KnownLines {
         self.capacity_tiles * TILE_LINES
     }
 
-    /// Runs lines, each of which is its tokens from the start symbol to the end.
+    /// Runs lines, each of which is its tokens from the start symbol to the end: their slots are then in
+    /// [`KnownLines::slots`].
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the GPU fails.
@@ -79,7 +78,7 @@ impl KnownLines {
     pub fn run<I: Iterator<Item = u8>>(
         &mut self,
         lines: impl ExactSizeIterator<Item = I>,
-    ) -> Result<SlotTable<'_>> {
+    ) -> Result<()> {
         let (tiles, lengths_at) = self.fill_tokens(lines);
         let block = self.model.block_size();
         let tokens = &self.tokens[..lengths_at + 4 * tiles];
@@ -92,8 +91,19 @@ impl KnownLines {
         };
         // Waited for whatever happened, so that the buffers are at rest.
         let waited = self.stream.wait();
-        queued.and(waited)?;
-        Ok(SlotTable { slots: &self.slots, block })
+        queued.and(waited)
+    }
+
+    /// Of the last run, left end and width, in 2^20ths, of the slots of the token that follows a position of a line.
+    #[inline]
+    pub fn slots(&self, line: usize, position: usize) -> [u32; 2] {
+        self.tile_slots(line / TILE_LINES, position)[line % TILE_LINES]
+    }
+
+    /// The same of all lines of a tile; of those that have ended, anything.
+    #[inline]
+    pub fn tile_slots(&self, tile: usize, position: usize) -> &[[u32; 2]] {
+        &self.slots[(tile * self.model.block_size() + position) * TILE_LINES..][..TILE_LINES]
     }
 
     /// Tokens and lengths as the kernel reads them; gives the number of tiles, and where the lengths begin, bytes.
@@ -108,12 +118,13 @@ impl KnownLines {
         let mut lengths = vec![0u32; tiles];
         for (line, tokens) in lines.enumerate() {
             let tile = &mut self.tokens[line / TILE_LINES * tile_bytes..][..tile_bytes];
-            let mut len = 0;
-            for (position, token) in tokens.enumerate() {
-                tile[position * TILE_LINES + line % TILE_LINES] = token;
-                len = position as u32;
-            }
-            lengths[line / TILE_LINES] = lengths[line / TILE_LINES].max(len);
+            let mut at = line % TILE_LINES;
+            tokens.for_each(|token| {
+                tile[at] = token;
+                at += TILE_LINES;
+            });
+            let positions = (at / TILE_LINES).saturating_sub(1) as u32;
+            lengths[line / TILE_LINES] = lengths[line / TILE_LINES].max(positions);
         }
         let lengths_at = (tiles * tile_bytes).next_multiple_of(4);
         self.tokens[lengths_at..][..4 * tiles].copy_from_slice(bytemuck::cast_slice(&lengths));
@@ -134,10 +145,10 @@ impl KnownLines {
             cache_bytes: self.model.cache_bytes as u64,
             tiles: tiles as u32,
         };
-        let DeviceModel { kernel, warps, .. } = &self.model;
-        let shape = (kernel, tiles.div_ceil(*warps).min(self.most_blocks), 32 * warps);
+        let warps = self.model.most_warps;
+        let grid = self.model.grid(tiles.div_ceil(warps).min(self.most_blocks), warps);
         // SAFETY: the arguments are the kernel's; the rest is promised by the caller.
-        unsafe { self.stream.launch(shape, (self.model.argument(), known)) }
+        unsafe { self.stream.launch(&self.model.kernel, grid, (self.model.argument(), known)) }
     }
 
     /// As `fill_tokens`, and copies them to the GPU and waits.
@@ -148,20 +159,5 @@ impl KnownLines {
         let (tiles, lengths_at) = self.fill_tokens(lines);
         self.stream.upload(&self.device_tokens, &self.tokens[..lengths_at + 4 * tiles])?;
         Ok((tiles, lengths_at))
-    }
-}
-
-/// The slots of each token of known lines.
-pub struct SlotTable<'a> {
-    slots: &'a [[u32; 2]],
-    block: usize,
-}
-
-impl SlotTable<'_> {
-    /// Left end and width, in 2^20ths, of the slots of the token that follows a position of a line.
-    #[inline]
-    pub fn get(&self, line: usize, position: usize) -> [u32; 2] {
-        let (tile, lane) = (line / TILE_LINES, line % TILE_LINES);
-        self.slots[(tile * self.block + position) * TILE_LINES + lane]
     }
 }

@@ -19,7 +19,7 @@ mod steps;
 mod timing;
 
 pub use gpu::{Gpu, ptx};
-pub use known_lines::{KnownLines, SlotTable};
+pub use known_lines::KnownLines;
 pub use network::{Embedding, Gelu, Head, Layer, Linear, Network, Shape};
 pub use packed_model::PRESETS;
 pub use steps::Steps;

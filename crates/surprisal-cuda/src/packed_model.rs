@@ -126,7 +126,7 @@ impl PackedModel {
 fn warp_bytes(shape: &Shape, chunks: usize) -> usize {
     let mixed = 4 * 2 * shape.heads * (8 * shape.head_dim() + 8);
     let queries = TILE_LINES * (shape.width + 4 * shape.heads);
-    let attention = 128 * shape.block_size + mixed + queries;
+    let attention = 128 * shape.block_size.next_multiple_of(4) + mixed + queries;
     let rows = 4 * 2 * (8 * shape.cdf_stride() + 8);
     attention.max(1024 * chunks).max(rows).next_multiple_of(16)
 }

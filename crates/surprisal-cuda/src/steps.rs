@@ -6,8 +6,9 @@ use crate::device_model::DeviceModel;
 use crate::gpu::{Gpu, Memory, Pinned, Stream};
 use crate::{Network, Result, TILE_LINES};
 
-/// The most warps of a block: few, so that few tiles spread over many multiprocessors.
-const WARPS: usize = 4;
+/// Blocks of a launch, unless its tiles are too many: few tiles spread over many multiprocessors, and the launches of a
+/// dozen threads fill a device.
+const BLOCKS: usize = 8;
 /// The position of a tile that has none.
 const IDLE: u32 = u32::MAX;
 
@@ -50,7 +51,7 @@ impl Steps {
     /// [`crate::Error::Device`] if it does not fit, [`crate::Error::Network`] if there is no kernel for its shape.
     pub fn new(gpu: &Gpu, network: &Network, groups: usize, lines: usize) -> Result<Self> {
         let stream = gpu.stream()?;
-        let model = DeviceModel::new(gpu, &stream, network, "step", WARPS)?;
+        let model = DeviceModel::new(gpu, &stream, network, "step")?;
         let group_tiles = lines.div_ceil(TILE_LINES);
         let tiles = groups * group_tiles;
         let mut positions = gpu.pinned(tiles)?;
@@ -128,11 +129,11 @@ impl Steps {
             cache_bytes: self.model.cache_bytes as u64,
             tiles: tiles as u32,
         };
-        let DeviceModel { kernel, warps, .. } = &self.model;
-        let shape = (kernel, tiles.div_ceil(*warps), 32 * warps);
+        let warps = tiles.div_ceil(BLOCKS).min(self.model.most_warps);
+        let grid = self.model.grid(tiles.div_ceil(warps), warps);
         // SAFETY: the arguments are the kernel's, and all buffers have room for these tiles; the rest is promised by
         // the caller.
-        unsafe { self.stream.launch(shape, (self.model.argument(), steps)) }
+        unsafe { self.stream.launch(&self.model.kernel, grid, (self.model.argument(), steps)) }
     }
 
     /// Waits for what was queued.

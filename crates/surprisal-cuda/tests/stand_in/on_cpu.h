@@ -125,13 +125,20 @@ template <class Kernel> void launch(u32 blocks, u32 threads, size_t shared_bytes
 }
 } // namespace on_cpu
 
+inline void begin_copy(u8* to, const u8* from) { memcpy(to, from, 16); }
+inline void copied() {}
 inline void __syncthreads() { on_cpu::meet(on_cpu::BLOCK); }
 inline void __syncwarp() { on_cpu::meet(on_cpu::WARP); }
-template <class T> T __shfl_xor_sync(u32, T value, int mask) {
+template <class T> T value_of_lane(T value, u32 lane) {
     u32 words[6] = {};
     memcpy(words, &value, 4);
-    memcpy(&value, on_cpu::exchange(on_cpu::SHUFFLE, words, threadIdx.x % 32 ^ mask, true), 4);
+    memcpy(&value, on_cpu::exchange(on_cpu::SHUFFLE, words, lane, true), 4);
     return value;
+}
+template <class T> T __shfl_xor_sync(u32, T value, int mask) { return value_of_lane(value, threadIdx.x % 32 ^ mask); }
+template <class T> T __shfl_sync(u32, T value, int from, int width) {
+    u32 lane = threadIdx.x % 32;
+    return value_of_lane(value, lane / width * width + from);
 }
 
 // The fragments of m16n8k32: a register of A is four k of row lane / 4 (+ 8 for the second and fourth) from k =
