@@ -74,7 +74,8 @@ impl RunAhead<'_> {
         };
         let vocabulary = self.group.model().vocabulary();
         let known = &known[..known.len().min(gpu.most_lines())];
-        let tokens = known.iter().map(|line| iter::once(vocabulary.start()).chain(vocabulary.line_tokens(line)));
+        let tokens =
+            known.iter().map(|line| iter::once(vocabulary.start()).chain(vocabulary.line_tokens(line)));
         (self.run, self.served) = (known.len(), 0);
         if let Err(error) = gpu.run(tokens) {
             self.device.failed(&error);

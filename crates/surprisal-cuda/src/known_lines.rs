@@ -75,10 +75,7 @@ impl KnownLines {
     ///
     /// # Panics
     /// If there are too many lines or a line is too long.
-    pub fn run<I: Iterator<Item = u8>>(
-        &mut self,
-        lines: impl ExactSizeIterator<Item = I>,
-    ) -> Result<()> {
+    pub fn run<I: Iterator<Item = u8>>(&mut self, lines: impl ExactSizeIterator<Item = I>) -> Result<()> {
         let (tiles, lengths_at) = self.fill_tokens(lines);
         let block = self.model.block_size();
         let tokens = &self.tokens[..lengths_at + 4 * tiles];

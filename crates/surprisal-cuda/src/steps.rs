@@ -8,7 +8,7 @@ use crate::{Network, Result, TILE_LINES};
 
 /// Blocks of a launch, unless its tiles are too many: few tiles spread over many multiprocessors, and the launches of a
 /// dozen threads fill a device.
-const BLOCKS: usize = 8;
+const BLOCKS: usize = 16;
 /// The position of a tile that has none.
 const IDLE: u32 = u32::MAX;
 
