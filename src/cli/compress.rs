@@ -26,7 +26,7 @@ use super::output::{Content, Guard, Output, Target};
 use super::progress::Progress;
 use super::streams::print;
 use super::text::{count, decimal, grouped, ratio};
-use super::{Running, for_each, model_on_device, print_failure, say, usage};
+use super::{DeviceOption, Running, for_each, model_on_device, print_failure, say, usage};
 
 /// What is appended to names.
 pub const SUFFIX: &str = ".sur";
@@ -108,7 +108,7 @@ pub struct Args {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    device: super::DeviceOption,
+    device: DeviceOption,
     #[command(flatten)]
     running: Running,
 }
@@ -134,7 +134,7 @@ impl Args {
         let models = self.model.models()?;
         let device = match self.learning.learn {
             Some(_) => Device::CPU,
-            None => self.device.open()?,
+            None => self.device.open(&files, DeviceOption::CODES_FROM)?,
         };
         let mut guard = Guard::new(&self.model.inputs(&files), self.files.force, self.running.quiet);
         let jobs: Vec<_> = files.iter().zip(&targets).collect();

@@ -52,7 +52,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         let files = self.files.inputs()?;
         let models = self.model.models()?;
-        let device = self.device.open()?;
+        let device = self.device.open(&files, DeviceOption::DECODES_FROM)?;
         let mut guard = Guard::new(&self.model.inputs(&files), self.files.force, self.running.quiet);
         for_each(&files, |file| {
             let done = self.decompress_file(file, &models, &device, &mut guard);

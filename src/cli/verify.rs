@@ -55,7 +55,7 @@ impl Args {
             return Err(usage("--against compares one archive with one file, but there are more archives"));
         }
         let models = self.model.models()?;
-        let device = self.device.open()?;
+        let device = self.device.open(&files, DeviceOption::DECODES_FROM)?;
         let mut found = Vec::new();
         let code = for_each(&files, |file| {
             let result = self.verify_file(file, &models, &device);

@@ -100,9 +100,9 @@ fn no_device_is_a_clear_error() {
     }
 }
 
-/// `auto` is the CPU, whatever there is: from which size on a GPU is faster was not measured.
+/// `auto` is the CPU for a small file, and a device for a large one: zeros, which no network sees.
 #[test]
-fn auto_is_the_cpu() {
+fn auto_is_a_device_for_large_files() {
     let Some(machine) = Machine::new() else {
         return;
     };
@@ -118,6 +118,13 @@ fn auto_is_the_cpu() {
             assert!(output.status.success() && said.contains("device CPU"), "{args}: {said}");
         }
     }
+    let zeros = std::fs::File::create(machine.place.path("zeros")).unwrap();
+    zeros.set_len(32 << 20).unwrap();
+    let output = machine.run("compress -v -f zeros".into(), "");
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("device CUDA"), "{said}");
+    let output = machine.run("compress -v -f --device cpu zeros".into(), "");
+    assert!(stderr(&output).contains("device CPU"));
 }
 
 /// The ordinary build does not train on a GPU, whatever its number, and says what does.

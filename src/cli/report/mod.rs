@@ -21,7 +21,7 @@ use super::output::{Guard, folder_parser};
 use super::progress::Progress;
 use super::streams::print;
 use super::text::shown_lines;
-use super::{Running, for_each, in_pool, model_on_device, print_failure, usage};
+use super::{DeviceOption, Running, for_each, in_pool, model_on_device, print_failure, usage};
 use files::Files;
 use input::{Corpus, Rereadable};
 
@@ -91,7 +91,7 @@ pub struct Args {
     #[arg(long)]
     no_peers: bool,
     #[command(flatten)]
-    device: super::DeviceOption,
+    device: DeviceOption,
     #[command(flatten)]
     running: Running,
 }
@@ -132,7 +132,7 @@ impl Args {
     /// Makes the account that the corpus and the options ask for.
     fn make(&self, file: &Path) -> Result<Account> {
         let is_read_again = self.measures_peers() || self.learn.is_some();
-        let device = self.device.open()?;
+        let device = self.device.open(&[file.to_owned()], DeviceOption::CODES_FROM)?;
         let decoding = self.running.decompress_options(&self.model.models()?, &device);
         let corpus = Corpus::open(file, &self.model, decoding, is_read_again, self.running.progress())?;
         if self.learn.is_none() && !corpus.is_learned() {
