@@ -11,15 +11,17 @@ use super::format::BlockKind;
 use super::frames::{Content, Job, Piece, decode_blocks};
 use super::payload::Joiner;
 use super::pipeline::{Jobs, Pipeline};
-use crate::coding::{GROUP, LineDecoder, steps_on};
+use crate::coding::{GROUP, LineDecoder, SIDE_BY_SIDE, steps_on};
 use crate::model::Model;
 use crate::network::{Cdf, Device, Steps};
 use crate::{Error, Result};
 
-/// Blocks that all threads hold at a time: 64 lines of each fill one.
-const BLOCKS: usize = 512;
+/// Blocks that all threads hold at a time. Launches of all threads go one after another, each some 16 microseconds when
+/// 16 threads launch, so few large ones are faster than many small ones: 40,000,000 lines, which are 611 blocks, all run
+/// at once.
+const BLOCKS: usize = 1024;
 /// Of them, the most in a half of a thread's.
-const MOST_IN_HALF: usize = 32;
+const MOST_IN_HALF: usize = 64;
 
 type Queue = Jobs<Job, Result<Content>>;
 
@@ -58,6 +60,8 @@ struct Scheduler<'m> {
 struct Half {
     steps: Steps,
     held: Vec<Option<Held>>,
+    /// Places that are taken.
+    count: usize,
 }
 
 /// A block between two positions of one of its groups.
@@ -69,7 +73,8 @@ struct Held {
 
 impl<'m> Scheduler<'m> {
     fn new(model: &'m Arc<Model>, steps: [Steps; 2]) -> Self {
-        let halves = steps.map(|steps| Half { held: (0..steps.groups()).map(|_| None).collect(), steps });
+        let halves =
+            steps.map(|steps| Half { held: (0..steps.groups()).map(|_| None).collect(), count: 0, steps });
         Self { model, cpu: BlockCoder::Model(Box::new(model.exact().group(GROUP))), halves }
     }
 
@@ -94,7 +99,7 @@ impl<'m> Scheduler<'m> {
 
     /// Blocks in a half.
     fn count(&self, half: usize) -> usize {
-        self.halves[half].held.iter().flatten().count()
+        self.halves[half].count
     }
 
     /// Takes blocks into a half, no more than keep both alike. Waits for one if there is nothing else to do.
@@ -127,13 +132,14 @@ impl<'m> Scheduler<'m> {
         };
         let lines = LineDecoder::new(words, self.cpu.predictor(), joiner.text);
         let held = Held { piece: (job, reply), joiner, lines };
-        let mut places = self.halves[now].held.iter_mut();
-        let place = places.find(|place| place.is_none());
+        let half = &mut self.halves[now];
+        let place = half.held.iter_mut().find(|place| place.is_none());
         *place.expect("there is room in the half") = Some(held);
+        half.count += 1;
     }
 
     /// Decodes all blocks on the CPU instead, from their beginning.
-    fn finish_on_cpu(&mut self) {
+    fn finish_on_cpu(mut self) {
         let held = self.halves.iter_mut().flat_map(|half| &mut half.held);
         for Held { piece, .. } in held.filter_map(Option::take) {
             let (job, reply) = piece;
@@ -157,24 +163,32 @@ impl Half {
     /// Waits for the device and decodes the symbols of the position that it took.
     fn collect(&mut self, cpu: &mut BlockCoder) -> Result<()> {
         self.steps.wait()?;
-        for (place, slot) in self.held.iter_mut().enumerate() {
-            let Some(Held { joiner, lines, .. }) = slot else {
-                continue;
-            };
-            let mut taken = Ok(());
-            if lines.position().is_some() {
-                taken = lines.decode_position(|line| Cdf(self.steps.row(place, line)));
-                if taken.is_ok() && lines.whole_group().is_some() {
-                    taken = lines.next_group(|line| joiner.line(line));
+        for (number, places) in self.held.chunks_mut(SIDE_BY_SIDE).enumerate() {
+            places.iter_mut().flatten().for_each(|held| held.lines.begin_position());
+            for line in 0..GROUP {
+                for (held, place) in places.iter_mut().zip(SIDE_BY_SIDE * number..) {
+                    if let Some(held) = held {
+                        held.lines.decode_line(line, |line| Cdf(self.steps.row(place, line)));
+                    }
                 }
             }
-            if taken.is_ok() && lines.position().is_some() {
-                continue;
-            }
-            let held = slot.take().expect("it is here");
-            if !held.finish(taken.is_ok(), cpu) {
-                let what = "the GPU decoded a block to other bytes than the CPU; please report this";
-                return Err(Error::Device(what.into()));
+            for slot in places {
+                let Some(Held { joiner, lines, .. }) = slot else {
+                    continue;
+                };
+                let mut taken = lines.end_position();
+                if taken.is_ok() && lines.is_whole_group() {
+                    taken = lines.next_group(|line| joiner.line(line));
+                }
+                if taken.is_ok() && lines.position().is_some() {
+                    continue;
+                }
+                let held = slot.take().expect("it is here");
+                self.count -= 1;
+                if !held.finish(taken.is_ok(), cpu) {
+                    let what = "the GPU decoded a block to other bytes than the CPU; please report this";
+                    return Err(Error::Device(what.into()));
+                }
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Work on many threads, results in order. Where there are no threads, the caller does the work when it takes a result.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -24,6 +24,8 @@ type Work<In, Out> = dyn Fn(Jobs<In, Out>) + Send + Sync;
 
 struct Queue<In, Out> {
     jobs: Mutex<Receiver<(In, Reply<Out>)>>,
+    /// Jobs that were handed out and that no worker has taken.
+    untaken: AtomicUsize,
     is_abandoned: AtomicBool,
 }
 
@@ -37,16 +39,27 @@ impl<In, Out> Iterator for Jobs<In, Out> {
     fn next(&mut self) -> Option<Self::Item> {
         let jobs = self.0.jobs.lock().ok()?;
         let job = if HAS_THREADS { jobs.recv().ok() } else { jobs.try_recv().ok() };
-        job.filter(|_| !self.is_abandoned())
+        self.taken(job)
     }
 }
 
 impl<In, Out> Jobs<In, Out> {
     /// The next job, if one is there that no idle worker waits for.
     pub fn try_next(&self) -> Option<(In, Reply<Out>)> {
+        // Most times there is none, and workers that ask do not hinder each other then.
+        if self.0.untaken.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
         // A worker that waits for a job holds the lock.
         let jobs = self.0.jobs.try_lock().ok()?;
-        jobs.try_recv().ok().filter(|_| !self.is_abandoned())
+        self.taken(jobs.try_recv().ok())
+    }
+
+    /// A job that came off the queue, if its result is still wanted.
+    fn taken(&self, job: Option<(In, Reply<Out>)>) -> Option<(In, Reply<Out>)> {
+        let job = job?;
+        self.0.untaken.fetch_sub(1, Ordering::Relaxed);
+        (!self.is_abandoned()).then_some(job)
     }
 
     /// Whether the pipeline was dropped, so that no result is wanted any more.
@@ -72,7 +85,11 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     pub fn new(threads: usize, held: usize, work: impl Fn(Jobs<In, Out>) + Send + Sync + 'static) -> Self {
         let threads = threads.max(1);
         let (jobs, queue) = channel();
-        let queue = Arc::new(Queue { jobs: Mutex::new(queue), is_abandoned: AtomicBool::new(false) });
+        let queue = Arc::new(Queue {
+            jobs: Mutex::new(queue),
+            untaken: AtomicUsize::new(0),
+            is_abandoned: AtomicBool::new(false),
+        });
         let work: Arc<Work<In, Out>> = Arc::new(work);
         let worker = |_| {
             let (jobs, work) = (Jobs(Arc::clone(&queue)), Arc::clone(&work));
@@ -102,6 +119,8 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     pub fn give(&mut self, job: In) {
         let (reply, result) = sync_channel(1);
         let jobs = self.jobs.as_ref().expect("open until dropped");
+        // Before it is sent, so that it is never taken before it counts.
+        self.queue.untaken.fetch_add(1, Ordering::Relaxed);
         // A worker that died shows when its result is taken.
         let _ = jobs.send((job, Reply(reply)));
         self.pending.push_back(result);

@@ -1,5 +1,6 @@
 //! Bits to lines.
 
+use std::mem;
 use std::num::NonZeroU32;
 
 use constriction::backends::Cursor;
@@ -43,64 +44,79 @@ pub fn decode(
         }
         let cdfs = predictor.step(before);
         decoder.decode_position(|line| cdfs.row(line))?;
-        if let Some(group) = decoder.whole_group() {
-            predictor.end(&group);
+        if decoder.is_whole_group() {
+            predictor.end(&decoder.whole_group());
             decoder.next_group(&mut line_done)?;
         }
     }
     decoder.finish()
 }
 
+/// Decoders whose symbols one thread should decode side by side: each is a chain of instructions that wait for one
+/// another, and a processor works on some four chains at a time.
+pub(crate) const SIDE_BY_SIDE: usize = 4;
+
 /// Decodes position by position and stands still between them, so that one thread can lead many side by side while a
 /// GPU runs the network.
 pub(crate) struct LineDecoder<'t, W: AsRef<[u32]>> {
     decoder: DefaultRangeDecoder<Cursor<u32, W>>,
     vocabulary: Vocabulary,
+    /// The character of each token; of those that have none, any.
+    characters: [u8; 256],
     max_line_len: usize,
     group_lines: usize,
     /// What is behind the present group.
     rest: TextLimits<'t>,
-    /// The group's lines so far, and the last token of each.
-    lines: Vec<Vec<u8>>,
-    tokens: Vec<Token>,
-    /// Lines of the group that have not ended.
-    going: usize,
+    /// Lines of the group.
+    lines: usize,
     position: usize,
+    /// The group's tokens so far, (positions, lines): start symbols, then what was decoded. Behind a line's end symbol
+    /// stand more of them. The last row is what the network takes next.
+    tokens: Vec<Token>,
+    /// The lines of a whole group, what ends it behind each, and where that ends.
+    text: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
     /// Before the first position of the first group.
     pub fn new(words: W, predictor: &(impl Predictor + ?Sized), text: TextLimits<'t>) -> Self {
         let Ok(decoder) = DefaultRangeDecoder::from_compressed(words);
+        let vocabulary = predictor.vocabulary().clone();
         let mut lines = Self {
             decoder,
-            vocabulary: predictor.vocabulary().clone(),
+            characters: std::array::from_fn(|token| vocabulary.character(token as Token).unwrap_or_default()),
+            vocabulary,
             max_line_len: predictor.max_line_len(),
             group_lines: predictor.group_lines(),
             rest: text,
-            lines: Vec::new(),
-            tokens: Vec::new(),
-            going: 0,
+            lines: 0,
             position: 0,
+            tokens: Vec::new(),
+            text: Vec::new(),
+            ends: Vec::new(),
         };
         lines.begin_group();
         lines
     }
 
     fn begin_group(&mut self) {
-        self.going = self.group_lines.min(self.rest.lines);
-        self.rest.lines -= self.going;
-        self.lines.resize(self.going, Vec::new());
-        self.lines.iter_mut().for_each(Vec::clear);
-        self.tokens.clear();
-        self.tokens.resize(self.going, self.vocabulary.start());
+        self.lines = self.group_lines.min(self.rest.lines);
+        self.rest.lines -= self.lines;
         self.position = 0;
+        self.tokens.clear();
+        self.tokens.resize(self.lines, self.vocabulary.start());
+        self.ends.clear();
     }
 
     /// The next position of the group and the token before it of each line, which the network takes; none behind the
     /// last group. Of lines that have ended, any token does.
     pub fn position(&self) -> Option<(usize, &[Token])> {
-        (!self.tokens.is_empty()).then_some((self.position, &self.tokens))
+        (self.lines > 0).then(|| (self.position, self.last_row()))
+    }
+
+    fn last_row(&self) -> &[Token] {
+        &self.tokens[self.tokens.len() - self.lines..]
     }
 
     /// Decodes the token of each line at the present position by a row of cumulative probabilities for each.
@@ -109,29 +125,85 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
     /// [`Undecodable`]: there is no going on then.
     #[inline]
     pub fn decode_position<'r>(&mut self, row: impl Fn(usize) -> Cdf<'r>) -> Result<(), Undecodable> {
-        let end = self.vocabulary.end();
-        for (index, (token, line)) in self.tokens.iter_mut().zip(&mut self.lines).enumerate() {
-            if *token == end {
-                continue;
-            }
-            let decoded = self.decoder.decode_symbol(row(index));
-            *token = decoded.map_err(|_| Undecodable)?;
-            if *token == end {
-                self.going -= 1;
-            } else {
-                line.push(self.vocabulary.character(*token).ok_or(Undecodable)?);
-            }
+        self.begin_position();
+        for line in 0..self.lines {
+            self.decode_line(line, &row);
         }
+        self.end_position()
+    }
+
+    /// Begins the present position. Then comes [`LineDecoder::decode_line`] of every line in order, and
+    /// [`LineDecoder::end_position`]: steps of [`LineDecoder::decode_position`] for [`SIDE_BY_SIDE`] decoders.
+    pub fn begin_position(&mut self) {
+        // Lines that have ended keep their end symbol.
+        self.tokens.extend_from_within(self.tokens.len() - self.lines..);
         self.position += 1;
-        if self.going > 0 && self.position > self.max_line_len {
+    }
+
+    /// Decodes the token of a line, if the group has that line and it has not ended.
+    #[inline]
+    pub fn decode_line<'r>(&mut self, line: usize, row: impl Fn(usize) -> Cdf<'r>) {
+        let first = self.tokens.len() - self.lines;
+        if let Some(token) = self.tokens.get_mut(first + line)
+            && *token != self.vocabulary.end()
+        {
+            // A start symbol stands for what does not decode: neither may be in a line.
+            *token = self.decoder.decode_symbol(row(line)).unwrap_or(self.vocabulary.start());
+        }
+    }
+
+    /// Ends the position.
+    ///
+    /// # Errors
+    /// As [`LineDecoder::decode_position`].
+    pub fn end_position(&mut self) -> Result<(), Undecodable> {
+        let (start, end) = (self.vocabulary.start(), self.vocabulary.end());
+        let last = (self.vocabulary.len() - 1) as Token;
+        let row = self.last_row();
+        // All of them are looked at, in vectors.
+        if row.iter().fold(false, |is_bad, &token| is_bad | (token == start) | (token > last)) {
+            return Err(Undecodable);
+        }
+        if row.iter().all(|&token| token == end) {
+            self.join_lines();
+        } else if self.position > self.max_line_len {
             return Err(Undecodable);
         }
         Ok(())
     }
 
-    /// The lines of the group, if all have ended.
-    pub fn whole_group(&self) -> Option<Vec<&[u8]>> {
-        (self.going == 0).then(|| self.lines.iter().map(Vec::as_slice).collect())
+    /// Makes lines of the tokens of a whole group.
+    fn join_lines(&mut self) {
+        let (end, terminator) = (self.vocabulary.end(), self.rest.terminator);
+        let most = self.position - 1 + terminator.len();
+        self.text.resize(self.lines * most, 0);
+        let mut len = 0;
+        for line in 0..self.lines {
+            let column = self.tokens[self.lines + line..].iter().step_by(self.lines);
+            for &token in column.take_while(|&&token| token != end) {
+                self.text[len] = self.characters[usize::from(token)];
+                len += 1;
+            }
+            self.text[len..][..terminator.len()].copy_from_slice(terminator);
+            len += terminator.len();
+            self.ends.push(len);
+        }
+    }
+
+    /// Whether all lines of the group have ended.
+    pub fn is_whole_group(&self) -> bool {
+        !self.ends.is_empty()
+    }
+
+    /// The lines of a whole group, without what ends them.
+    fn whole_group(&self) -> Vec<&[u8]> {
+        let terminator = self.rest.terminator.len();
+        self.terminated_lines().map(|line| &line[..line.len() - terminator]).collect()
+    }
+
+    /// The lines of a whole group, what ends each behind it.
+    fn terminated_lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.ends.iter().scan(0, |start, &end| Some(&self.text[mem::replace(start, end)..end]))
     }
 
     /// Hands on the lines of a whole group, what ends each behind it, and begins the next.
@@ -139,11 +211,12 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
     /// # Errors
     /// [`Undecodable`] if the text is too long.
     pub fn next_group(&mut self, mut line_done: impl FnMut(&[u8])) -> Result<(), Undecodable> {
-        for line in &mut self.lines {
-            line.extend_from_slice(self.rest.terminator);
-            self.rest.bytes = self.rest.bytes.checked_sub(line.len()).ok_or(Undecodable)?;
+        let mut bytes = self.rest.bytes;
+        for line in self.terminated_lines() {
+            bytes = bytes.checked_sub(line.len()).ok_or(Undecodable)?;
             line_done(line);
         }
+        self.rest.bytes = bytes;
         self.begin_group();
         Ok(())
     }
@@ -167,5 +240,125 @@ impl DecoderModel<PRECISION> for Cdf<'_> {
     fn quantile_function(&self, quantile: u32) -> (Token, u32, NonZeroU32) {
         let (token, Slots { left, width }) = self.find(quantile);
         (token, left, width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coding::encode;
+    use crate::network::Cdfs;
+
+    /// Every symbol is as likely as another.
+    struct Even {
+        vocabulary: Vocabulary,
+        rows: Vec<[u32; 8]>,
+    }
+
+    const LINES: usize = 5;
+
+    impl Even {
+        fn new(symbols: &[u8], start: u8, end: u8) -> Self {
+            let row: [u32; 16] =
+                std::array::from_fn(|token| if token < 14 { token as u32 * 74_000 } else { 1 << PRECISION });
+            let rows = row.as_chunks().0.repeat(LINES);
+            Self { vocabulary: Vocabulary::new(symbols, start, end).unwrap(), rows }
+        }
+
+        fn of_sums() -> Self {
+            Self::new(b"0123456789se+=", b's', b'e')
+        }
+
+        fn cdfs(&self) -> Cdfs<'_> {
+            Cdfs::new(&self.rows, 2)
+        }
+    }
+
+    impl Predictor for Even {
+        fn vocabulary(&self) -> &Vocabulary {
+            &self.vocabulary
+        }
+
+        fn max_line_len(&self) -> usize {
+            9
+        }
+
+        fn group_lines(&self) -> usize {
+            LINES
+        }
+
+        fn begin(&mut self, _lines: usize) {}
+
+        fn step(&mut self, _tokens: &[Token]) -> Cdfs<'_> {
+            self.cdfs()
+        }
+    }
+
+    /// Lines of no one length: two groups and a part of one.
+    const TEXT: [&[u8]; 12] =
+        [b"1+1=2", b"", b"12+3=15", b"7", b"+++++++++", b"", b"", b"", b"", b"", b"0=0", b"9+9=18"];
+
+    fn limits(lines: usize, bytes: usize) -> TextLimits<'static> {
+        TextLimits { lines, terminator: b"\r\n", bytes }
+    }
+
+    fn decoded(predictor: &mut Even, words: &[u32], text: TextLimits) -> Result<Vec<Vec<u8>>, Undecodable> {
+        let mut lines = Vec::new();
+        decode(predictor, words, text, |line| lines.push(line.to_vec()))?;
+        Ok(lines)
+    }
+
+    #[test]
+    fn what_no_encoder_writes_is_undecodable() {
+        let words = encode(&mut Even::of_sums(), &TEXT, |_, _, _| {});
+        let bytes = TEXT.iter().map(|line| line.len() + 2).sum();
+        let whole = decoded(&mut Even::of_sums(), &words, limits(TEXT.len(), bytes)).unwrap();
+        assert_eq!(whole, TEXT.map(|line| [line, b"\r\n"].concat()));
+        assert_eq!(decoded(&mut Even::of_sums(), &words, limits(TEXT.len(), bytes - 1)), Err(Undecodable));
+        // A start symbol in a line, a token that stands for none, and a line without an end.
+        for (symbols, start, end) in [
+            (&b"0123456789se+="[..], b'9', b'e'),
+            (b"0123456789se+", b's', b'e'),
+            (b"0123456789s!+=e", b's', b'e'),
+        ] {
+            let found = decoded(&mut Even::new(symbols, start, end), &words, limits(TEXT.len(), usize::MAX));
+            assert_eq!(found, Err(Undecodable), "{start} {end}");
+        }
+    }
+
+    /// Decoders of different numbers of lines, one of which fails, give side by side what each gives alone.
+    #[test]
+    fn side_by_side_is_as_alone() {
+        let mut even = Even::of_sums();
+        let numbers = [12, 5, 0, 3];
+        let words = numbers.map(|lines| encode(&mut even, &TEXT[..lines], |_, _, _| {}));
+        // The second has too little room.
+        let texts = [limits(12, 100), limits(5, 20), limits(0, 0), limits(3, 100)];
+        let mut decoders = [0, 1, 2, 3].map(|n| LineDecoder::new(&words[n], &even, texts[n]));
+        let mut found = [const { Ok(Vec::new()) }; SIDE_BY_SIDE];
+        while decoders.iter().zip(&found).any(|(lines, found)| lines.position().is_some() && found.is_ok()) {
+            decoders.iter_mut().for_each(LineDecoder::begin_position);
+            for line in 0..LINES {
+                for lines in &mut decoders {
+                    lines.decode_line(line, |line| even.cdfs().row(line));
+                }
+            }
+            for (lines, all) in decoders.iter_mut().zip(&mut found) {
+                let Ok(whole) = all else {
+                    continue;
+                };
+                let mut taken = lines.end_position();
+                if lines.is_whole_group() {
+                    taken = lines.next_group(|line| whole.push(line.to_vec()));
+                }
+                if taken.is_err() {
+                    *all = Err(Undecodable);
+                }
+            }
+        }
+        for (n, found) in found.into_iter().enumerate() {
+            assert_eq!(found, decoded(&mut even, &words[n], texts[n]), "{n}");
+            assert_eq!(found.is_err(), n == 1);
+        }
     }
 }

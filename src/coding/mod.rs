@@ -9,7 +9,7 @@ mod encoder;
 mod gpu;
 mod predictor;
 
-pub(crate) use decoder::LineDecoder;
+pub(crate) use decoder::{LineDecoder, SIDE_BY_SIDE};
 pub use decoder::{TextLimits, Undecodable, decode};
 pub use encoder::encode;
 pub(crate) use gpu::{predictor_on, steps_on};

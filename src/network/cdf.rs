@@ -46,22 +46,17 @@ impl Cdf<'_> {
     /// and slots around the quantile: checksums tell.
     #[inline]
     pub(crate) fn find(&self, quantile: u32) -> (Token, Slots) {
-        // The last symbol whose slots begin at or before the quantile: as many as do, less one.
-        let begun: usize = self
-            .0
-            .chunks_exact(8)
-            .map(|eight| {
-                let eight: &[u32; 8] = eight.try_into().expect("eight");
-                eight.iter().map(|&left| u32::from(left <= quantile)).sum::<u32>() as usize
-            })
-            .sum();
-        let symbol = begun.saturating_sub(1);
-        let (left, right) = (self.0[symbol], self.right_end(symbol));
-        let slots = match right.checked_sub(left).and_then(NonZeroU32::new) {
-            Some(width) if left <= quantile && quantile < right => Slots { left, width },
-            _ => Slots { left: quantile, width: NonZeroU32::MIN },
-        };
-        (symbol as Token, slots)
+        // The last symbol whose slots begin at or before the quantile: as many as do, less one. Each of eight lanes of a
+        // vector counts its own. Numbers up to 2^20 may be compared as signed, which is one instruction on any processor.
+        let mut begun = [0_u32; 8];
+        for eight in self.0.as_chunks::<8>().0 {
+            for (count, &left) in begun.iter_mut().zip(eight) {
+                *count += u32::from(left as i32 <= quantile as i32);
+            }
+        }
+        let symbol = (begun.iter().sum::<u32>() as usize).saturating_sub(1);
+        let (left, right) = (self.0[symbol].min(quantile), self.right_end(symbol).max(quantile + 1));
+        (symbol as Token, Slots::new(left, right - left))
     }
 
     #[inline]

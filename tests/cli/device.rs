@@ -62,7 +62,9 @@ fn inputs() -> Vec<(&'static str, Vec<u8>)> {
     let exceptions = [b"not a sum\n", &uniform_sums(3)[..], b"nor this"].concat();
     let two = uniform_sums(2);
     let crlf = two.split(|&b| b == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
-    vec![
+    // More blocks than a thread decodes side by side, none as long as another.
+    let many = (1..=10).map(|n| ("tiny-uniform", uniform_sums(7 * n)));
+    let others = [
         ("tiny-uniform", Vec::new()),
         ("tiny-uniform", corpus()),
         ("tiny-uniform", uniform_sums(64)),
@@ -73,7 +75,8 @@ fn inputs() -> Vec<(&'static str, Vec<u8>)> {
         ("tiny-uniform", noise_bytes(900)),
         ("tiny-natural", sums(Operands::Natural, 17)),
         ("tiny-uniform", uniform_sums(16)),
-    ]
+    ];
+    many.chain(others).collect()
 }
 
 /// An archive on the CPU.
