@@ -270,11 +270,6 @@ files() {
     local started=$EPOCHREALTIME
     cat "$scratch/text" >"$scratch/back"
     say "reading and writing $(wc -c <"$scratch/text") bytes alone: $(((${EPOCHREALTIME/./} - ${started/./}) / 1000)) ms"
-    # What there is time for.
-    for model in $models; do
-        [ "${model#*-}" = "$made" ] && file_to_file "$model" $lines_many cpu 0
-        rm -f "$scratch"/*.sur
-    done
     rm -f "$scratch/text" "$scratch/back"
 }
 
