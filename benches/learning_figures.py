@@ -1,10 +1,13 @@
-"""Figures of docs/learning.md, from logs that `surprisal compress --learn --log FILE` wrote. No packages needed.
+"""Figures of docs/learning.md, from logs that `surprisal compress --learn --log FILE` wrote, and of docs/reference, from the log of
+a training. No packages needed.
 
     python3 benches/learning_figures.py curves docs/learning-curves.svg nano=nano.jsonl tiny=tiny.jsonl
     python3 benches/learning_figures.py digits docs/learning-digits.svg nano=nano.jsonl
+    python3 benches/learning_figures.py training docs/reference/loss.svg mini=docs/reference/training.jsonl
 
 `curves`: bits a line against lines, of each log. `digits`: bits of each digit of the sum against lines, of one log of 8-digit
-sums, the most significant digit first, and the line at which each falls below a tenth of a bit, on stdout.
+sums, the most significant digit first, and the line at which each falls below a tenth of a bit, on stdout. `training`: validation
+loss and the share of sums that are right, against lines, with the marks of emergence and the entropy of the lines as floor.
 """
 
 import json
@@ -28,7 +31,7 @@ def averaged(points, count=160):
     return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
 
 
-def figure(path, curves, label, low, high, rule=None):
+def figure(path, curves, label, low, high, rule=None, marks=()):
     last = max(x for _, points in curves for x, _ in points)
     x_at = lambda x: LEFT + (WIDTH - LEFT - RIGHT) * x / last
     y_at = lambda y: TOP + (HEIGHT - TOP - BOTTOM) * (high - min(max(y, low), high)) / (high - low)
@@ -44,6 +47,9 @@ def figure(path, curves, label, low, high, rule=None):
     if rule is not None:
         out.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y_at(rule):.1f}" y2="{y_at(rule):.1f}" stroke="black" stroke-dasharray="5 4"/>')
         out.append(f'<text x="{WIDTH - RIGHT + 6}" y="{y_at(rule) + 4:.1f}">floor</text>')
+    for x, name in marks:
+        out.append(f'<line x1="{x_at(x):.1f}" x2="{x_at(x):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#888" stroke-dasharray="2 3"/>')
+        out.append(f'<text x="{x_at(x) + 4:.1f}" y="{TOP + 10}" fill="#555">{name}</text>')
     for i, (name, points) in enumerate(curves):
         colour = COLOURS[i % len(COLOURS)]
         path_points = " ".join(f"{x_at(x):.1f},{y_at(y):.1f}" for x, y in averaged(points))
@@ -61,6 +67,14 @@ def main():
         figure(path, curves, "bits a line", 50, 90, FLOOR)
         return
     log = logs[0][1]
+    if kind == "training":
+        evaluations = [r for r in log if r["type"] == "evaluation"]
+        losses = [(r["lines"], r["validation_loss"]) for r in evaluations]
+        right = [(r["lines"], r["sum_accuracy"]) for r in evaluations]
+        marks = [(r["lines"], r["event"].replace("_", " ")) for r in log if r["type"] == "event"]
+        floor = evaluations[-1]["validation_loss"] - evaluations[-1]["excess"]
+        figure(path, [("loss", losses), ("sums right", right)], "nats a token; share of sums", 0, 2, floor, marks)
+        return
     curves = []
     for digit in range(9):
         points = [(r["lines"], r["bits_by_position"][18 + digit]) for r in log]

@@ -262,9 +262,9 @@ struct DeviceOption {
 }
 
 impl DeviceOption {
-    /// From which length of its input on, in bytes, a CUDA device codes faster than sixteen cores with AVX-512, its start
+    /// From which length of its input on, in bytes, an H200 codes faster than sixteen cores with AVX-512, its start
     /// included (docs/gpu.md).
-    const CODES_FROM: u64 = 32 << 20;
+    const CODES_FROM: u64 = 4 << 20;
     /// The same of an archive that is decoded.
     const DECODES_FROM: u64 = 32 << 20;
 

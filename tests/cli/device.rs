@@ -122,7 +122,7 @@ fn auto_is_a_device_for_large_files() {
         }
     }
     let zeros = std::fs::File::create(machine.place.path("zeros")).unwrap();
-    zeros.set_len(32 << 20).unwrap();
+    zeros.set_len(4 << 20).unwrap();
     let output = machine.run("compress -v -f zeros", "");
     let said = stderr(&output);
     assert!(output.status.success() && said.contains("device CUDA"), "{said}");

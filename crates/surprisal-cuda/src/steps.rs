@@ -7,8 +7,8 @@ use crate::gpu::{Gpu, Memory, Pinned, Stream};
 use crate::{Network, Result, TILE_LINES};
 
 /// Blocks of a launch, unless its tiles are too many: few tiles spread over many multiprocessors, and the launches of a
-/// dozen threads fill a device.
-const BLOCKS: usize = 16;
+/// dozen threads fill a device. With 16 an H200 decodes nano at 0.7 times the speed.
+const BLOCKS: usize = 8;
 /// The position of a tile that has none.
 const IDLE: u32 = u32::MAX;
 
