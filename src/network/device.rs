@@ -39,8 +39,8 @@ impl Device {
     /// The CPU.
     pub const CPU: Self = Self { gpu: None };
 
-    /// Opens the device of a choice. [`DeviceChoice::Auto`] is the CPU: from which size on a GPU is faster was not
-    /// measured.
+    /// Opens the device of a choice. [`DeviceChoice::Auto`] is the CPU: where a GPU is faster depends on how much there is to
+    /// code, which only the caller knows (docs/gpu.md).
     ///
     /// # Errors
     /// [`Error::Device`] if a CUDA device was asked for and is not there or does not serve.

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum DeviceChoice {
-    /// Let the program choose: today the CPU, until it was measured where a GPU is faster.
+    /// Let the program choose: a CUDA device for large files, where there is one. The library has the CPU.
     #[default]
     Auto,
     /// The CPU.
