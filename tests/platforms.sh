@@ -26,11 +26,13 @@ head -n 100 $golden/dates.txt >"$folder/dates.txt"
 learn=(compress -q --learn=pico --batch-lines 8 --lr 0.01)
 "$native" "${learn[@]}" "$folder/dates.txt"
 
-# build TARGET: the program for it, linked statically: qemu hangs in threads of dynamic programs.
+# build TARGET: the program for it, linked statically: qemu hangs in threads of dynamic programs. It is run for a minute or two, so
+# the compiler is spared: the library in one unit, and little optimisation of what is around it.
 build() {
     rustup target add "$1"
-    RUSTFLAGS="-C target-feature=+crt-static" \
-        cargo build --quiet --release --no-default-features --features cli --bin surprisal --target "$1"
+    RUSTFLAGS="-C target-feature=+crt-static" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo build --quiet --release --no-default-features --features cli --bin surprisal --target "$1" \
+        --config profile.release.package.surprisal.opt-level=3 --config profile.release.package.surprisal.codegen-units=1
 }
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_LINKER=s390x-linux-gnu-gcc

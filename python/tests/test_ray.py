@@ -307,16 +307,3 @@ def test_a_sweep_whose_trainer_is_killed(cluster, tmp_path, capsys):
 
 def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_dask(sums, tmp_path):
-    """The recipe of docs/cluster.md."""
-    import dask
-    from dask.bytes import read_bytes
-
-    _, blocks = read_bytes(str(sums), delimiter=b"\n", blocksize="2MB")
-    compress = dask.delayed(surprisal_codec.compress)
-    with open(tmp_path / "sums.txt.sur", "wb") as file:
-        file.writelines(dask.compute(*[compress(block, model="tiny-uniform") for block in blocks[0]], scheduler="threads"))
-    assert (tmp_path / "sums.txt.sur").stat().st_size < sums.stat().st_size / 4
-    assert surprisal_codec.verify(tmp_path / "sums.txt.sur")["archives"] == len(blocks[0]) > 2

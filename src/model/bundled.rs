@@ -24,7 +24,7 @@ pub struct Model {
     /// Of a bundled model not before it is asked for: quantising takes time and memory.
     exact: OnceLock<ExactModel>,
     files: (Cow<'static, [u8]>, Cow<'static, [u8]>),
-    log: Cow<'static, str>,
+    log: String,
     /// The levels that may choose it.
     levels: Option<RangeInclusive<u8>>,
 }
@@ -40,7 +40,7 @@ impl Model {
         let name = resolved.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let mut model = Self::new(&name, &checkpoint, files)?;
         // A model needs none: one from elsewhere has no such file.
-        model.log = std::fs::read_to_string(folder.join(LOG_FILE)).unwrap_or_default().into();
+        model.log = std::fs::read_to_string(folder.join(LOG_FILE)).unwrap_or_default();
         Ok(model)
     }
 
@@ -64,7 +64,7 @@ impl Model {
             config: checkpoint.config().clone(),
             exact: exact.into(),
             files: (config.into(), weights.into()),
-            log: "".into(),
+            log: String::new(),
             levels: None,
         })
     }
@@ -75,7 +75,7 @@ impl Model {
             config: GptConfig::from_json(files.config).expect(WHOLE),
             exact: OnceLock::new(),
             files: (files.config.into(), files.weights.into()),
-            log: files.log.into(),
+            log: String::new(),
             levels: Some(files.levels.clone()),
         }
     }
@@ -111,7 +111,7 @@ impl Model {
 
     /// Its training log, as JSON lines; empty if none came with it.
     pub fn log(&self) -> &str {
-        &self.log
+        if self.levels.is_some() { bundled_log(&self.name) } else { &self.log }
     }
 }
 
@@ -128,7 +128,6 @@ struct BundledFiles {
     name: &'static str,
     config: &'static [u8],
     weights: &'static [u8],
-    log: &'static str,
     levels: RangeInclusive<u8>,
 }
 
@@ -139,12 +138,6 @@ macro_rules! bundled {
             name: $name,
             config: included!(concat!("../../models/", $name, "/config.json")),
             weights: included!(concat!("../../models/", $name, "/model.safetensors")),
-            // In WebAssembly, where size counts most, no report is made that reads it.
-            log: if cfg!(target_family = "wasm") {
-                ""
-            } else {
-                include_str!(concat!("../../models/", $name, "/training.jsonl"))
-            },
             levels: $levels,
         }
     };
@@ -176,6 +169,21 @@ static BUNDLED: [BundledFiles; 8] = [
     bundled!("nano-uniform", 9..=9),
 ];
 
+/// What models/pack-logs.sh packed. In WebAssembly, where size counts most, no report is made that reads it.
+const PACKED_LOGS: &[u8] =
+    if cfg!(target_family = "wasm") { b"" } else { include_bytes!("../../models/training-logs.zst") };
+
+/// The log of a bundled model.
+fn bundled_log(name: &str) -> &'static str {
+    static LOGS: OnceLock<String> = OnceLock::new();
+    let logs = LOGS.get_or_init(|| match PACKED_LOGS {
+        [] => String::new(),
+        packed => String::from_utf8(zstd::bulk::decompress(packed, 1 << 24).expect(WHOLE)).expect(WHOLE),
+    });
+    let mut logs = logs.split("\n\n").filter_map(|log| log.split_once('\n'));
+    logs.find_map(|(of, log)| (of == name).then_some(log)).unwrap_or_default()
+}
+
 /// Files of bundled models that were given at run time, the first of each name.
 #[cfg(surprisal_models = "given")]
 static GIVEN: std::sync::Mutex<Vec<BundledFiles>> = std::sync::Mutex::new(Vec::new());
@@ -196,7 +204,6 @@ pub fn give_bundled(name: &str, config: Vec<u8>, weights: Vec<u8>) -> Result<()>
         name: known.name,
         config: config.leak(),
         weights: weights.leak(),
-        log: known.log,
         levels: known.levels.clone(),
     });
     Ok(())
@@ -335,6 +342,15 @@ mod tests {
         assert!(level.may_choose(models.choose(level, b"1+1=2\n")));
         let tried = ["tiny-leading", "tiny-natural", "lite-uniform", "lite-leading"];
         assert_eq!(quantised(), tried);
+    }
+
+    #[test]
+    fn the_packed_logs_are_those_of_the_folders() {
+        for model in Models::unshared().iter() {
+            let path = format!("{}/models/{}/{LOG_FILE}", env!("CARGO_MANIFEST_DIR"), model.name());
+            let log = std::fs::read_to_string(path).unwrap();
+            assert!(log.trim_end() == model.log(), "{}: run models/pack-logs.sh", model.name());
+        }
     }
 
     #[test]
