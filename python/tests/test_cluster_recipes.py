@@ -1,8 +1,7 @@
-"""The recipes of docs/cluster.md for Dask and Spark, run as they stand there on a text of some pieces."""
+"""The recipe of docs/cluster.md for Dask, run as it stands there on a text of some pieces; spark_recipe.py does so with that for Spark."""
 
 import pathlib
 import subprocess
-import sys
 
 import pytest
 
@@ -36,17 +35,3 @@ def test_dask(text, tmp_path, monkeypatch):
     exec(recipe("Dask", size=("32MB", "1MB")), {"__name__": "__main__"})
     assert surprisal_codec.decompress(pathlib.Path("sums.txt.sur").read_bytes()) == text
     assert surprisal_codec.verify("sums.txt.sur")["archives"] > 2
-
-
-def test_spark(text, tmp_path, monkeypatch):
-    from pyspark.sql import SparkSession
-
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    (tmp_path / "sums.txt").write_bytes(text)
-    code = recipe("Spark", folder=("/shared", str(tmp_path)), size=("32_000_000", "1_000_000"))
-    with SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate() as spark:
-        exec(code, {"__name__": "__main__", "spark": spark})
-    parts = sorted((tmp_path / "parts").iterdir())
-    assert len(parts) == -(-len(text) // 1_000_000) > 2 and all(part.suffix == ".sur" for part in parts)
-    assert surprisal_codec.decompress(b"".join(part.read_bytes() for part in parts)) == text

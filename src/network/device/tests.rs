@@ -122,7 +122,7 @@ fn large_presets_agree() {
 #[test]
 fn extremes_agree() {
     for preset in Preset::ALL {
-        let checkpoint = |spread| random_checkpoint(GptConfig::addition(preset, 6), 3, spread);
+        let checkpoint = |spread| random_checkpoint(GptConfig::addition(preset, 3), 3, spread);
         let is_taken = |&spread: &f32| quantize::quantize(&checkpoint(spread)).is_ok();
         let largest = [32.0, 16.0, 8.0, 4.0, 2.0, 1.0].into_iter().find(is_taken).unwrap();
         assert!(largest < 32.0, "the quantiser refuses larger weights");
@@ -137,7 +137,7 @@ fn extremes_agree() {
 #[test]
 fn one_huge_feature_agrees() {
     for preset in Preset::ALL {
-        let checkpoint = random_checkpoint(GptConfig::addition(preset, 6), 4, 0.3);
+        let checkpoint = random_checkpoint(GptConfig::addition(preset, 3), 4, 0.3);
         for name in ["transformer.wte.weight", "transformer.h.0.mlp.c_proj.bias"] {
             let mut tensors = checkpoint.tensors().clone();
             for (at, sign) in [(5, 4000.0), (6, -4000.0)] {
