@@ -11,7 +11,7 @@ use surprisal::{Model, Models};
 
 use crate::common::corpora::sums_of_seed;
 
-const LINES: usize = 8_192;
+const LINES: usize = 32_768;
 
 fn lines() -> Vec<Vec<u8>> {
     let text = sums_of_seed(Operands::Uniform, LINES, 11);
