@@ -24,6 +24,16 @@ def content(blocks):
     return blocks + blocks[: 28 * 100_000]
 
 
+@pytest.mark.parametrize("wrong", [{"mode": "z"}, {"lines": (1, 2), "mode": "w"}, {"level": 3}])
+def test_what_could_not_be_opened_is_closed_quietly(wrong):
+    """Python closes the object whose constructor failed, and from 3.13 on tells of what that raises."""
+    file = surprisal_codec.SurprisalFile.__new__(surprisal_codec.SurprisalFile)
+    with pytest.raises(ValueError):
+        file.__init__(io.BytesIO(), **wrong)
+    file.close()
+    assert file.closed
+
+
 def test_modes(tmp_path, lines):
     path = tmp_path / "sums.txt.sur"
     with surprisal_codec.open(path, "wb") as file:

@@ -76,6 +76,9 @@ class SurprisalFile(io.BufferedIOBase):
     """
 
     def __init__(self, file, mode="r", *, level=None, model=None, learn=None, embed_model=False, threads=1, lines=None):
+        # What `close` finds if the rest of this fails.
+        self._file = self._owned = self._buffer = self._compressor = None
+        self._has_failed = False
         kind = mode.replace("b", "", 1) or "r"
         if kind not in ("r", "w", "x", "a"):
             raise ValueError(f"invalid mode: {mode!r}")
@@ -84,9 +87,6 @@ class SurprisalFile(io.BufferedIOBase):
                 raise ValueError("level, learn and embed_model are for writing")
         elif lines is not None:
             raise ValueError("lines are for reading")
-        # What `close` finds if the rest of this fails.
-        self._file = self._owned = self._buffer = self._compressor = None
-        self._has_failed = False
         self._mode = "rb" if kind == "r" else "wb"
         if kind != "r":
             # Before the file is made: what was asked for may make no sense.
