@@ -3,7 +3,7 @@
 #
 # Into FOLDER/surprisal-TARGET-vVERSION.tgz go the program (the profile dist), its man pages and completions, README, CHANGELOG and LICENSE; the
 # licences of all that is linked into it (THIRD-PARTY.txt, by cargo-about) and a list of that (surprisal.cdx.json, CycloneDX, by cargo-cyclonedx).
-# Both tools are installed by cargo where they are missing, which takes some minutes.
+# Both tools are installed by cargo where they are missing, which takes some minutes. The list is HEAD's: commit first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p "${1:-target/package}"
@@ -32,7 +32,7 @@ command -v cargo-cyclonedx >/dev/null || cargo install --quiet --locked cargo-cy
 # It writes beside each Cargo.toml of a workspace, so it is given a copy.
 git archive HEAD | tar -x -C "$work"
 (cd "$work" && cargo cyclonedx --quiet --format json --describe binaries --target "$target")
-mv "$work/surprisal_bin.cdx.json" "$package/surprisal.cdx.json"
+sed "s#path+file://$work#path+file://.#g" "$work/surprisal_bin.cdx.json" >"$package/surprisal.cdx.json"
 
 tar -C "$work" --owner=0 --group=0 --sort=name -czf "$folder/$name.tgz" "$name"
 ls -l "$folder/$name.tgz" "$package"
