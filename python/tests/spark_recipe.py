@@ -16,7 +16,7 @@ def test_spark(text, tmp_path, monkeypatch):
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     (tmp_path / "sums.txt").write_bytes(text)
-    code = recipe("Spark", folder=("/shared", str(tmp_path)), size=("32_000_000", "1_000_000"))
+    code = recipe("Spark", ("/shared", str(tmp_path)), ("32_000_000", "1_000_000"))
     with SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate() as spark:
         exec(code, {"__name__": "__main__", "spark": spark})
     parts = sorted((tmp_path / "parts").iterdir())

@@ -19,11 +19,11 @@ def text(tmp_path_factory):
     return path.read_bytes().replace(b"9\n", b"9\r\n")[:-1]
 
 
-def recipe(name, **instead):
-    """The program under a heading, with other words in some places."""
+def recipe(name, *instead):
+    """The program under a heading; of each pair the first text is replaced by the second."""
     section = (ROOT / "docs" / "cluster.md").read_text().split(f"\n## {name}\n")[1]
     code = section.split("```python\n")[1].split("```")[0]
-    for word, other in instead.values():
+    for word, other in instead:
         assert word in code, f"docs/cluster.md: {name} has no {word}"
         code = code.replace(word, other)
     return code
@@ -32,6 +32,6 @@ def recipe(name, **instead):
 def test_dask(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("sums.txt").write_bytes(text)
-    exec(recipe("Dask", size=("32MB", "1MB")), {"__name__": "__main__"})
+    exec(recipe("Dask", ("32MB", "1MB")), {"__name__": "__main__"})
     assert surprisal_codec.decompress(pathlib.Path("sums.txt.sur").read_bytes()) == text
     assert surprisal_codec.verify("sums.txt.sur")["archives"] > 2

@@ -176,9 +176,11 @@ const PACKED_LOGS: &[u8] =
 /// The log of a bundled model.
 fn bundled_log(name: &str) -> &'static str {
     static LOGS: OnceLock<String> = OnceLock::new();
-    let logs = LOGS.get_or_init(|| match PACKED_LOGS {
-        [] => String::new(),
-        packed => String::from_utf8(zstd::bulk::decompress(packed, 1 << 24).expect(WHOLE)).expect(WHOLE),
+    let logs = LOGS.get_or_init(|| {
+        if PACKED_LOGS.is_empty() {
+            return String::new();
+        }
+        String::from_utf8(zstd::decode_all(PACKED_LOGS).expect(WHOLE)).expect(WHOLE)
     });
     let mut logs = logs.split("\n\n").filter_map(|log| log.split_once('\n'));
     logs.find_map(|(of, log)| (of == name).then_some(log)).unwrap_or_default()
