@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 package=$work/$name
 mkdir "$package"
 
-cargo build --quiet --locked --profile dist --bin surprisal
+CARGO_ENCODED_RUSTFLAGS=$(dist/rustflags.sh) cargo build --quiet --locked --profile dist --bin surprisal
 cp target/dist/surprisal README.md CHANGELOG.md LICENSE "$package"
 mkdir "$package"/{man,completions}
 "$package/surprisal" generate man >"$package/man/surprisal.1"

@@ -12,5 +12,7 @@ cd "$(dirname "$0")"
 venv=.venv/wheel
 [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "maturin[zig]>=1.9,<2"
+CARGO_ENCODED_RUSTFLAGS=$(../dist/rustflags.sh)
+export CARGO_ENCODED_RUSTFLAGS
 PATH=$PWD/$venv/bin:$PATH "$venv/bin/maturin" build --release --out dist "$@"
 ls -l dist/*.whl

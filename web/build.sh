@@ -27,7 +27,7 @@ export CC_wasm32_unknown_unknown AR_wasm32_unknown_unknown
 cargo build -q -p surprisal-bindgen
 # module NAME FEATURES: each has its own folder, so that neither is compiled anew for the other.
 module() {
-    RUSTFLAGS="-Ctarget-feature=$2 --cfg surprisal_models=\"given\"" \
+    CARGO_ENCODED_RUSTFLAGS=$(../dist/rustflags.sh "-Ctarget-feature=$2" --cfg 'surprisal_models="given"') \
         cargo build -q --release --lib --target wasm32-unknown-unknown --target-dir "target/$1"
     for kind in page package; do
         target/debug/surprisal-bindgen "target/$1/wasm32-unknown-unknown/release/surprisal_web.wasm" "target/$1/$kind" "$kind"

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::format::{BlockHeader, BlockKind};
+use super::format::{BlockHeader, BlockKind, MAX_BLOCK_BYTES};
 use super::observe::{BlockNotes, Observer, observed};
 use super::payload::{Joiner, Split};
 use super::pipeline::Jobs;
@@ -14,8 +14,6 @@ use crate::network::Device;
 
 /// The most lines of a block.
 pub const BLOCK_LINES: usize = 65_536;
-/// The most bytes of a block: one is cut within a line rather than be longer.
-pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 
 /// The level of zstd for blocks that the model does not serve.
 const ZSTD_LEVEL: i32 = 19;

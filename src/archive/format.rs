@@ -13,6 +13,8 @@ pub const LEARNED_VERSION: u16 = 2;
 
 /// The first four bytes of an archive: not text in any encoding.
 pub const MAGIC: [u8; 4] = *b"\xb5SUR";
+/// The most bytes of a block: one is cut within a line rather than be longer.
+pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 /// The largest payload of a block, and of what it may hold in bytes.
 pub(super) const MAX_PAYLOAD: u32 = 8 << 20;
 /// The largest embedded model, compressed or not.
@@ -199,8 +201,7 @@ impl BlockHeader {
             payload_crc: word(13),
             content_hash: u64::from_le_bytes(bytes[17..25].try_into().expect("8 bytes")),
         };
-        let too_large =
-            header.payload_len > MAX_PAYLOAD || header.content_len as usize > super::MAX_BLOCK_BYTES;
+        let too_large = header.payload_len > MAX_PAYLOAD || header.content_len as usize > MAX_BLOCK_BYTES;
         if too_large || header.newlines > header.content_len {
             return Err(Error::damaged("a block's sizes make no sense", place()));
         }
@@ -304,7 +305,7 @@ mod tests {
     prop_compose! {
         fn block_header()(
             kind in (1u8..=5).prop_map(|byte| BlockKind::from_byte(byte).unwrap()),
-            content_len in 0..=super::super::MAX_BLOCK_BYTES as u32,
+            content_len in 0..=MAX_BLOCK_BYTES as u32,
             payload_len in 0..=MAX_PAYLOAD,
             payload_crc in any::<u32>(),
             content_hash in any::<u64>(),

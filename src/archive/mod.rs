@@ -27,11 +27,11 @@ mod stats;
 mod trailer;
 mod writer;
 
-pub use block::{BLOCK_LINES, MAX_BLOCK_BYTES};
+pub use block::BLOCK_LINES;
 pub(crate) use embedded::model_to_bytes;
 #[cfg(feature = "train")]
 pub(crate) use format::put_varint;
-pub use format::{BlockKind, LEARNED_VERSION, MAGIC, VERSION};
+pub use format::{BlockKind, LEARNED_VERSION, MAGIC, MAX_BLOCK_BYTES, VERSION};
 pub use index::{ArchiveEntry, Index};
 pub use lines::LineRange;
 pub(crate) use observe::{BlockNotes, Recorder};

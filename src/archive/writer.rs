@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::block::{self, BLOCK_LINES, BlockCoder, Coded, MAX_BLOCK_BYTES, encode_blocks};
+use super::block::{self, BLOCK_LINES, BlockCoder, Coded, encode_blocks};
 use super::embedded;
-use super::format::{BlockKind, Header};
+use super::format::{BlockKind, Header, MAX_BLOCK_BYTES};
 use super::observe::{Event, Observer, Recorder};
 use super::options::{Coder, CompressOptions, LearnOptions};
 use super::pipeline::Pipeline;

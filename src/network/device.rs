@@ -17,8 +17,6 @@ use no_gpu as surprisal_cuda;
 pub(crate) use surprisal_cuda::{KnownLines, Steps, TILE_LINES};
 
 use super::ExactModel;
-#[cfg(not(feature = "gpu"))]
-use super::parameters::Parameters;
 use crate::{Error, Result};
 
 /// Lines that go to a GPU at a time: a multiple of a group's.

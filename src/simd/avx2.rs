@@ -66,6 +66,19 @@ pub(super) fn load_transposed(lines: &[&[u32; 8]; 8]) -> [__m256i; 8] {
     transpose([load(a), load(b), load(c), load(d), load(e), load(f), load(g), load(h)])
 }
 
+/// [`Lanes::scatter`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
+    for half in 0..2 {
+        let word = |i: usize| load(words[i].halves()[half]);
+        let lines = transpose([word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7)]);
+        for (i, line) in lines.into_iter().enumerate() {
+            store(&mut rows[(8 * half + i) * stride], line);
+        }
+    }
+}
+
 /// Eight rows of eight words to eight columns.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -368,16 +381,8 @@ impl Lanes for Avx2 {
             }
             words
         }
-        fn scatter(words: [I; 8], lines: [&mut [u32; 8]; LANES]) {
-            let mut halves = [[words[0][0]; 8]; 2];
-            for (i, word) in words.iter().enumerate() {
-                halves[0][i] = word[0];
-                halves[1][i] = word[1];
-            }
-            let [first, second] = both!(transpose(halves));
-            for (i, line) in lines.into_iter().enumerate() {
-                store(line, if i < 8 { first[i] } else { second[i - 8] });
-            }
+        fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
+            scatter(words, rows, stride);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{Avx2, by_line, load_transposed, pairs_by_line, store, transpose};
+use super::avx2::{Avx2, by_line, load_transposed, pairs_by_line, scatter};
 use super::{LANES, Lanes, Vector};
 
 /// One register of sixteen lanes. Exists only where the processor has AVX-512 F, BW, VL and VNNI.
@@ -199,16 +199,8 @@ impl Lanes for Avx512 {
             }
             words
         }
-        fn scatter(words: [__m512i; 8], lines: [&mut [u32; 8]; LANES]) {
-            let mut halves = [[_mm256_setzero_si256(); 8]; 2];
-            for (i, &word) in words.iter().enumerate() {
-                halves[0][i] = _mm512_castsi512_si256(word);
-                halves[1][i] = _mm512_extracti64x4_epi64::<1>(word);
-            }
-            let (first, second) = (transpose(halves[0]), transpose(halves[1]));
-            for (i, line) in lines.into_iter().enumerate() {
-                store(line, if i < 8 { first[i] } else { second[i - 8] });
-            }
+        fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
+            scatter(words, rows, stride);
         }
     }
 

@@ -230,14 +230,13 @@ macro_rules! four_registers {
                     }
                     words
                 }
-                fn scatter(words: [[$i; 4]; 8], lines: [&mut [u32; 8]; LANES]) {
-                    let mut lines = lines;
-                    for (register, lines) in lines.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
+                    for register in 0..4 {
                         for half in 0..2 {
-                            let word = |i: usize| words[4 * half + i][register];
-                            let rows = transpose([word(0), word(1), word(2), word(3)]);
-                            for (line, row) in lines.iter_mut().zip(rows) {
-                                store_i(&mut line.as_chunks_mut().0[half], row);
+                            let word = |i: usize| load_i(words[4 * half + i].quarters()[register]);
+                            let lines = transpose([word(0), word(1), word(2), word(3)]);
+                            for (i, line) in lines.into_iter().enumerate() {
+                                store_i(&mut rows[(4 * register + i) * stride].as_chunks_mut().0[half], line);
                             }
                         }
                     }

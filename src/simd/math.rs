@@ -109,8 +109,6 @@ pub(crate) fn cumulative<L: Lanes>(
 pub(crate) fn scatter_rows<L: Lanes>(l: L, vectors: &[Vector], rows: &mut [[u32; 8]]) {
     let eights = vectors.len() / 8;
     for (index, eight) in vectors.as_chunks::<8>().0.iter().enumerate() {
-        let mut rows = rows.chunks_exact_mut(eights).map(|row| &mut row[index]);
-        let lines = std::array::from_fn(|_| rows.next().expect("a row for each line"));
-        l.scatter(l.load_eight(eight), lines);
+        l.scatter(eight, &mut rows[index..], eights);
     }
 }

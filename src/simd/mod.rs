@@ -8,8 +8,9 @@
 //! An instruction set is a value without size that can only be made where the processor has it
 //! ([`avx2::Avx2::new`]). A kernel is a function that is generic over [`Lanes`], takes such a value and is
 //! `#[inline(always)]`, so that the function which [`compiled!`] makes for each set compiles all of it for that set.
-//! Closures in a kernel must not go into functions of the standard library that are not inlined: they would not be
-//! compiled for the set.
+//! What a kernel calls must be inlined, too, or it is compiled for any processor: its functions are
+//! `#[inline(always)]`, an array of what a closure gives is made by [`array`], and closures do not go into functions of
+//! the standard library that call them more than once.
 
 /// Methods whose bodies are compiled for an instruction set, which the value that they take proves to be there; or for
 /// any processor, if none is named.
@@ -68,6 +69,21 @@ pub(crate) struct Vector(pub [u32; LANES]);
 impl Vector {
     pub const ZERO: Self = Self([0; LANES]);
 
+    /// Of floats, given by line.
+    #[inline(always)]
+    pub fn of(x: impl Fn(usize) -> f32) -> Self {
+        Self(array(
+            #[inline(always)]
+            |line| x(line).to_bits(),
+        ))
+    }
+
+    /// The float of a line.
+    #[inline(always)]
+    pub fn float(&self, line: usize) -> f32 {
+        f32::from_bits(self.0[line])
+    }
+
     /// So many vectors of zeros.
     pub fn zeros(len: usize) -> Vec<Self> {
         vec![Self::ZERO; len]
@@ -102,6 +118,16 @@ impl Vector {
         let ([a, b], []) = self.0.as_chunks_mut() else { unreachable!() };
         [a, b]
     }
+}
+
+/// An array of what a function gives of 0, 1, …: `std::array::from_fn`, but always inlined.
+#[inline(always)]
+pub(crate) fn array<T: Copy, const N: usize>(f: impl Fn(usize) -> T) -> [T; N] {
+    let mut items = [f(0); N];
+    for (i, item) in items.iter_mut().enumerate() {
+        *item = f(i);
+    }
+    items
 }
 
 /// The floats of vectors, one behind the other.
@@ -161,21 +187,6 @@ pub(crate) trait Lanes: Copy {
     // i32.
     fn splat_i(self, x: i32) -> Self::I;
     fn load_i(self, from: &Vector) -> Self::I;
-    /// Eight of them. Written out, because a closure given to `array::from_fn` would not be compiled for
-    /// the instruction set of the function around it.
-    #[inline(always)]
-    fn load_eight(self, [a, b, c, d, e, f, g, h]: &[Vector; 8]) -> [Self::I; 8] {
-        [
-            self.load_i(a),
-            self.load_i(b),
-            self.load_i(c),
-            self.load_i(d),
-            self.load_i(e),
-            self.load_i(f),
-            self.load_i(g),
-            self.load_i(h),
-        ]
-    }
     fn store_i(self, to: &mut Vector, x: Self::I);
     fn add_i(self, a: Self::I, b: Self::I) -> Self::I;
     fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
@@ -243,5 +254,6 @@ pub(crate) trait Lanes: Copy {
 
     // Between lines in memory and lanes: eight 32-bit words of each line.
     fn gather(self, lines: [&[u32; 8]; LANES]) -> [Self::I; 8];
-    fn scatter(self, words: [Self::I; 8], lines: [&mut [u32; 8]; LANES]);
+    /// A line's words become every `stride`th of `rows`, from the first on.
+    fn scatter(self, words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize);
 }

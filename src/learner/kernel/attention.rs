@@ -1,10 +1,12 @@
 //! Causal attention of one position over all up to it, and its gradient. Sums over features and
 //! over positions go from first to last.
 
+use std::ops::Range;
+
 use crate::learner::math::{EXP2_MIN, LOG2_E};
 use crate::model::Shape;
 use crate::simd::math::{EXP2_FINE, exp2_of_lanes};
-use crate::simd::{Lanes, Vector};
+use crate::simd::{Lanes, Vector, array};
 
 /// Positions or features whose sums go side by side.
 const SIDE: usize = 4;
@@ -26,33 +28,45 @@ enum Part {
 
 impl Heads {
     /// Of a network.
+    #[inline(always)]
     pub fn of(shape: &Shape) -> Self {
         Self { count: shape.heads, dim: shape.head_dim }
     }
 
+    #[inline(always)]
     fn width(self) -> usize {
         self.count * self.dim
     }
 
     /// 1/√dim.
+    #[inline(always)]
     fn scale(self) -> f32 {
         1.0 / (self.dim as f32).sqrt()
     }
 
     /// Where a head's features of a position begin among all positions' queries, keys and values.
+    #[inline(always)]
     fn at(self, position: usize, part: Part, head: usize) -> usize {
         (3 * position + part as usize) * self.width() + head * self.dim
     }
 
-    /// A head's features of each position, among all positions' queries, keys and values.
-    fn rows(self, qkv: &[Vector], part: Part, head: usize) -> impl Iterator<Item = &[Vector]> + Clone {
-        qkv[self.at(0, part, head)..].chunks(3 * self.width())
+    /// A head's features of a position, among all positions' queries, keys and values.
+    #[inline(always)]
+    fn row(self, qkv: &[Vector], position: usize, part: Part, head: usize) -> &[Vector] {
+        &qkv[self.at(position, part, head)..][..self.dim]
     }
 
     /// Where the weights of a position begin: those of head 0 for positions 0 to itself, then
     /// those of head 1, and so on.
+    #[inline(always)]
     pub fn weights_at(self, position: usize) -> usize {
         self.count * position * (position + 1) / 2
+    }
+
+    /// Where the weight of a position's `head` for an earlier position stands.
+    #[inline(always)]
+    fn weight_at(self, position: usize, head: usize, earlier: usize) -> usize {
+        self.weights_at(position) + head * (position + 1) + earlier
     }
 }
 
@@ -69,11 +83,17 @@ pub(super) fn forward<L: Lanes>(
     let seen = position + 1;
     for head in 0..heads.count {
         let weights = &mut weights[head * seen..][..seen];
-        let query = &qkv[heads.at(position, Part::Query, head)..][..heads.dim];
+        let query = heads.row(qkv, position, Part::Query, head);
         dots(l, heads, head, Part::Key, qkv, query, weights);
         softmax(l, weights, heads.scale() * LOG2_E);
         let mixed = &mut mixed[head * heads.dim..][..heads.dim];
-        mix(l, weights.iter().zip(heads.rows(qkv, Part::Value, head)), mixed);
+        mix(
+            l,
+            0..seen,
+            #[inline(always)]
+            |key| (&weights[key], heads.row(qkv, key, Part::Value, head)),
+            mixed,
+        );
     }
 }
 
@@ -88,12 +108,14 @@ fn dots<L: Lanes>(
     with: &[Vector],
     out: &mut [Vector],
 ) {
-    for (block, out) in out.chunks_mut(SIDE).enumerate() {
+    for block in 0..out.len().div_ceil(SIDE) {
+        let first = block * SIDE;
+        let end = (first + SIDE).min(out.len());
         // The last block does its last position again where it is not full.
-        let rows: [&[Vector]; SIDE] = std::array::from_fn(|i| {
-            let position = block * SIDE + i.min(out.len() - 1);
-            &qkv[heads.at(position, part, head)..][..with.len()]
-        });
+        let rows: [&[Vector]; SIDE] = array(
+            #[inline(always)]
+            |i| heads.row(qkv, (first + i).min(end - 1), part, head),
+        );
         let mut sums = [l.splat(0.0); SIDE];
         for d in 0..with.len() {
             let with = l.load(&with[d]);
@@ -101,7 +123,7 @@ fn dots<L: Lanes>(
                 sums[i] = l.add(sums[i], l.mul(with, l.load(&rows[i][d])));
             }
         }
-        for (out, sum) in out.iter_mut().zip(sums) {
+        for (out, sum) in out[first..end].iter_mut().zip(sums) {
             l.store(out, sum);
         }
     }
@@ -129,18 +151,19 @@ fn softmax<L: Lanes>(l: L, scores: &mut [Vector], factor: f32) {
     }
 }
 
-/// Σ weight·row over the terms, in their order.
+/// Σ weight·row over positions, in their order; `term` gives both of a position.
 #[inline(always)]
 fn mix<'a, L: Lanes>(
     l: L,
-    terms: impl Iterator<Item = (&'a Vector, &'a [Vector])> + Clone,
+    positions: Range<usize>,
+    term: impl Fn(usize) -> (&'a Vector, &'a [Vector]),
     out: &mut [Vector],
 ) {
     for (block, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
         let mut sums = [l.splat(0.0); SIDE];
-        for (weight, row) in terms.clone() {
-            let weight = l.load(weight);
-            let row = &row[block * SIDE..][..SIDE];
+        for position in positions.clone() {
+            let (weight, row) = term(position);
+            let (weight, row) = (l.load(weight), &row[block * SIDE..][..SIDE]);
             for i in 0..SIDE {
                 sums[i] = l.add(sums[i], l.mul(weight, l.load(&row[i])));
             }
@@ -172,7 +195,13 @@ pub(super) fn backward<L: Lanes>(
         dots(l, heads, head, Part::Value, qkv, dmixed, slopes);
         softmax_backward(l, weights, slopes);
         let dquery = &mut dqkv[heads.at(position, Part::Query, head)..][..heads.dim];
-        mix(l, slopes.iter().zip(heads.rows(qkv, Part::Key, head)), dquery);
+        mix(
+            l,
+            0..seen,
+            #[inline(always)]
+            |key| (&slopes[key], heads.row(qkv, key, Part::Key, head)),
+            dquery,
+        );
         for d in dquery.iter_mut().chain(slopes) {
             let scaled = l.mul(l.load(d), scale);
             l.store(d, scaled);
@@ -192,14 +221,30 @@ pub(super) fn backward_to_keys<L: Lanes>(
     (dmixed, slopes): (&[Vector], &[Vector]),
     dqkv: &mut [Vector],
 ) {
+    let queries = position..qkv.len() / (3 * heads.width());
     for head in 0..heads.count {
-        let weight_at = |query| heads.weights_at(query) + head * (query + 1) + position;
-        let queries = heads.rows(qkv, Part::Query, head).enumerate().skip(position);
         let dkey = &mut dqkv[heads.at(position, Part::Key, head)..][..heads.dim];
-        mix(l, queries.map(|(query, row)| (&slopes[weight_at(query)], row)), dkey);
-        let dmixed = dmixed[head * heads.dim..].chunks(heads.width()).enumerate().skip(position);
+        mix(
+            l,
+            queries.clone(),
+            #[inline(always)]
+            |query| {
+                let row = heads.row(qkv, query, Part::Query, head);
+                (&slopes[heads.weight_at(query, head, position)], row)
+            },
+            dkey,
+        );
         let dvalue = &mut dqkv[heads.at(position, Part::Value, head)..][..heads.dim];
-        mix(l, dmixed.map(|(query, row)| (&weights[weight_at(query)], row)), dvalue);
+        mix(
+            l,
+            queries.clone(),
+            #[inline(always)]
+            |query| {
+                let row = &dmixed[query * heads.width() + head * heads.dim..][..heads.dim];
+                (&weights[heads.weight_at(query, head, position)], row)
+            },
+            dvalue,
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use super::norm::{self, Kept, affine};
 use super::product::{by_line, outer, product_scaled, product_transposed};
 use crate::learner::layout::{LayerPlaces, NormPlaces, Places};
 use crate::simd::math::tree_sum;
-use crate::simd::{LANES, Lanes, Vector, floats_mut};
+use crate::simd::{LANES, Lanes, Vector, array, floats_mut};
 use crate::text::Token;
 
 /// What follows each position's token, in each line; none where a line has ended.
@@ -25,14 +25,17 @@ struct Gradients<'a> {
 }
 
 impl<'a> Gradients<'a> {
+    #[inline(always)]
     fn of(&self, place: &std::ops::Range<usize>) -> &'a [f32] {
         &self.parameters[place.clone()]
     }
 
+    #[inline(always)]
     fn matrix(&mut self, place: &std::ops::Range<usize>) -> &mut [Vector] {
         &mut self.matrices[place.start / LANES..place.end / LANES]
     }
 
+    #[inline(always)]
     fn vector(&mut self, place: &std::ops::Range<usize>) -> &mut [Vector] {
         let first = self.places.vectors;
         &mut self.vectors[place.start - first..place.end - first]
@@ -94,7 +97,7 @@ pub(super) fn backward_in<L: Lanes>(
     scratch.dvectors = dvectors;
     let vectors = floats_mut(&mut batch.gradient[batch.places.vectors / LANES..]);
     for (to, lines) in vectors.iter_mut().zip(&scratch.dvectors) {
-        *to = tree_sum(lines.0.map(f32::from_bits));
+        *to = tree_sum(array(|line| lines.float(line)));
     }
 }
 
@@ -109,7 +112,7 @@ fn softmax_backward<L: Lanes>(
     scale: f32,
     dlogits: &mut [Vector],
 ) {
-    let counted = Vector(targets.map(|t| if t.is_some() { scale } else { 0.0 }.to_bits()));
+    let counted = Vector::of(|line| if targets[line].is_some() { scale } else { 0.0 });
     let inv_sum = l.load(inv_sum);
     for (exp, to) in exps.iter().zip(&mut *dlogits) {
         l.store(to, l.mul(l.load(exp), inv_sum));

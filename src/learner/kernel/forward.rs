@@ -12,7 +12,7 @@ use crate::learner::math::{EXP2_MIN, LOG2_E};
 use crate::learner::rounding::{Rounding, RowKind, attention_rows};
 use crate::network::PRECISION;
 use crate::simd::math::{cumulative, scatter_rows};
-use crate::simd::{LANES, Lanes};
+use crate::simd::{LANES, Lanes, Vector};
 use crate::text::Token;
 
 /// The parameters, and where in the lines they are used.
@@ -23,6 +23,7 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
+    #[inline(always)]
     fn of(&self, place: &Range<usize>) -> &'a [f32] {
         &self.parameters[place.clone()]
     }
@@ -46,7 +47,7 @@ pub(super) fn forward_in<L: Lanes>(
     let embeddings = step.of(&batch.places.tokens);
     let place = &step.of(&batch.places.positions)[position * c..][..c];
     for (i, (to, &p)) in scratch.stream.iter_mut().zip(place).enumerate() {
-        to.0 = tokens.map(|token| (embeddings[usize::from(token) * c + i] + p).to_bits());
+        *to = Vector::of(|line| embeddings[usize::from(tokens[line]) * c + i] + p);
     }
     let layers = batch.layers.iter_mut().zip(&batch.places.layers);
     for (i, (tape, places)) in layers.enumerate() {

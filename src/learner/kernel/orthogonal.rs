@@ -36,20 +36,26 @@ impl Scratch {
 }
 
 /// Rows of `blocks` vectors by columns.
+#[inline(always)]
 fn by_columns(rows: &[Vector], blocks: usize, columns: &mut [Vector]) {
     let count = rows.len() / blocks;
     for (block, column) in columns.chunks_exact_mut(count).enumerate() {
         let of_block = rows[block..].iter().step_by(blocks);
-        column.iter_mut().zip(of_block).for_each(|(to, from)| *to = *from);
+        for (to, from) in column.iter_mut().zip(of_block) {
+            *to = *from;
+        }
     }
 }
 
 /// As [`by_columns`], back again.
+#[inline(always)]
 fn by_rows(columns: &[Vector], blocks: usize, rows: &mut [Vector]) {
     let count = rows.len() / blocks;
     for (block, column) in columns.chunks_exact(count).enumerate() {
         let of_block = rows[block..].iter_mut().step_by(blocks);
-        of_block.zip(column).for_each(|(to, from)| *to = *from);
+        for (to, from) in of_block.zip(column) {
+            *to = *from;
+        }
     }
 }
 

@@ -145,12 +145,13 @@ fn tile<L: Lanes, const N: usize>(
             weights = weights.wrapping_add(walk.inputs);
         }
     }
-    for (n, (y, sum)) in y[first..first + N].iter_mut().zip(sums).enumerate() {
+    let y = &mut y[first..first + N];
+    for n in 0..N {
         let sum = match factors {
-            Some(factors) => l.mul(sum, l.load(&factors[first + n])),
-            None => sum,
+            Some(factors) => l.mul(sums[n], l.load(&factors[first + n])),
+            None => sums[n],
         };
-        l.store(y, sum);
+        l.store(&mut y[n], sum);
     }
 }
 
@@ -219,7 +220,7 @@ fn outer_tile<L: Lanes, const N: usize>(
                 *sum = l.add(*sum, l.mul(dy, x));
             }
         }
-        for (n, sum) in sums.into_iter().enumerate() {
+        for (n, &sum) in sums.iter().enumerate() {
             l.store(rows.get_unchecked_mut(n * columns + column), sum);
         }
     }

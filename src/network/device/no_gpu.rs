@@ -3,6 +3,8 @@
 
 use std::convert::Infallible;
 
+use crate::network::parameters::Parameters;
+
 /// Lines that a GPU takes together.
 pub const TILE_LINES: usize = 16;
 
@@ -36,7 +38,7 @@ impl Gpu {
 
 pub struct Network;
 
-impl super::Parameters {
+impl Parameters {
     pub(super) fn network(&self) -> Network {
         Network
     }

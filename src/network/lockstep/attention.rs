@@ -10,7 +10,7 @@ use crate::network::parameters::{KEY_ZERO, QUERY_MAX, TILE, VALUE_MAX};
 use crate::network::quantize::softmax_factor;
 use crate::network::scalar::weight_range;
 use crate::simd::math::{EXP2_COARSE, exp2_of_lanes};
-use crate::simd::{LANES, Lanes, Vector};
+use crate::simd::{LANES, Lanes, Vector, array};
 use crate::text::Token;
 
 /// The start of a position: the residual stream, and queries, keys and values of the first layer,
@@ -26,8 +26,8 @@ pub(super) fn embed<L: Lanes>(
     scratch: &mut Scratch,
 ) {
     let Packed { shape, layout, .. } = model;
-    let records: [&[[u32; 8]]; LANES] = std::array::from_fn(|lane| model.record(position, tokens[lane]));
-    let eight = |index: usize| l.gather(std::array::from_fn(|lane| &records[lane][index]));
+    let records: [&[[u32; 8]]; LANES] = array(|lane| model.record(position, tokens[lane]));
+    let eight = |index: usize| l.gather(array(|lane| &records[lane][index]));
     for (index, vectors) in stream.chunks_mut(8).enumerate() {
         store_all(l, vectors, eight(index));
     }

@@ -9,7 +9,7 @@ use super::kv_cache::{KvCache, append_kv};
 use super::state::{Scratch, store_all};
 use crate::model::Shape;
 use crate::network::packed::{Packed, RecordLayout};
-use crate::simd::{LANES, Lanes};
+use crate::simd::{LANES, Lanes, array};
 use crate::text::Token;
 
 /// The table. Lines whose first token is not the start symbol are not in it.
@@ -58,7 +58,7 @@ impl Prefixes {
             *prefix = if position == 0 { 0 } else { *prefix * shape.vocab + usize::from(token) };
         }
         let len = record_len(shape);
-        std::array::from_fn(|lane| &self.positions[position][prefix[lane] * len..][..len])
+        array(|lane| &self.positions[position][prefix[lane] * len..][..len])
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn lookup_prefix<L: Lanes>(
     let mut at = 0;
     for cache in caches {
         for vectors in scratch.record.chunks_exact_mut(8) {
-            let words = l.gather(std::array::from_fn(|lane| &records[lane][at]));
+            let words = l.gather(array(|lane| &records[lane][at]));
             store_all(l, vectors, words);
             at += 1;
         }
