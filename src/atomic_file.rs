@@ -4,7 +4,6 @@
 //! program leaves nothing behind. Elsewhere, and while a file replaces another one, it has a name
 //! that says what it is; [`remove_unfinished`] is for handlers of signals.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -112,16 +111,13 @@ impl io::Write for AtomicFile {
 #[derive(Debug)]
 pub struct AtomicFolder {
     path: PathBuf,
-    temporary: TemporaryFolder,
+    /// Removed with all that is in it.
+    temporary: PathBuf,
 }
 
-/// Removed with all that is in it.
-#[derive(Debug)]
-struct TemporaryFolder(PathBuf);
-
-impl Drop for TemporaryFolder {
+impl Drop for AtomicFolder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.temporary);
     }
 }
 
@@ -134,7 +130,7 @@ impl AtomicFolder {
         // Of a link, the folder that it leads to.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let ((), temporary) = temporary(folder(&path), |path| std::fs::create_dir(path))?;
-        let temporary = TemporaryFolder(temporary.keep().map_err(|error| error.error)?);
+        let temporary = temporary.keep().map_err(|error| error.error)?;
         Ok(Self { path, temporary })
     }
 
@@ -143,9 +139,9 @@ impl AtomicFolder {
     /// # Errors
     /// That of writing.
     pub fn fill(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
-        write(&self.temporary.0).map_err(|error| match error {
+        write(&self.temporary).map_err(|error| match error {
             Error::ModelFile { path, source } => {
-                let path = self.path.join(path.strip_prefix(&self.temporary.0).unwrap_or(&path));
+                let path = self.path.join(path.strip_prefix(&self.temporary).unwrap_or(&path));
                 Error::ModelFile { path, source }
             }
             other => other,
@@ -157,7 +153,7 @@ impl AtomicFolder {
     /// # Errors
     /// If that fails; what had the name before is still there then.
     pub fn persist(self) -> io::Result<()> {
-        let new = &self.temporary.0;
+        let new = &self.temporary;
         sync(new);
         if self.path.exists() {
             exchange(new, &self.path)?;
@@ -214,14 +210,12 @@ pub fn remove_unfinished() {
 /// # Errors
 /// If the folder cannot be read.
 pub fn unfinished(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let is_unfinished = |name: &OsStr| {
-        let name = name.as_encoded_bytes();
-        name.starts_with(UNFINISHED.0.as_bytes()) && name.ends_with(UNFINISHED.1.as_bytes())
-    };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if is_unfinished(&entry.file_name()) {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(UNFINISHED.0.as_bytes()) && name.ends_with(UNFINISHED.1.as_bytes()) {
             found.push(entry.path());
         }
     }

@@ -17,11 +17,11 @@ pub const BLOCK_LINES: usize = 65_536;
 
 /// The level of zstd for blocks that the model does not serve.
 const ZSTD_LEVEL: i32 = 19;
-/// A quick look at what zstd can do with a block.
+/// The level of a quick probe of what zstd can do with a block.
 const ZSTD_PROBE_LEVEL: i32 = 1;
-/// A closer look, beside a learner: in its time that does not count, where the best level would be a quarter.
-const ZSTD_CLOSE_LEVEL: i32 = 9;
-/// The better level is tried where the look comes within this factor of the model.
+/// The level of a closer probe, beside a learner: in its time that does not count, where the best level would be a quarter.
+const ZSTD_CLOSE_PROBE_LEVEL: i32 = 9;
+/// The better level is tried where the probe comes within this factor of the model.
 const PROBE_MARGIN: f64 = 1.5;
 /// A block that zstd makes hardly shorter is noise: no learner is tried on it.
 const NOISE: f64 = 0.99;
@@ -76,13 +76,13 @@ impl BlockCoder<'_> {
         let mut notes = N::default();
         let split = self.split(content);
         notes.begin(content, &split.lines);
-        let (coded_kind, look_level, noise) = match self {
+        let (coded_kind, probe_level, noise) = match self {
             Self::Model(_) => (BlockKind::Modelled, ZSTD_PROBE_LEVEL, f64::INFINITY),
-            Self::Learner(_) => (BlockKind::Learned, ZSTD_CLOSE_LEVEL, NOISE),
+            Self::Learner(_) => (BlockKind::Learned, ZSTD_CLOSE_PROBE_LEVEL, NOISE),
         };
-        let look = zstd(content, look_level);
+        let probe = zstd(content, probe_level);
         // Where most bytes are outside the grammar the model's part cannot pay.
-        let is_tried = split.is_mostly_lines() && look.len() as f64 <= noise * content.len() as f64;
+        let is_tried = split.is_mostly_lines() && probe.len() as f64 <= noise * content.len() as f64;
         let before = match self {
             Self::Learner(learner) if is_tried => Some(learner.snapshot()),
             _ => None,
@@ -93,7 +93,7 @@ impl BlockCoder<'_> {
             });
             (coded_kind, split.payload(&words))
         });
-        let (mut kind, payload) = shortest(content, coded, look);
+        let (mut kind, payload) = shortest(content, coded, probe);
         if let (Self::Learner(learner), Some(before)) = (self, before)
             && kind != coded_kind
         {
@@ -170,17 +170,17 @@ pub(super) fn check(header: &BlockHeader, content: Vec<u8>) -> Result<Vec<u8>, &
 /// A way to store a block, and the payload.
 type Way = (BlockKind, Vec<u8>);
 
-/// The shortest way among the content itself, what a model made of it, and zstd, unless the look tells that zstd's best
+/// The shortest way among the content itself, what a model made of it, and zstd, unless the probe tells that zstd's best
 /// level cannot be. What is not shorter is let go at once, and the content is copied only if nothing is: blocks have
 /// megabytes.
-fn shortest(content: &[u8], coded: Option<Way>, look: Vec<u8>) -> Way {
+fn shortest(content: &[u8], coded: Option<Way>, probe: Vec<u8>) -> Way {
     let len = |best: &Option<Way>| best.as_ref().map_or(content.len(), |(_, payload)| payload.len());
     let mut best = coded.filter(|(_, payload)| payload.len() < content.len());
-    if (look.len() as f64) < PROBE_MARGIN * len(&best) as f64 {
-        if look.len() < len(&best) {
-            best = Some((BlockKind::Zstd, look));
+    if (probe.len() as f64) < PROBE_MARGIN * len(&best) as f64 {
+        if probe.len() < len(&best) {
+            best = Some((BlockKind::Zstd, probe));
         } else {
-            drop(look);
+            drop(probe);
         }
         let packed = zstd(content, ZSTD_LEVEL);
         if packed.len() < len(&best) {

@@ -15,7 +15,7 @@ pub const LEARNED_VERSION: u16 = 2;
 pub const MAGIC: [u8; 4] = *b"\xb5SUR";
 /// The most bytes of a block: one is cut within a line rather than be longer.
 pub const MAX_BLOCK_BYTES: usize = 4 << 20;
-/// The largest payload of a block, and of what it may hold in bytes.
+/// The most bytes of a block's payload.
 pub(super) const MAX_PAYLOAD: u32 = 8 << 20;
 /// The largest embedded model, compressed or not.
 pub(super) const MAX_MODEL: u64 = 1 << 30;

@@ -154,7 +154,7 @@ impl Half {
         for (place, held) in self.held.iter().enumerate() {
             match held.as_ref().and_then(|held| held.lines.position()) {
                 Some((position, tokens)) => self.steps.set(place, position, tokens),
-                None => self.steps.clear(place),
+                None => self.steps.set(place, 0, &[]),
             }
         }
         Ok(self.steps.launch()?)
@@ -168,7 +168,7 @@ impl Half {
             for line in 0..GROUP {
                 for (held, place) in places.iter_mut().zip(SIDE_BY_SIDE * number..) {
                     if let Some(held) = held {
-                        held.lines.decode_line(line, |line| Cdf(self.steps.row(place, line)));
+                        held.lines.decode_line(line, Cdf(self.steps.row(place, line)));
                     }
                 }
             }

@@ -16,7 +16,8 @@ use crate::text::{Token, Vocabulary};
 pub enum Event<'a> {
     /// A learner coded a batch and learned from it. Whether it stands in the archive as it was coded, its block tells.
     Batch(&'a BatchRecord),
-    /// So many lines were coded or decoded by a model on the CPU, on one of the threads: their block is told when it is whole.
+    /// So many lines were coded by a model, or decoded by one on the CPU, on one of the threads: their block is told when it
+    /// is whole.
     Lines(usize),
     /// A block was written or decoded, the archive's blocks in order.
     Block(&'a BlockStats),

@@ -20,8 +20,8 @@ pub struct BlockStats {
     pub payload_len: u32,
     /// What the range coder wrote of the payload; all of it if the block is not modelled.
     pub coded_len: u32,
-    /// What holds lines in the payload that the model cannot code. What is left of a payload is inner sizes. Where those
-    /// make no sense, which only decoding tells, both are 0.
+    /// The exceptions' bytes in the payload: lines that the model cannot code. What is left of a payload is inner sizes.
+    /// Where those make no sense, which only decoding tells, both are 0.
     pub beside_len: u32,
 }
 
@@ -71,7 +71,7 @@ pub struct ArchiveStats {
     pub payload_len: u64,
     /// What the range coder wrote.
     pub coded_len: u64,
-    /// Lines that the model cannot code, beside those that it coded.
+    /// The exceptions' bytes: lines that the model cannot code, beside those that it coded.
     pub beside_len: u64,
     /// The payloads of zstd and raw blocks.
     pub fallback_len: u64,

@@ -14,7 +14,7 @@ use super::pipeline::Pipeline;
 use super::stats::{ArchiveStats, BlockStats};
 use super::trailer::end_to_bytes;
 use crate::Result;
-use crate::learner::{Learner, LearnerSettings};
+use crate::learner::Learner;
 use crate::model::{Identity, Model};
 use crate::text::Survey;
 
@@ -62,6 +62,8 @@ pub struct Compressor<W: Write, R: Recorder = ()> {
     blocks: Vec<BlockStats>,
     stats: ArchiveStats,
     ends_in_newline: bool,
+    /// Whether all content has come.
+    is_ended: bool,
     /// Content that is not yet a block.
     waiting: BytesMut,
     coding: Coding<R::Block>,
@@ -164,7 +166,13 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             }
             Coder::Model(model) => {
                 let embedded = if embed_model { embedded::model_to_bytes(&model)? } else { Vec::new() };
-                header = Some((Header::of_model(&model, embed_model), embedded));
+                let of_model = Header {
+                    identity: model.identity(),
+                    name: model.name().to_owned(),
+                    has_model: embed_model,
+                    learner: None,
+                };
+                header = Some((of_model, embedded));
                 let observer = observer.clone();
                 Coding::Model(Pipeline::new(threads, 1, move |jobs| {
                     encode_blocks(jobs, &model, &device, observer.as_ref());
@@ -176,6 +184,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             blocks: Vec::new(),
             stats: ArchiveStats::default(),
             ends_in_newline: true,
+            is_ended: false,
             waiting: BytesMut::new(),
             coding,
             substitute,
@@ -192,8 +201,9 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
 
     /// As [`Compressor::finish`], and gives back who took everything down.
     pub(crate) fn finish_recorded(mut self) -> Result<(Finished<W>, R)> {
-        self.encode_waiting(Content::Ended)?;
-        self.begin_learning(Content::Ended)?;
+        self.is_ended = true;
+        self.encode_waiting()?;
+        self.begin_learning()?;
         while self.put_oldest()? {}
         let end = end_to_bytes(&self.blocks, self.stats.bytes_out);
         self.put(&end)?;
@@ -260,16 +270,15 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
     }
 
     /// Has whole blocks coded, of an ended content all.
-    fn encode_waiting(&mut self, content: Content) -> Result<()> {
-        let is_ended = content == Content::Ended;
-        while !self.waiting.is_empty() && (is_ended || self.knows_enough()) {
+    fn encode_waiting(&mut self) -> Result<()> {
+        while !self.waiting.is_empty() && (self.is_ended || self.knows_enough()) {
             let len = match block::next_block(&self.waiting, self.block_lines()) {
                 // What is the last block is known only when another follows.
-                Some(len) if is_ended || len < self.waiting.len() => len,
-                None if is_ended => self.waiting.len(),
+                Some(len) if self.is_ended || len < self.waiting.len() => len,
+                None if self.is_ended => self.waiting.len(),
                 _ => break,
             };
-            self.begin_learning(content)?;
+            self.begin_learning()?;
             let block = self.waiting.split_to(len).freeze();
             self.encode_block(block)?;
             let is_over = |substitute: &Substitute| self.stats.bytes_in >= substitute.trial_bytes;
@@ -318,7 +327,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
     }
 
     /// Makes the learner and writes the header, if that is still to be done.
-    fn begin_learning(&mut self, content: Content) -> Result<()> {
+    fn begin_learning(&mut self) -> Result<()> {
         let Coding::Undecided(options, threads) = &self.coding else {
             return Ok(());
         };
@@ -327,11 +336,15 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             None => {
                 let mut survey = Survey::default();
                 survey.update(&self.waiting[..self.waiting.len().min(MAX_BLOCK_BYTES)]);
-                let is_whole = content == Content::Ended;
-                options.settings(&survey, is_whole.then_some(survey.lines()))?
+                options.settings(&survey, self.is_ended.then_some(survey.lines()))?
             }
         };
-        let header = Header::of_learner(&settings, options.preset.name());
+        let header = Header {
+            identity: Identity(*blake3::hash(&settings.to_bytes()).as_bytes()),
+            name: format!("learning {}", options.preset.name()),
+            has_model: false,
+            learner: Some(settings.clone()),
+        };
         let mut learner = Learner::new(&settings, *threads)?;
         if let Some(observer) = self.observer.clone() {
             learner.observe(Box::new(move |record| observer.tell(Event::Batch(record))));
@@ -388,33 +401,6 @@ fn tell_block(observer: Option<&Observer>, block: &BlockStats) {
     }
 }
 
-/// Whether more content may come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Content {
-    Open,
-    Ended,
-}
-
-impl Header {
-    fn of_model(model: &Model, is_embedded: bool) -> Self {
-        Self {
-            identity: model.identity(),
-            name: model.name().to_owned(),
-            has_model: is_embedded,
-            learner: None,
-        }
-    }
-
-    fn of_learner(settings: &LearnerSettings, preset: &str) -> Self {
-        Self {
-            identity: Identity(*blake3::hash(&settings.to_bytes()).as_bytes()),
-            name: format!("learning {preset}"),
-            has_model: false,
-            learner: Some(settings.clone()),
-        }
-    }
-}
-
 impl<W: Write, R: Recorder> Write for Compressor<W, R> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         // Not more at a time than a block: what waits stays small.
@@ -427,7 +413,7 @@ impl<W: Write, R: Recorder> Write for Compressor<W, R> {
         }
         if self.choice() != Choice::Substitute {
             self.waiting.extend_from_slice(data);
-            self.encode_waiting(Content::Open)?;
+            self.encode_waiting()?;
         }
         if let Some(substitute) = &mut self.substitute
             && substitute.choice != Choice::Open

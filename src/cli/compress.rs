@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use blake3::{Hash, Hasher};
 use serde_json::json;
 use surprisal::Learner;
 use surprisal::archive::MAGIC;
@@ -17,7 +18,6 @@ use surprisal::{
 };
 
 use super::files::{FileOptions, needs_file};
-use super::hash::{Digest, Digester};
 use super::input::{self, LinesOf, Source, for_each_chunk};
 use super::learning::{LearnArgs, SharedLog};
 use super::level::LevelOption;
@@ -52,7 +52,7 @@ struct Compressed {
     output: Output,
     summary: ArchiveStats,
     learning: Option<Learning>,
-    digest: Digest,
+    hash: Hash,
 }
 
 /// What `--learn` came to.
@@ -157,13 +157,13 @@ impl Args {
         self.remark(file, models);
         let original = source.original().cloned();
         let started = Instant::now();
-        let Compressed { coder, mut output, summary, learning, digest } = match self.learning.learn {
+        let Compressed { coder, mut output, summary, learning, hash } = match self.learning.learn {
             Some(preset) => self.compress_learning(preset, models, file, source, output, log.clone())?,
             None => self.compress_with_model(models, device, file, source, output)?,
         };
         let seconds = started.elapsed().as_secs_f64();
         if self.verify {
-            self.check(&mut output, digest, models, device)?;
+            self.check(&mut output, hash, models, device)?;
         }
         if let Some(log) = log {
             log.lock().expect("no observer panicked").finish()?;
@@ -216,12 +216,11 @@ impl Args {
             .with_embed_model(self.embed_model)
             .with_device(device.clone());
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
-        let digest =
-            self.copy_hashing(file, source, &mut compressor, |_, len| progress.advance(len as u64))?;
+        let hash = self.copy_hashing(file, source, &mut compressor, |_, len| progress.advance(len as u64))?;
         let finished = compressor.finish().context(WRITING)?;
         super::tell_failure(device);
         let (output, summary) = (finished.output, finished.stats);
-        Ok(Compressed { coder: CoderName::of(&model), output, summary, learning: None, digest })
+        Ok(Compressed { coder: CoderName::of(&model), output, summary, learning: None, hash })
     }
 
     fn compress_learning(
@@ -242,7 +241,7 @@ impl Args {
         let threads = self.running.threads();
         let options = self.learning.options(preset, survey, &substitute, threads, &progress, log);
         let mut compressor = Compressor::with_options(output, options).context(WRITING)?;
-        let digest = self.copy_hashing(file, source, &mut compressor, |compressor, _| {
+        let hash = self.copy_hashing(file, source, &mut compressor, |compressor, _| {
             progress.at_least(compressor.bytes_coded());
         })?;
         let Finished { output, stats, is_learned, learner, substitute: without, .. } =
@@ -253,7 +252,7 @@ impl Args {
             bytes_without: without.bytes_out,
         });
         let coder = if is_learned { CoderName { name, identity: None } } else { CoderName::of(&substitute) };
-        Ok(Compressed { coder, output, summary: stats, learning, digest })
+        Ok(Compressed { coder, output, summary: stats, learning, hash })
     }
 
     /// Bytes that are to be compressed, where that is known.
@@ -267,33 +266,33 @@ impl Args {
         self.model.choose_and_read(models, self.level.0, lines, self.running.threads())
     }
 
-    /// Copies everything into a compressor; the digest is of all bytes if it is to be verified.
+    /// Copies everything into a compressor; the hash is of all bytes if it is to be verified.
     fn copy_hashing<W: Write>(
         &self,
         file: &Path,
         source: impl Read,
         compressor: &mut W,
         advance: impl Fn(&W, usize),
-    ) -> Result<Digest> {
-        let mut digester = Digester::new();
+    ) -> Result<Hash> {
+        let mut hasher = Hasher::new();
         let mut is_start = true;
         for_each_chunk(source, "cannot read it", |data| {
             if std::mem::take(&mut is_start) && data.starts_with(&MAGIC) && !self.running.quiet {
                 say(&format!("{}: it is an archive already, compressed once more", input::name(file)));
             }
             if self.verify {
-                digester.update(data);
+                hasher.update(data);
             }
             let written = compressor.write_all(data);
             written.map_err(surprisal::Error::from_io).context(WRITING)?;
             advance(compressor, data.len());
             Ok(())
         })?;
-        Ok(digester.digest())
+        Ok(hasher.finalize())
     }
 
     /// Decodes what was written and compares it with what was read.
-    fn check(&self, output: &mut Output, expected: Digest, models: &Models, device: &Device) -> Result<()> {
+    fn check(&self, output: &mut Output, expected: Hash, models: &Models, device: &Device) -> Result<()> {
         let Some(written) = output.reopen()? else {
             bail!("--verify can read only a file again, and the output is none");
         };
@@ -303,12 +302,12 @@ impl Args {
         let failed = "verification failed, nothing was kept";
         let options = self.running.decompress_options(models, device);
         let decoder = Decompressor::with_options(input, options).context(failed)?;
-        let mut digester = Digester::new();
+        let mut hasher = Hasher::new();
         for_each_chunk(decoder, failed, |data| {
-            digester.update(data);
+            hasher.update(data);
             Ok(())
         })?;
-        if digester.digest() != expected {
+        if hasher.finalize() != expected {
             bail!("{failed}: the archive decodes to other bytes; please report this");
         }
         Ok(())

@@ -112,9 +112,9 @@ impl LearnArgs {
         progress: &Progress,
         log: Option<SharedLog>,
     ) -> CompressOptions {
-        let watched = progress.learning();
+        let mut shown = progress.learning();
         let observer = Observer::of_batches(move |record| {
-            watched.batch(record);
+            shown(record);
             if let Some(log) = &log {
                 log.lock().expect("no observer panicked").batch(record);
             }

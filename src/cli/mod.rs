@@ -9,7 +9,6 @@ mod decompress;
 mod explain;
 mod files;
 mod generate;
-mod hash;
 mod input;
 mod interrupt;
 mod learning;

@@ -1,7 +1,6 @@
 //! How far the work is: a bar on stderr in a terminal, elsewhere a line every half minute.
 
 use std::io::{self, Read};
-use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -53,9 +52,16 @@ impl Progress {
         self.bar.set_position(self.bar.position().max(bytes));
     }
 
-    /// A bar that batches move as they are learned from.
-    pub fn learning(&self) -> Learning {
-        Learning { bar: self.bar.clone(), name: self.bar.message(), lines: Mutex::new((0, 0.0)) }
+    /// What moves the bar with every batch that was learned from, and says how many bits a line took so far.
+    pub fn learning(&self) -> impl FnMut(&BatchRecord) + use<> {
+        let (bar, name) = (self.bar.clone(), self.bar.message());
+        let (mut lines, mut bits) = (0, 0.0);
+        move |record| {
+            lines += record.lines;
+            bits += record.slot_bits;
+            bar.inc(record.tokens());
+            bar.set_message(format!("{name} {:.2} bits a line", bits / lines.max(1) as f64));
+        }
     }
 
     /// A reader that moves the bar as it is read.
@@ -90,26 +96,6 @@ fn line(bar: &ProgressBar) -> String {
             format!("{name}: {done} of {total} bytes, {left:#} left")
         }
         None => format!("{name}: {done} bytes"),
-    }
-}
-
-/// Moves a bar with every batch, and says how many bits a line took so far.
-pub struct Learning {
-    bar: ProgressBar,
-    name: String,
-    /// Lines, and their bits.
-    lines: Mutex<(usize, f64)>,
-}
-
-impl Learning {
-    /// A batch was learned from.
-    pub fn batch(&self, record: &BatchRecord) {
-        let mut so_far = self.lines.lock().expect("no observer panicked");
-        so_far.0 += record.lines;
-        so_far.1 += record.slot_bits;
-        self.bar.inc(record.tokens());
-        let bits = so_far.1 / so_far.0.max(1) as f64;
-        self.bar.set_message(format!("{} {bits:.2} bits a line", self.name));
     }
 }
 

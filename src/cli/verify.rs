@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use surprisal::network::Device;
 use surprisal::{ArchiveStats, Decompressor, Models};
 
-use super::hash::{Digest, Digester};
 use super::input::{self, BUFFER, Source, for_each_chunk};
 use super::model::ModelOption;
 use super::progress::Progress;
@@ -63,8 +62,8 @@ impl Args {
             tell_failure(&device);
             if self.json {
                 found.push(to_json(file, result.as_ref()));
-            } else if let (Ok((verified, digest)), false) = (&result, self.running.quiet) {
-                let (lines, bytes) = (count(digest.lines, "line"), count(digest.bytes, "byte"));
+            } else if let (Ok((verified, end)), false) = (&result, self.running.quiet) {
+                let (lines, bytes) = (count(end.lines(), "line"), count(end.bytes, "byte"));
                 let archives = match verified.archives {
                     1 => String::new(),
                     n => format!(" in {n} archives"),
@@ -80,7 +79,7 @@ impl Args {
         code
     }
 
-    fn verify_file(&self, file: &Path, models: &Models, device: &Device) -> Result<(ArchiveStats, Digest)> {
+    fn verify_file(&self, file: &Path, models: &Models, device: &Device) -> Result<(ArchiveStats, Place)> {
         let source = Source::open_archive(file)?;
         let progress = Progress::new(&input::name(file), source.len(), self.running.progress());
         let input = progress.watch(BufReader::with_capacity(BUFFER, source));
@@ -91,18 +90,39 @@ impl Args {
             Some(path) => Some(Comparison::open(path, file)?),
             None => None,
         };
-        let mut digester = Digester::new();
+        let mut place = Place::default();
         for_each_chunk(&mut decoder, "cannot decode it", |data| {
             if let Some(other) = &mut other {
-                other.compare(data, &digester)?;
+                other.compare(data, place)?;
             }
-            digester.update(data);
+            place.pass(data);
             Ok(())
         })?;
         if let Some(other) = &mut other {
-            other.compare(&[], &digester)?;
+            other.compare(&[], place)?;
         }
-        Ok((decoder.stats(), digester.digest()))
+        Ok((decoder.stats(), place))
+    }
+}
+
+/// A place in the content of an archive, by what came before it.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    bytes: u64,
+    newlines: u64,
+    is_within_line: bool,
+}
+
+impl Place {
+    fn pass(&mut self, data: &[u8]) {
+        self.bytes += data.len() as u64;
+        self.newlines += memchr::memchr_iter(b'\n', data).count() as u64;
+        self.is_within_line = data.last().map_or(self.is_within_line, |&last| last != b'\n');
+    }
+
+    /// Lines before it. A last line without a newline counts.
+    fn lines(&self) -> u64 {
+        self.newlines + u64::from(self.is_within_line)
     }
 }
 
@@ -123,9 +143,8 @@ impl Comparison {
         Ok(Self { name, source: BufReader::with_capacity(BUFFER, source), buffer: Vec::new() })
     }
 
-    /// Compares the next bytes; `data` is empty at the archive's end. `before` has seen all that
-    /// came before.
-    fn compare(&mut self, data: &[u8], before: &Digester) -> Result<()> {
+    /// Compares the next bytes; `data` is empty at the archive's end. `place` is where they begin.
+    fn compare(&mut self, data: &[u8], mut place: Place) -> Result<()> {
         self.buffer.clear();
         let wanted = data.len().max(1) as u64;
         let read = (&mut self.source).take(wanted).read_to_end(&mut self.buffer);
@@ -134,10 +153,8 @@ impl Comparison {
             return Ok(());
         }
         let same = data.iter().zip(&self.buffer).take_while(|(a, b)| a == b).count();
-        let mut place = Digester::new();
-        place.update(&data[..same]);
-        let line = before.line() + place.line() - 1;
-        let byte = before.digest().bytes + same as u64;
+        place.pass(&data[..same]);
+        let (byte, line) = (place.bytes, place.newlines + 1);
         let what = match (data.get(same), self.buffer.get(same)) {
             (None, _) => format!("{} goes on where the archive ends", self.name),
             (_, None) => format!("{} ends where the archive goes on", self.name),
@@ -147,15 +164,15 @@ impl Comparison {
     }
 }
 
-fn to_json(file: &Path, result: Result<&(ArchiveStats, Digest), &anyhow::Error>) -> Value {
+fn to_json(file: &Path, result: Result<&(ArchiveStats, Place), &anyhow::Error>) -> Value {
     let mut value = match result {
-        Ok((stats, digest)) => json!({
+        Ok((stats, end)) => json!({
             "ok": true,
             "error": null,
             "archives": stats.archives,
             "blocks": stats.blocks(),
-            "lines": digest.lines,
-            "bytes": digest.bytes,
+            "lines": end.lines(),
+            "bytes": end.bytes,
         }),
         Err(error) => json!({ "ok": false, "error": crate::one_line(error) }),
     };

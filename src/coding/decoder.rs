@@ -43,7 +43,11 @@ pub fn decode(
             predictor.begin(before.len());
         }
         let cdfs = predictor.step(before);
-        decoder.decode_position(|line| cdfs.row(line))?;
+        decoder.begin_position();
+        for line in 0..decoder.lines {
+            decoder.decode_line(line, cdfs.row(line));
+        }
+        decoder.end_position()?;
         if decoder.is_whole_group() {
             predictor.end(&decoder.whole_group());
             decoder.next_group(&mut line_done)?;
@@ -119,43 +123,30 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
         &self.tokens[self.tokens.len() - self.lines..]
     }
 
-    /// Decodes the token of each line at the present position by a row of cumulative probabilities for each.
-    ///
-    /// # Errors
-    /// [`Undecodable`]: there is no going on then.
-    #[inline]
-    pub fn decode_position<'r>(&mut self, row: impl Fn(usize) -> Cdf<'r>) -> Result<(), Undecodable> {
-        self.begin_position();
-        for line in 0..self.lines {
-            self.decode_line(line, &row);
-        }
-        self.end_position()
-    }
-
     /// Begins the present position. Then comes [`LineDecoder::decode_line`] of every line in order, and
-    /// [`LineDecoder::end_position`]: steps of [`LineDecoder::decode_position`] for [`SIDE_BY_SIDE`] decoders.
+    /// [`LineDecoder::end_position`]: steps, so that [`SIDE_BY_SIDE`] decoders can take them together.
     pub fn begin_position(&mut self) {
         // Lines that have ended keep their end symbol.
         self.tokens.extend_from_within(self.tokens.len() - self.lines..);
         self.position += 1;
     }
 
-    /// Decodes the token of a line, if the group has that line and it has not ended.
+    /// Decodes the token of a line by its cumulative probabilities, if the group has that line and it has not ended.
     #[inline]
-    pub fn decode_line<'r>(&mut self, line: usize, row: impl Fn(usize) -> Cdf<'r>) {
+    pub fn decode_line(&mut self, line: usize, cdf: Cdf) {
         let first = self.tokens.len() - self.lines;
         if let Some(token) = self.tokens.get_mut(first + line)
             && *token != self.vocabulary.end()
         {
             // A start symbol stands for what does not decode: neither may be in a line.
-            *token = self.decoder.decode_symbol(row(line)).unwrap_or(self.vocabulary.start());
+            *token = self.decoder.decode_symbol(cdf).unwrap_or(self.vocabulary.start());
         }
     }
 
     /// Ends the position.
     ///
     /// # Errors
-    /// As [`LineDecoder::decode_position`].
+    /// [`Undecodable`]: there is no going on then.
     pub fn end_position(&mut self) -> Result<(), Undecodable> {
         let (start, end) = (self.vocabulary.start(), self.vocabulary.end());
         let last = (self.vocabulary.len() - 1) as Token;
@@ -340,7 +331,7 @@ mod tests {
             decoders.iter_mut().for_each(LineDecoder::begin_position);
             for line in 0..LINES {
                 for lines in &mut decoders {
-                    lines.decode_line(line, |line| even.cdfs().row(line));
+                    lines.decode_line(line, even.cdfs().row(line));
                 }
             }
             for (lines, all) in decoders.iter_mut().zip(&mut found) {

@@ -1,17 +1,24 @@
 //! A GPU that runs the exact network for known lines, far ahead of the groups that are coded. The bytes are the same.
 //! Before it is trusted it is compared with the CPU; if it fails, the CPU goes on.
 
-use std::iter;
+use std::{array, iter};
 
 use super::GROUP;
 use super::predictor::Predictor;
-use crate::network::{Cdf, Cdfs, Device, ExactModel, Group, KnownLines, Slots, Steps, TILE_LINES};
+use crate::network::{Cdfs, Device, ExactModel, Group, KnownLines, Slots, Steps, TILE_LINES};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
+/// Lines that go to a GPU at a time: a multiple of a group's.
+const KNOWN_LINES: usize = 16_384;
+
 /// A predictor that codes on this device; on the CPU if that fails.
 pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dyn Predictor + 'a> {
-    let gpu = open(device, |device| device.known_lines(model), |gpu| compare_known(model, gpu));
+    let gpu = device.place(model, |gpu, network| {
+        let mut known = KnownLines::new(gpu, network, KNOWN_LINES)?;
+        compare_known(model, &mut known)?;
+        Ok(known)
+    });
     let group = model.group(GROUP);
     match gpu {
         None => Box::new(group),
@@ -29,28 +36,14 @@ pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dy
 /// Room on a device for `groups` groups of lines that are decoded there, twice, so that one half runs while the symbols
 /// of the other are decoded; none if it is the CPU, or does not serve.
 pub(crate) fn steps_on(device: &Device, model: &ExactModel, groups: usize) -> Option<[Steps; 2]> {
-    let steps =
-        || open(device, |device| device.steps(model, groups, GROUP), |steps| compare_steps(model, steps));
-    Some([steps()?, steps()?])
-}
-
-/// What a device opens, if `compare` finds that it computes what the CPU does; none if it is the CPU, or fails.
-fn open<T>(
-    device: &Device,
-    open: impl FnOnce(&Device) -> Result<Option<T>>,
-    compare: impl FnOnce(&mut T) -> Result<()>,
-) -> Option<T> {
-    if device.failure().is_some() {
-        return None;
-    }
-    let opened = open(device).and_then(|mut opened| {
-        opened.as_mut().map_or(Ok(()), compare)?;
-        Ok(opened)
-    });
-    opened.unwrap_or_else(|error| {
-        device.failed(&error);
-        None
-    })
+    let half = || {
+        device.place(model, |gpu, network| {
+            let mut steps = Steps::new(gpu, network, groups, GROUP)?;
+            compare_steps(model, &mut steps)?;
+            Ok(steps)
+        })
+    };
+    Some([half()?, half()?])
 }
 
 /// Known lines by a GPU, all others on the CPU.
@@ -138,77 +131,59 @@ impl Predictor for RunAhead<'_> {
     }
 }
 
-/// Lines that a device has to compute as the CPU does before it is used: all symbols in some order.
-#[derive(Clone, Copy)]
-struct Sample {
-    start: Token,
-    symbols: usize,
-}
+/// Lines that a device has to compute as the CPU does before it is used: a tile.
+const SAMPLE_LINES: usize = TILE_LINES;
 
-impl Sample {
-    const LINES: usize = 16;
-
-    fn new(model: &ExactModel) -> Self {
-        let vocabulary = model.vocabulary();
-        Self { start: vocabulary.start(), symbols: vocabulary.len() }
-    }
-
-    fn token(self, line: usize, position: usize) -> Token {
-        if position == 0 {
-            self.start
-        } else {
-            ((7 * line + 5 * position + line * position % 11) % self.symbols) as Token
-        }
-    }
-
-    fn tokens(self, position: usize) -> Vec<Token> {
-        (0..Self::LINES).map(|line| self.token(line, position)).collect()
-    }
+/// Their tokens at each position, and behind the last one: all symbols in some order.
+fn sample(model: &ExactModel) -> Vec<[Token; SAMPLE_LINES]> {
+    let vocabulary = model.vocabulary();
+    let token = |line: usize, position: usize| match position {
+        0 => vocabulary.start(),
+        _ => ((7 * line + 5 * position + line * position % 11) % vocabulary.len()) as Token,
+    };
+    (0..model.max_line_len() + 2).map(|position| array::from_fn(|line| token(line, position))).collect()
 }
 
 /// Holds the sample's slots by the GPU against those by the CPU: an archive that only a broken device can decode is
 /// worse than none.
 fn compare_known(model: &ExactModel, known: &mut KnownLines) -> Result<()> {
-    let sample = Sample::new(model);
-    let len = model.max_line_len();
-    let lines = (0..Sample::LINES).map(|line| (0..len + 2).map(move |position| sample.token(line, position)));
-    known.run(lines)?;
-    compare(model, |line, position, cdf| {
-        let Slots { left, width } = cdf.slots(sample.token(line, position + 1));
-        Ok(known.slots(line, position) == [left, width.get()])
+    let sample = sample(model);
+    known.run((0..SAMPLE_LINES).map(|line| sample.iter().map(move |tokens| tokens[line])))?;
+    compare(model, &sample, |position, cdfs| {
+        let slots = known.tile_slots(0, position);
+        Ok((0..SAMPLE_LINES).all(|line| {
+            let Slots { left, width } = cdfs.row(line).slots(sample[position + 1][line]);
+            slots[line] == [left, width.get()]
+        }))
     })
 }
 
 /// The same of whole rows, position by position, in the last place.
 fn compare_steps(model: &ExactModel, steps: &mut Steps) -> Result<()> {
-    let sample = Sample::new(model);
+    let sample = sample(model);
     let group = steps.groups() - 1;
-    let mut reached = None;
-    compare(model, |line, position, cdf| {
-        if reached != Some(position) {
-            reached = Some(position);
-            steps.set(group, position, &sample.tokens(position));
-            steps.launch()?;
-            steps.wait()?;
-        }
-        Ok(steps.row(group, line) == cdf.0)
+    compare(model, &sample, |position, cdfs| {
+        steps.set(group, position, &sample[position]);
+        steps.launch()?;
+        steps.wait()?;
+        Ok((0..SAMPLE_LINES).all(|line| steps.row(group, line) == cdfs.row(line).0))
     })?;
-    steps.clear(group);
+    steps.set(group, 0, &[]);
     Ok(())
 }
 
-/// Asks for each line and position of the sample whether the device has the CPU's row there.
-fn compare(model: &ExactModel, mut same: impl FnMut(usize, usize, Cdf) -> Result<bool>) -> Result<()> {
-    let sample = Sample::new(model);
-    let mut group = model.group(Sample::LINES);
-    group.start(Sample::LINES);
-    for position in 0..=model.max_line_len() {
-        let cdfs = group.step(&sample.tokens(position));
-        for line in 0..Sample::LINES {
-            if !same(line, position, cdfs.row(line))? {
-                let what = "the GPU does not compute what the CPU computes; please report this";
-                return Err(Error::Device(what.into()));
-            }
+/// Asks for each position of the sample whether the device has the CPU's rows there.
+fn compare(
+    model: &ExactModel,
+    sample: &[[Token; SAMPLE_LINES]],
+    mut same: impl FnMut(usize, Cdfs) -> Result<bool>,
+) -> Result<()> {
+    let mut group = model.group(SAMPLE_LINES);
+    group.start(SAMPLE_LINES);
+    for (position, tokens) in sample[..=model.max_line_len()].iter().enumerate() {
+        if !same(position, group.step(tokens))? {
+            let what = "the GPU does not compute what the CPU computes; please report this";
+            return Err(Error::Device(what.into()));
         }
     }
     Ok(())

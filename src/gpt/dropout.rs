@@ -44,12 +44,8 @@ impl Dropout {
         self.rng.set_word_pos(position);
     }
 
-    fn is_off(&self) -> bool {
-        self.rate == 0.0
-    }
-
     pub(super) fn apply(&mut self, x: Tensor) -> Result<Tensor> {
-        if self.is_off() {
+        if self.rate == 0.0 {
             return Ok(x);
         }
         let threshold = (self.rate * 2f64.powi(32)) as u32;

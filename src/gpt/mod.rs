@@ -41,25 +41,6 @@ impl Gpt {
         Ok(Self { config: checkpoint.config().clone(), vars, device: device.clone() })
     }
 
-    /// The weights as they are now.
-    ///
-    /// # Errors
-    /// [`crate::Error`] if candle fails or a weight is no longer finite.
-    pub fn to_checkpoint(&self) -> crate::Result<Checkpoint> {
-        let read = |(name, var): (&String, &Var)| {
-            let (shape, values) = (var.dims().to_vec(), var.flatten_all()?.to_vec1()?);
-            Ok((name.clone(), model::Tensor { shape, values }))
-        };
-        let tensors = self.vars.iter().map(read).collect::<Result<_>>();
-        let tensors = tensors.map_err(|e| crate::Error::Training(e.to_string()))?;
-        Checkpoint::new(self.config.clone(), tensors)
-    }
-
-    /// The network's shape.
-    pub fn config(&self) -> &GptConfig {
-        &self.config
-    }
-
     /// All variables, sorted by name.
     pub fn vars(&self) -> &BTreeMap<String, Var> {
         &self.vars
@@ -75,7 +56,7 @@ impl Gpt {
         let (lines, length) = (batch.lines(), batch.block);
         let (wte, wpe) = (self.weight("transformer.wte"), self.weight("transformer.wpe"));
         let width = self.config.n_embd;
-        let tokens = wte.embedding(&inputs.flatten_all()?)?.reshape((lines, length, width))?; // (B, T, C)
+        let tokens = wte.embedding(&inputs)?.reshape((lines, length, width))?; // (B, T, C)
         let x = tokens.broadcast_add(&wpe.narrow(0, 0, length)?)?; // (B, T, C)
         let mut x = dropout.apply(x.reshape((lines * length, width))?)?; // (B·T, C)
         for layer in 0..self.config.n_layer {

@@ -1,5 +1,7 @@
 //! Settings as an archive's header has them.
 
+use bytes::{Buf, TryGetError};
+
 use super::settings::LearnerSettings;
 use crate::model::GptConfig;
 use crate::{Error, Result};
@@ -8,24 +10,6 @@ use crate::{Error, Result};
 const DEFINITION: u8 = 3;
 /// The one before: a step on every batch, and no word of it.
 const WITHOUT_STRIDE: u8 = 2;
-
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (field, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*field)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.take().map(|[byte]| byte)
-    }
-
-    fn u16(&mut self) -> Option<usize> {
-        self.take().map(|bytes| usize::from(u16::from_le_bytes(bytes)))
-    }
-}
 
 impl LearnerSettings {
     /// The bytes of a header's settings (docs/format.md).
@@ -79,34 +63,32 @@ impl LearnerSettings {
             return Err(Error::Version { what: "the learner's definition", found, known });
         }
         let nonsense = |what: &str| Error::damaged(format!("the learner makes no sense{what}"), "header");
-        let settings = Self::parse(bytes).ok_or_else(|| nonsense(""))?;
+        let settings = Self::parse(bytes).map_err(|_| nonsense(""))?;
         let config = GptConfig::from_json(settings.config.to_json().as_bytes());
         config.and_then(|_| settings.check()).map_err(|e| nonsense(&format!(": {e}")))?;
         Ok(settings)
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut fields = Fields(bytes);
-        let definition = fields.u8()?;
-        let (n_layer, n_head) = (fields.u8()?.into(), fields.u8()?.into());
-        let (n_embd, block_size, batch_lines) = (fields.u16()?, fields.u16()?, fields.u16()?);
-        let warmup = u32::from_le_bytes(fields.take()?);
-        let steps = u64::from_le_bytes(fields.take()?);
+    fn parse(mut bytes: &[u8]) -> Result<Self, TryGetError> {
+        let definition = bytes.try_get_u8()?;
+        let (n_layer, n_head) = (bytes.try_get_u8()?.into(), bytes.try_get_u8()?.into());
+        let [n_embd, block_size, batch_lines] =
+            [bytes.try_get_u16_le()?, bytes.try_get_u16_le()?, bytes.try_get_u16_le()?].map(usize::from);
+        let (warmup, steps) = (bytes.try_get_u32_le()?, bytes.try_get_u64_le()?);
         let mut numbers = [0.0; 14];
         for number in &mut numbers {
-            *number = f32::from_le_bytes(fields.take()?);
+            *number = bytes.try_get_f32_le()?;
         }
-        let seed = u64::from_le_bytes(fields.take()?);
-        let replay = fields.u8()?;
-        let stride = if definition == WITHOUT_STRIDE { 1 } else { fields.u8()? };
-        let (start, end) = (fields.u8()?.into(), fields.u8()?.into());
-        let vocab: String = fields.0.iter().map(|&byte| char::from(byte)).collect();
+        let (seed, replay) = (bytes.try_get_u64_le()?, bytes.try_get_u8()?);
+        let stride = if definition == WITHOUT_STRIDE { 1 } else { bytes.try_get_u8()? };
+        let (start, end) = (bytes.try_get_u8()?.into(), bytes.try_get_u8()?.into());
+        let vocab: String = bytes.iter().map(|&byte| char::from(byte)).collect();
         let config = GptConfig {
             model_type: "gpt".into(),
             n_layer,
             n_head,
             n_embd,
-            vocab_size: fields.0.len(),
+            vocab_size: bytes.len(),
             block_size,
             vocab,
             start,
@@ -116,7 +98,7 @@ impl LearnerSettings {
         for (to, number) in settings.numbers().into_iter().zip(numbers) {
             *to = number;
         }
-        Some(settings)
+        Ok(settings)
     }
 }
 

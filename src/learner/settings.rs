@@ -159,8 +159,11 @@ impl LearnerSettings {
         Error::unless(bytes <= MEMORY_MAX, "memory of a learner", mib(bytes), wanted)
     }
 
-    /// The longest block of positions, at most this config's, that memory allows; none if not even a
-    /// short one does.
+    /// Fits batches and blocks of positions into memory: halves the lines of a batch, down to sixteen, then
+    /// shortens the block.
+    ///
+    /// # Errors
+    /// As [`LearnerSettings::check`], also if not even short blocks fit.
     pub(crate) fn fit_block(&mut self) -> Result<()> {
         let fits = |settings: &Self| Ok::<_, Error>(settings.memory(&settings.shape()?) <= MEMORY_MAX);
         while self.batch_lines > LANES && !fits(self)? {

@@ -15,6 +15,7 @@ use super::folder::read_folder;
 use super::{Checkpoint, GptConfig, Identity, LOG_FILE};
 use crate::coding::{GROUP, Predictor, encode};
 use crate::network::ExactModel;
+use crate::text::lines_of;
 use crate::{Error, Result};
 
 /// A model with its name: the exact network that codes, and the files that it came from.
@@ -211,17 +212,6 @@ pub fn give_bundled(name: &str, config: Vec<u8>, weights: Vec<u8>) -> Result<()>
     Ok(())
 }
 
-/// All bundled models whose files are there, the default first.
-fn all_bundled() -> Vec<Arc<Model>> {
-    #[cfg(not(surprisal_models = "given"))]
-    let files = BUNDLED.iter();
-    #[cfg(surprisal_models = "given")]
-    let given = GIVEN.lock().expect("nothing panics under the lock");
-    #[cfg(surprisal_models = "given")]
-    let files = BUNDLED.iter().filter_map(|known| given.iter().find(|files| files.name == known.name));
-    files.map(|files| Arc::new(Model::bundled(files))).collect()
-}
-
 /// What compressing may take and give, from 1, the fastest, to 9, the smallest; 6 unless asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(u8);
@@ -256,12 +246,8 @@ const TRIED: usize = 128;
 /// Bits that a model takes for the first lines of a content, those outside its grammar as they are.
 fn bits(model: &Model, beginning: &[u8]) -> u64 {
     let mut group = model.exact().group(GROUP);
-    let lines = beginning.split_inclusive(|&c| c == b'\n').take(TRIED);
-    let text = lines.map(|line| {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        line.strip_suffix(b"\r").unwrap_or(line)
-    });
-    let (fitting, others): (Vec<&[u8]>, Vec<&[u8]>) = text.partition(|line| group.fits(line));
+    let lines = lines_of(beginning).take(TRIED).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let (fitting, others): (Vec<&[u8]>, Vec<&[u8]>) = lines.partition(|line| group.fits(line));
     let outside: u64 = others.iter().map(|line| 8 * line.len() as u64).sum();
     outside + 32 * encode(&mut group, &fitting, |_, _, _| {}).len() as u64
 }
@@ -277,7 +263,7 @@ impl Models {
     /// Bytes of a content that the program gives to [`Models::choose`]: whoever gives as many writes the same archives.
     pub const LOOK_AT: u64 = 1 << 16;
 
-    /// The models in the binary, the default first.
+    /// The models in the binary whose files are there, the default first.
     pub fn bundled() -> Self {
         static MODELS: OnceLock<Models> = OnceLock::new();
         MODELS.get_or_init(Self::unshared).clone()
@@ -285,7 +271,13 @@ impl Models {
 
     /// As [`Models::bundled`], quantised anew, for the kernel that is the default then.
     pub(crate) fn unshared() -> Self {
-        Self(all_bundled())
+        #[cfg(not(surprisal_models = "given"))]
+        let files = BUNDLED.iter();
+        #[cfg(surprisal_models = "given")]
+        let given = GIVEN.lock().expect("nothing panics under the lock");
+        #[cfg(surprisal_models = "given")]
+        let files = BUNDLED.iter().filter_map(|known| given.iter().find(|files| files.name == known.name));
+        Self(files.map(|files| Arc::new(Model::bundled(files))).collect())
     }
 
     /// The bundled model that codes the beginning of a content in the fewest bits, of those that a

@@ -19,9 +19,6 @@ pub(crate) use surprisal_cuda::{KnownLines, Steps, TILE_LINES};
 use super::ExactModel;
 use crate::{Error, Result};
 
-/// Lines that go to a GPU at a time: a multiple of a group's.
-const KNOWN_LINES: usize = 16_384;
-
 /// Where the exact network runs.
 #[derive(Clone, Default)]
 pub struct Device {
@@ -68,28 +65,15 @@ impl Device {
         }
     }
 
-    /// A model on this device, for known lines; none on the CPU.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if it does not fit, [`Error::Model`] if there is no kernel for its shape.
-    pub(crate) fn known_lines(&self, model: &ExactModel) -> Result<Option<KnownLines>> {
-        let Some(gpu) = &self.gpu else {
-            return Ok(None);
-        };
-        let network = model.parameters.network();
-        Ok(Some(KnownLines::new(&gpu.device, &network, KNOWN_LINES)?))
-    }
-
-    /// A model on this device, for `groups` groups of `lines` lines that are decoded; none on the CPU.
-    ///
-    /// # Errors
-    /// As [`Device::known_lines`].
-    pub(crate) fn steps(&self, model: &ExactModel, groups: usize, lines: usize) -> Result<Option<Steps>> {
-        let Some(gpu) = &self.gpu else {
-            return Ok(None);
-        };
-        let network = model.parameters.network();
-        Ok(Some(Steps::new(&gpu.device, &network, groups, lines)?))
+    /// What `make` makes of a model on this device; none if it is the CPU, has failed, or `make` fails, which is noted.
+    pub(crate) fn place<T>(
+        &self,
+        model: &ExactModel,
+        make: impl FnOnce(&surprisal_cuda::Gpu, &surprisal_cuda::Network) -> Result<T>,
+    ) -> Option<T> {
+        let gpu = self.gpu.as_ref().filter(|gpu| gpu.failure.get().is_none())?;
+        let made = make(&gpu.device, &model.parameters.network());
+        made.inspect_err(|error| self.failed(error)).ok()
     }
 }
 

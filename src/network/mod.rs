@@ -64,9 +64,7 @@ impl ExactModel {
         let isa = isa.available()?;
         let parameters = quantize::quantize(checkpoint)?;
         let (packed, identity) = (Packed::new(&parameters), Identity(parameters.identity()));
-        let start = parameters.vocabulary.start();
-        let prefixes =
-            if isa == Isa::Scalar { Prefixes::new(start) } else { fill_prefixes(isa, &packed, start) };
+        let prefixes = fill_prefixes(isa, &packed, parameters.vocabulary.start());
         Ok(Self { parameters, packed, prefixes, identity, isa })
     }
 
@@ -146,7 +144,7 @@ impl Group<'_> {
             GroupState::Scalar(all) => {
                 *all = (0..lines).map(|_| scalar::Line::new(&self.model.parameters)).collect();
             }
-            GroupState::Lockstep(state) => state.restart(),
+            GroupState::Lockstep(state) => state.position = 0,
         }
     }
 
@@ -172,7 +170,7 @@ impl Group<'_> {
                 }
             }
             GroupState::Lockstep(state) => {
-                assert!(state.position() < shape.block_size, "the lines have passed the last position");
+                assert!(state.position < shape.block_size, "the lines have passed the last position");
                 let padded = self.lines.next_multiple_of(LANES);
                 self.tokens[..self.lines].copy_from_slice(tokens);
                 // Lanes without a line take the first line's token, so that they are in the table of prefixes where it is.

@@ -146,30 +146,31 @@ impl Parameters {
         }
         hasher.update(self.vocabulary.symbols());
         hasher.update(&[self.vocabulary.start(), self.vocabulary.end()]);
-        let mut add = Absorb(&mut hasher);
+        let mut hash = HashWriter(&mut hasher);
         for e in &self.embedded {
-            add.floats(&e.stream);
+            hash.floats(&e.stream);
             let a = &e.attended;
-            [&a.queries, &a.keys, &a.values].into_iter().for_each(|bytes| add.bytes(bytes));
-            [&a.query_scale, &a.key_scale, &a.value_scale].into_iter().for_each(|scales| add.floats(scales));
+            [&a.queries, &a.keys, &a.values].into_iter().for_each(|bytes| hash.bytes(bytes));
+            [&a.query_scale, &a.key_scale, &a.value_scale].into_iter().for_each(|scales| hash.floats(scales));
         }
         for layer in &self.layers {
             let products = layer.qkv.iter().chain([&layer.projection, &layer.expand, &layer.contract]);
-            products.for_each(|linear| add.linear(linear));
-            add.0.update(&layer.fraction_bits.to_le_bytes());
+            products.for_each(|linear| hash.linear(linear));
+            hash.0.update(&layer.fraction_bits.to_le_bytes());
         }
         for weight in &self.head.weights {
-            add.0.update(&weight.to_le_bytes());
+            hash.0.update(&weight.to_le_bytes());
         }
-        add.floats(&self.head.scale);
-        add.floats(&self.head.bias);
+        hash.floats(&self.head.scale);
+        hash.floats(&self.head.bias);
         *hasher.finalize().as_bytes()
     }
 }
 
-struct Absorb<'a>(&'a mut blake3::Hasher);
+/// Writes parameters to a hash, little-endian.
+struct HashWriter<'a>(&'a mut blake3::Hasher);
 
-impl Absorb<'_> {
+impl HashWriter<'_> {
     fn bytes(&mut self, bytes: &[i8]) {
         let bytes: Vec<u8> = bytes.iter().map(|&b| b as u8).collect();
         self.0.update(&bytes);

@@ -47,16 +47,6 @@ pub struct Learners {
 }
 
 impl Account {
-    pub(super) fn new(
-        corpus: CorpusFacts,
-        floor: Floor,
-        coding: Coding,
-        peers: Option<Vec<PeerResult>>,
-        threads: usize,
-    ) -> Self {
-        Self { floor_bytes: floor.bytes(corpus.lines), corpus, floor, coding, peers, threads }
-    }
-
     /// The account of learners; `survey` is one of the corpus that looked for its distribution.
     pub fn of_learners(
         survey: &Survey,
@@ -65,7 +55,8 @@ impl Account {
         threads: usize,
     ) -> Self {
         let (corpus, floor) = CorpusFacts::of(survey);
-        Self::new(corpus, floor, Coding::Learners(learners), peers, threads)
+        let floor_bytes = floor.bytes(corpus.lines);
+        Self { corpus, floor, floor_bytes, coding: Coding::Learners(learners), peers, threads }
     }
 
     /// What stands above the sections: the corpus, what codes it, and the entropy of the lines.

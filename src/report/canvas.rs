@@ -115,7 +115,7 @@ impl Canvas {
             self.line("grid", (x, top), (x, bottom));
             self.text("muted middle", (x, bottom + 17.0), &scale.label(tick));
         }
-        let (left, right) = scale.range();
+        let (left, right) = scale.pixels;
         self.line("axis", (left, bottom), (right, bottom));
         self.text("muted middle", (f64::midpoint(left, right), bottom + 36.0), what);
     }
@@ -127,7 +127,7 @@ impl Canvas {
             self.line("grid", (left, y), (right, y));
             self.text("muted end", (left - 7.0, y + 4.0), &scale.label(tick));
         }
-        let (_, top) = scale.range();
+        let (_, top) = scale.pixels;
         self.text("muted", (left - 50.0, top - 12.0), what);
     }
 
@@ -184,11 +184,6 @@ impl Scale {
             Kind::Logarithmic => (number.max(from) / from).ln() / (to / from).ln(),
         };
         self.pixels.0 + share.clamp(0.0, 1.0) * (self.pixels.1 - self.pixels.0)
-    }
-
-    /// The pixels, in the order in which they were given.
-    pub fn range(&self) -> (f64, f64) {
-        self.pixels
     }
 
     /// Round numbers in the range.

@@ -16,7 +16,7 @@ const BLOCK_CANDIDATES: usize = 4096;
 const CURVE_STRIDE: usize = 256;
 
 /// A line that is worth remembering.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Noted {
     /// Its number, from 0: in its block at first, then in the corpus.
     pub line: u64,
@@ -32,18 +32,12 @@ impl Noted {
 }
 
 /// What was spent at a position.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PositionNotes<Line> {
     pub tokens: u64,
     pub bits: f64,
     /// What the token cost that cost most, and the line that it is in.
     pub worst: Option<(f64, Line)>,
-}
-
-impl<Line> Default for PositionNotes<Line> {
-    fn default() -> Self {
-        Self { tokens: 0, bits: 0.0, worst: None }
-    }
 }
 
 /// What one block showed.

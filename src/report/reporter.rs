@@ -54,7 +54,7 @@ impl Reporter {
     /// Begins an account of a corpus by a model on a device.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] only if memory fails.
+    /// [`crate::Error::Io`] if what the compressor writes to fails, which the sink here never does.
     pub fn new(model: &Arc<Model>, device: Device, threads: usize) -> Result<Self> {
         let options = CompressOptions::default().with_coder(model).with_threads(threads).with_device(device);
         Ok(Self {
@@ -69,7 +69,7 @@ impl Reporter {
     /// Ends the corpus: all of it is coded then.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] only if memory fails.
+    /// [`crate::Error::Io`] if what the compressor writes to fails, which the sink here never does.
     pub fn finish(self) -> Result<Coded> {
         let (finished, ledger) = self.compressor.finish_recorded()?;
         Ok(Coded {
@@ -137,7 +137,8 @@ impl Coded {
             seconds: self.seconds,
             training: training.ok(),
         };
-        Ok(Account::new(corpus, floor, Coding::Model(Box::new(run)), peers, *threads))
+        let (floor_bytes, coding) = (floor.bytes(corpus.lines), Coding::Model(Box::new(run)));
+        Ok(Account { corpus, floor, floor_bytes, coding, peers, threads: *threads })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Links 3 and 4 on a sample: running the float network, or the slow definition of the exact one,
 //! over every line would cost many times what compressing costs.
 //!
-//! The sample is every so-manieth line. What is estimated is not the cross-entropy itself, which
+//! The sample is every n-th line. What is estimated is not the cross-entropy itself, which
 //! varies from line to line, but its difference to that by the integer probabilities, which hardly
 //! does; and of those the sum over all lines is known. So the estimate is that sum plus the
 //! difference, with a standard error far below what the links differ by.

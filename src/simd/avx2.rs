@@ -109,12 +109,14 @@ pub(super) fn transpose(r: [__m256i; 8]) -> [__m256i; 8] {
 
 /// Both halves through the same intrinsic.
 macro_rules! both {
-    ($f:ident($a:expr)) => {
-        [$f($a[0]), $f($a[1])]
-    };
-    ($f:ident($a:expr, $b:expr)) => {
-        [$f($a[0], $b[0]), $f($a[1], $b[1])]
-    };
+    ($f:ident($a:expr)) => {{
+        let a = $a;
+        [$f(a[0]), $f(a[1])]
+    }};
+    ($f:ident($a:expr, $b:expr)) => {{
+        let (a, b) = ($a, $b);
+        [$f(a[0], b[0]), $f(a[1], b[1])]
+    }};
 }
 
 impl Avx2 {
@@ -196,13 +198,10 @@ impl Lanes for Avx2 {
             [_mm256_set1_ps(x); 2]
         }
         fn load(from: &Vector) -> F {
-            let [a, b] = from.halves();
-            [_mm256_castsi256_ps(load(a)), _mm256_castsi256_ps(load(b))]
+            both!(_mm256_castsi256_ps(both!(load(from.halves()))))
         }
         fn store(to: &mut Vector, x: F) {
-            let [a, b] = to.halves_mut();
-            store(a, _mm256_castps_si256(x[0]));
-            store(b, _mm256_castps_si256(x[1]));
+            both!(store(to.halves_mut(), both!(_mm256_castps_si256(x))));
         }
         fn add(a: F, b: F) -> F {
             both!(_mm256_add_ps(a, b))
@@ -248,13 +247,10 @@ impl Lanes for Avx2 {
             [_mm256_set1_epi32(x); 2]
         }
         fn load_i(from: &Vector) -> I {
-            let [a, b] = from.halves();
-            [load(a), load(b)]
+            both!(load(from.halves()))
         }
         fn store_i(to: &mut Vector, x: I) {
-            let [a, b] = to.halves_mut();
-            store(a, x[0]);
-            store(b, x[1]);
+            both!(store(to.halves_mut(), x));
         }
         fn add_i(a: I, b: I) -> I {
             both!(_mm256_add_epi32(a, b))
@@ -285,13 +281,10 @@ impl Lanes for Avx2 {
             [_mm256_set1_epi16(x); 2]
         }
         fn load_h(from: &Vector) -> I {
-            let [a, b] = from.halves();
-            [load(a), load(b)]
+            both!(load(from.halves()))
         }
         fn store_h(to: &mut Vector, x: I) {
-            let [a, b] = to.halves_mut();
-            store(a, x[0]);
-            store(b, x[1]);
+            both!(store(to.halves_mut(), x));
         }
         fn add_h(a: I, b: I) -> I {
             both!(_mm256_add_epi16(a, b))
@@ -363,9 +356,7 @@ impl Lanes for Avx2 {
         }
         // All sums stay within 255 · 127, so nothing saturates or wraps.
         fn mix(sum: I, u: I, s: &Vector) -> I {
-            let [a, b] = s.halves();
-            let s = [load(a), load(b)];
-            let products = both!(_mm256_maddubs_epi16(u, s));
+            let products = both!(_mm256_maddubs_epi16(u, both!(load(s.halves()))));
             both!(_mm256_add_epi16(sum, products))
         }
         fn mixed(sum: I) -> I {

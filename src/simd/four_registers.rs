@@ -64,11 +64,7 @@ macro_rules! four_registers {
                     each!(load(from.quarters()))
                 }
                 fn store(to: &mut Vector, x: [$f; 4]) {
-                    let [a, b, c, d] = to.quarters_mut();
-                    store(a, x[0]);
-                    store(b, x[1]);
-                    store(c, x[2]);
-                    store(d, x[3]);
+                    each!(store(to.quarters_mut(), x));
                 }
                 fn add(a: [$f; 4], b: [$f; 4]) -> [$f; 4] {
                     each!(add(a, b))
@@ -110,11 +106,7 @@ macro_rules! four_registers {
                     each!(load_i(from.quarters()))
                 }
                 fn store_i(to: &mut Vector, x: [$i; 4]) {
-                    let [a, b, c, d] = to.quarters_mut();
-                    store_i(a, x[0]);
-                    store_i(b, x[1]);
-                    store_i(c, x[2]);
-                    store_i(d, x[3]);
+                    each!(store_i(to.quarters_mut(), x));
                 }
                 fn add_i(a: [$i; 4], b: [$i; 4]) -> [$i; 4] {
                     each!(add_i(a, b))
@@ -141,11 +133,7 @@ macro_rules! four_registers {
                     each!(load_h(from.quarters()))
                 }
                 fn store_h(to: &mut Vector, x: [$h; 4]) {
-                    let [a, b, c, d] = to.quarters_mut();
-                    store_h(a, x[0]);
-                    store_h(b, x[1]);
-                    store_h(c, x[2]);
-                    store_h(d, x[3]);
+                    each!(store_h(to.quarters_mut(), x));
                 }
                 fn add_h(a: [$h; 4], b: [$h; 4]) -> [$h; 4] {
                     each!(add_h(a, b))

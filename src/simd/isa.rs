@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// The environment variable that lowers the choice.
 pub const ISA_VARIABLE: &str = "SURPRISAL_ISA";
 
-/// A way to compute the exact network. All give the same bits.
+/// What the exact network, the learner and its optimiser are computed by. All give the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
     /// The definition: one line at a time. Very slow.

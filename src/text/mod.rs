@@ -1,6 +1,7 @@
-//! Addition corpora: lines `a+b=c` whose exact entropy is known.
+//! Texts as lines and tokens: vocabulary, batches and survey of any text; and addition corpora, lines `a+b=c` whose exact
+//! entropy is known.
 //!
-//! The corpus is the project's measuring rod: operands are drawn from one of three distributions
+//! The addition corpus is the project's measuring rod: operands are drawn from one of three distributions
 //! ([`Operands`]), the sum follows from them, so the entropy of a line is that of its operands and
 //! every bit a compressor spends above it is waste.
 

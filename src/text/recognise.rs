@@ -9,7 +9,7 @@
 
 mod chi;
 
-use super::{Distribution, MAX_DIGITS, Operands};
+use super::{Distribution, MAX_DIGITS, Operands, lines_of};
 use chi::{Deviation, Table};
 
 /// Fewer lines than this say too little.
@@ -53,11 +53,11 @@ struct Counts {
 impl Recogniser {
     /// Reads the lines of a block.
     pub fn read(&mut self, content: &[u8]) {
-        for line in content.split_inclusive(|&b| b == b'\n') {
+        for line in lines_of(content) {
             if self.is_hopeless() {
                 return;
             }
-            self.line(line.strip_suffix(b"\n").unwrap_or(line));
+            self.line(line);
         }
     }
 

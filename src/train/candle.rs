@@ -3,6 +3,7 @@
 use candle_core::utils::cuda_is_available;
 use candle_core::{Device, Result, Tensor};
 
+use super::gradient::GradientSource;
 use crate::Error;
 use crate::gpt::{Dropout, Gpt};
 use crate::learner::{Loss, Prediction};
@@ -32,31 +33,6 @@ impl Autodiff {
             shape: Shape::supported(start.config())?,
             gradient: Vec::new(),
         })
-    }
-
-    pub fn load(&self, parameters: &[f32]) -> crate::Result<()> {
-        self.set(parameters).map_err(failed)
-    }
-
-    pub fn differentiate(&mut self, batch: &LineBatch) -> crate::Result<Loss> {
-        self.backward(batch).map_err(failed)
-    }
-
-    pub fn gradient(&self) -> &[f32] {
-        &self.gradient
-    }
-
-    pub fn predict(&self, batch: &LineBatch) -> crate::Result<Vec<Option<Prediction>>> {
-        self.forward(batch).map_err(failed)
-    }
-
-    /// Where dropout's generator is, in words.
-    pub fn dropout_position(&self) -> u128 {
-        self.dropout.position()
-    }
-
-    pub fn seek_dropout(&mut self, position: u128) {
-        self.dropout.seek(position);
     }
 
     fn set(&self, parameters: &[f32]) -> Result<()> {
@@ -97,6 +73,32 @@ impl Autodiff {
             })
         };
         Ok(rows.into_iter().zip(best).zip(&batch.targets).map(prediction).collect())
+    }
+}
+
+impl GradientSource for Autodiff {
+    fn load(&mut self, parameters: &[f32]) -> crate::Result<()> {
+        self.set(parameters).map_err(failed)
+    }
+
+    fn differentiate(&mut self, batch: &LineBatch) -> crate::Result<Loss> {
+        self.backward(batch).map_err(failed)
+    }
+
+    fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    fn predict(&mut self, batch: &LineBatch) -> crate::Result<Vec<Option<Prediction>>> {
+        self.forward(batch).map_err(failed)
+    }
+
+    fn dropout_position(&self) -> u128 {
+        self.dropout.position()
+    }
+
+    fn seek_dropout(&mut self, position: u128) {
+        self.dropout.seek(position);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::random::{Stream, below, generator};
 use crate::text::{Distribution, LineBatch, Survey, Vocabulary, has_crlf, lines_of};
 use crate::{Error, Result};
 
-/// The validation set is no more than this part of a file.
+/// A file has at least so many lines, and of each so many at most one is for validation.
 const LEAST_LINES: usize = 10;
 
 /// A text file in memory, cut into lines.
@@ -108,7 +108,7 @@ impl Corpus {
         Err(self.error(Some(i as u64 + 1), what))
     }
 
-    /// Lines for training: all but the last `held_out`.
+    /// The lines for training: so many of the first as the description says.
     ///
     /// # Errors
     /// [`Error::Corpus`] if the file is not the one that was described.
@@ -129,7 +129,8 @@ impl Corpus {
             length: config.block_size,
             seed,
             seen: 0,
-            order: Order::default(),
+            epoch: 0,
+            order: Vec::new(),
         })
     }
 }
@@ -154,48 +155,38 @@ pub(super) struct CorpusLines {
     seed: u64,
     /// Lines that were given, in all epochs.
     pub(super) seen: u64,
-    order: Order,
-}
-
-/// The order of an epoch's lines.
-#[derive(Default)]
-struct Order {
+    /// The epoch that `order` is of.
     epoch: u64,
-    /// Empty in the first epoch, which has them as they stand in the file.
-    permutation: Vec<usize>,
+    /// Empty in the first epoch, which has the lines as they stand in the file.
+    order: Vec<usize>,
 }
 
 impl CorpusLines {
     /// The next lines, at most `most` of them: a batch ends with its epoch.
     pub(super) fn next_batch(&mut self, most: usize) -> Result<LineBatch> {
         let (epoch, done) = (self.seen / self.lines, self.seen % self.lines);
-        if epoch != self.order.epoch {
-            self.order = Order::shuffled(self.lines as usize, self.seed, epoch);
+        if epoch != self.epoch {
+            self.order = shuffled(self.lines as usize, self.seed, epoch);
+            self.epoch = epoch;
         }
         let count = (most as u64).min(self.lines - done);
-        let order = &self.order.permutation;
         let lines = (done as usize..(done + count) as usize)
-            .map(|i| self.corpus.line(order.get(i).copied().unwrap_or(i)));
+            .map(|i| self.corpus.line(self.order.get(i).copied().unwrap_or(i)));
         self.seen += count;
         LineBatch::new(lines, &self.vocabulary, self.length)
     }
 }
 
-impl Order {
-    /// Fisher and Yates's shuffle from a stream of its own, so that an epoch's order does not
-    /// depend on how the run got there.
-    fn shuffled(lines: usize, seed: u64, epoch: u64) -> Self {
-        if epoch == 0 {
-            return Self::default();
-        }
-        let mut rng = generator(seed, Stream::Epoch(epoch));
-        let mut permutation: Vec<usize> = (0..lines).collect();
-        for i in (1..lines).rev() {
-            let j = below(&mut rng, i as u64 + 1);
-            permutation.swap(i, j as usize);
-        }
-        Self { epoch, permutation }
+/// The order of a later epoch's lines: Fisher and Yates's shuffle from a stream of its own, so that it
+/// does not depend on how the run got there.
+fn shuffled(lines: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut rng = generator(seed, Stream::Epoch(epoch));
+    let mut order: Vec<usize> = (0..lines).collect();
+    for i in (1..lines).rev() {
+        let j = below(&mut rng, i as u64 + 1);
+        order.swap(i, j as usize);
     }
+    order
 }
 
 /// Makes a run's settings those of a run on a text file: the file, the validation lines (as many

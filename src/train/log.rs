@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::LOG_FILE;
-use crate::model::training_log::{Evaluation, Event, Line, TrainSettings, TrainingLog};
+use crate::model::training_log::{Line, TrainSettings, TrainingLog};
 use crate::{Error, Result};
 
 /// How far a log was when a checkpoint was made.
@@ -16,36 +16,6 @@ pub(super) struct LogMark {
     bytes: u64,
     /// BLAKE3 of these bytes, hexadecimal.
     blake3: String,
-}
-
-/// What a line may hold.
-pub(super) trait Entry: Serialize + Sized {
-    /// The name of it.
-    const TYPE: &str;
-
-    /// The line as it is written, without its newline.
-    fn to_line(&self, run: u32) -> String {
-        #[derive(Serialize)]
-        struct Typed<'a, T> {
-            r#type: &'static str,
-            run: u32,
-            #[serde(flatten)]
-            entry: &'a T,
-        }
-        serde_json::to_string(&Typed { r#type: Self::TYPE, run, entry: self }).expect("plain data")
-    }
-}
-
-impl Entry for TrainSettings {
-    const TYPE: &str = "settings";
-}
-
-impl Entry for Evaluation {
-    const TYPE: &str = "evaluation";
-}
-
-impl Entry for Event {
-    const TYPE: &str = "event";
 }
 
 /// The open log. It is locked: the folder is no other run's as long as it is open.
@@ -105,12 +75,20 @@ impl LogFile {
     /// Begins a run's part of the log.
     pub(super) fn begin_run(&mut self, settings: &TrainSettings) -> Result<()> {
         self.runs += 1;
-        self.append(settings)
+        self.append("settings", settings)
     }
 
-    /// Tells something of the run that was begun last.
-    pub(super) fn append(&mut self, entry: &impl Entry) -> Result<()> {
-        let line = entry.to_line(self.runs) + "\n";
+    /// Tells something of the run that was begun last; `type` is what the line holds, as [`Line`] names it.
+    pub(super) fn append(&mut self, r#type: &str, entry: &impl Serialize) -> Result<()> {
+        #[derive(Serialize)]
+        struct Typed<'a, T> {
+            r#type: &'a str,
+            run: u32,
+            #[serde(flatten)]
+            entry: &'a T,
+        }
+        let typed = Typed { r#type, run: self.runs, entry };
+        let line = serde_json::to_string(&typed).expect("plain data") + "\n";
         let written = self.file.write_all(line.as_bytes());
         self.or_name_file(written)?;
         self.bytes += line.len() as u64;
@@ -128,8 +106,8 @@ impl LogFile {
         }
         text.lines().try_for_each(|line| match serde_json::from_str(line).expect("it was read") {
             Line::TrainSettings(settings) => self.begin_run(&settings),
-            Line::Evaluation(evaluation) => self.append(&evaluation),
-            Line::Event(event) => self.append(&event),
+            Line::Evaluation(evaluation) => self.append("evaluation", &evaluation),
+            Line::Event(event) => self.append("event", &event),
         })
     }
 

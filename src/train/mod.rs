@@ -20,8 +20,6 @@ mod data;
 mod gradient;
 pub(crate) mod initial;
 mod log;
-#[cfg(not(feature = "candle"))]
-mod no_candle;
 mod run;
 mod session;
 mod state;

@@ -8,8 +8,8 @@ use super::data::{Batch, Data};
 use super::initial::initial_weights;
 use super::log::LogMark;
 use super::state::{State, Tally, VERSION};
+use crate::learner::Loss;
 use crate::learner::optim::Moments;
-use crate::learner::{Loss, PartGradient};
 use crate::model::training_log::{Evaluation, Event, EventKind, TrainSettings};
 use crate::model::{Checkpoint, GptConfig};
 use crate::{Error, Result};
@@ -17,8 +17,8 @@ use crate::{Error, Result};
 pub(super) struct Run {
     pub settings: TrainSettings,
     pub tally: Tally,
-    data: Data,
-    trainer: Trainer,
+    pub data: Data,
+    pub trainer: Trainer,
     /// When this session began, and the seconds of those before it.
     started: Instant,
     seconds_before: f64,
@@ -36,7 +36,7 @@ impl Run {
             start.keep_hidden(units)?;
         }
         let trainer = Trainer::new(&settings, &start)?;
-        Ok(Self::assemble(settings, data, trainer))
+        Ok(Self::assemble(settings, data, trainer, Tally::default()))
     }
 
     /// A run at one of its checkpoints.
@@ -50,40 +50,14 @@ impl Run {
         }
         data.training.seek(state.lines_position);
         let mut trainer = Trainer::new(&state.settings, &state.checkpoint()?)?;
-        let moments = Moments::after(state.optimiser_steps, state.first_moments, state.second_moments);
-        trainer.resume(moments, state.dropout_position);
-        let mut run = Self::assemble(state.settings, data, trainer);
-        run.seconds_before = state.tally.seconds;
-        run.tally = state.tally;
-        Ok(run)
+        trainer.moments = Moments::after(state.optimiser_steps, state.first_moments, state.second_moments);
+        trainer.gradients.seek_dropout(state.dropout_position);
+        Ok(Self::assemble(state.settings, data, trainer, state.tally))
     }
 
-    fn assemble(settings: TrainSettings, data: Data, trainer: Trainer) -> Self {
-        Self {
-            settings,
-            tally: Tally::default(),
-            data,
-            trainer,
-            started: Instant::now(),
-            seconds_before: 0.0,
-        }
-    }
-
-    /// Draws or reads the batch of the next step.
-    pub(super) fn next_batch(&mut self) -> Result<Batch> {
-        self.data.training.next_batch(self.settings.batch_lines)
-    }
-
-    /// Finds a batch's loss and gradient, from those of its parts if others differentiated them.
-    pub(super) fn differentiate(
-        &mut self,
-        batch: &Batch,
-        parts: Option<&mut [PartGradient]>,
-    ) -> Result<Loss> {
-        match parts {
-            None => self.trainer.differentiate(&batch.lines),
-            Some(parts) => self.trainer.add_parts(&batch.lines, parts),
-        }
+    fn assemble(settings: TrainSettings, data: Data, trainer: Trainer, tally: Tally) -> Self {
+        let seconds_before = tally.seconds;
+        Self { settings, tally, data, trainer, started: Instant::now(), seconds_before }
     }
 
     /// Takes a step on the batch that was differentiated and gives its loss, nats a token.
@@ -148,18 +122,6 @@ impl Run {
     /// Seconds of all sessions up to now.
     pub(super) fn seconds(&self) -> f64 {
         self.seconds_before + self.started.elapsed().as_secs_f64()
-    }
-
-    pub(super) fn config(&self) -> &GptConfig {
-        &self.trainer.config
-    }
-
-    pub(super) fn parameters(&self) -> &[f32] {
-        &self.trainer.parameters
-    }
-
-    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
-        self.trainer.checkpoint()
     }
 
     pub(super) fn state(&self, log: LogMark) -> State {

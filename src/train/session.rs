@@ -5,6 +5,7 @@
 //! the log. A run that is killed between two of them goes on from the older state, does the same steps
 //! again with the same results, and writes the same again.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -171,21 +172,22 @@ impl Session {
     }
 
     fn go(mut self, mut watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<End> {
-        let mut stop = watch(Progress::Begins {
+        let stop = Cell::new(false);
+        let mut watch = |progress: Progress| stop.set(stop.get() | watch(progress).is_break());
+        watch(Progress::Begins {
             settings: &self.run.settings,
             step: self.run.tally.step,
             lines: self.run.tally.lines,
             seconds: self.run.seconds(),
-        })
-        .is_break();
+        });
         while !self.is_finished() {
             let batch = self.next_batch()?;
-            let found = self.run.differentiate(&batch, None)?;
-            stop |= self.learn(&batch, found, &mut watch)?.is_break();
-            if stop || self.is_checkpoint_due() {
+            let found = self.run.trainer.differentiate(&batch.lines)?;
+            self.learn(&batch, found, &mut watch)?;
+            if stop.get() || self.is_checkpoint_due() {
                 self.checkpoint()?;
             }
-            if stop && !self.is_finished() {
+            if stop.get() && !self.is_finished() {
                 return Ok(End::Interrupted { step: self.steps() });
             }
         }
@@ -203,12 +205,8 @@ impl Session {
         parts: &mut [PartGradient],
         mut watch: impl FnMut(Progress),
     ) -> Result<()> {
-        let found = self.run.differentiate(batch, Some(parts))?;
-        let mut watch = |progress: Progress| {
-            watch(progress);
-            ControlFlow::Continue(())
-        };
-        let _ = self.learn(batch, found, &mut watch)?;
+        let found = self.run.trainer.add_parts(&batch.lines, parts)?;
+        self.learn(batch, found, &mut watch)?;
         if self.is_checkpoint_due() {
             self.checkpoint()?;
         }
@@ -220,7 +218,7 @@ impl Session {
     /// # Errors
     /// As [`train`].
     pub fn next_batch(&mut self) -> Result<Batch> {
-        self.run.next_batch()
+        self.run.data.training.next_batch(self.run.settings.batch_lines)
     }
 
     /// What is asked of the run.
@@ -230,12 +228,12 @@ impl Session {
 
     /// The network's shape and symbols.
     pub fn config(&self) -> &GptConfig {
-        self.run.config()
+        &self.run.trainer.config
     }
 
     /// The network's parameters as they are now, in the order of the kernel (`src/learner/layout.rs`).
     pub fn parameters(&self) -> &[f32] {
-        self.run.parameters()
+        &self.run.trainer.parameters
     }
 
     /// Steps taken.
@@ -248,20 +246,22 @@ impl Session {
         self.run.tally.finished
     }
 
-    fn learn(
-        &mut self,
-        batch: &Batch,
-        found: Loss,
-        watch: &mut impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
+    /// Takes the step on a batch that was differentiated, and evaluates where that is due.
+    fn learn(&mut self, batch: &Batch, found: Loss, watch: &mut impl FnMut(Progress)) -> Result<()> {
         let loss = self.run.step(batch, found)?;
         let (step, lines) = (self.run.tally.step, self.run.tally.lines);
-        let flow = watch(Progress::Step { step, lines, loss });
-        if step.is_multiple_of(self.run.settings.eval_every) || self.is_finished() {
-            let evaluated = self.evaluate(watch)?;
-            return Ok(if flow.is_break() { flow } else { evaluated });
+        watch(Progress::Step { step, lines, loss });
+        if !step.is_multiple_of(self.run.settings.eval_every) && !self.is_finished() {
+            return Ok(());
         }
-        Ok(flow)
+        let (record, events) = self.run.evaluate()?;
+        self.log.append("evaluation", &record)?;
+        watch(Progress::Evaluation(&record));
+        for event in events {
+            self.log.append("event", &event)?;
+            watch(Progress::Event(event));
+        }
+        Ok(())
     }
 
     fn is_checkpoint_due(&self) -> bool {
@@ -270,21 +270,8 @@ impl Session {
         self.steps().is_multiple_of(every) || self.is_finished()
     }
 
-    fn evaluate(&mut self, watch: &mut impl FnMut(Progress) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
-        let (record, events) = self.run.evaluate()?;
-        self.log.append(&record)?;
-        let mut flow = watch(Progress::Evaluation(&record));
-        for event in events {
-            self.log.append(&event)?;
-            if watch(Progress::Event(event)).is_break() {
-                flow = ControlFlow::Break(());
-            }
-        }
-        Ok(flow)
-    }
-
     fn checkpoint(&self) -> Result<()> {
-        self.run.checkpoint()?.save(&self.folder)?;
+        self.run.trainer.checkpoint()?.save(&self.folder)?;
         self.save_state()
     }
 

@@ -1,4 +1,4 @@
-//! The network learns, every variable of it.
+//! Runs: they learn, log, start and end as asked, and neither parts nor threads change a bit.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -55,12 +55,6 @@ fn a_short_run_learns_and_logs() {
     assert!((records[2].excess.unwrap() - excess).abs() < 1e-9, "{records:?}");
     let log = log(folder.path());
     assert_eq!((log.settings, log.records), (settings(60), records));
-    #[cfg(feature = "candle")]
-    {
-        let saved = Checkpoint::load(folder.path()).unwrap();
-        let gpt = crate::gpt::Gpt::from_checkpoint(&saved, &candle_core::Device::Cpu).unwrap();
-        assert_eq!(gpt.to_checkpoint().unwrap(), saved);
-    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Weights that learn: one flat row of parameters, what gives their gradient, and AdamW.
 
 use super::gradient::GradientSource;
-use crate::Result;
 use crate::learner::optim::{Arithmetic, Moments, Optimiser, OptimiserSettings};
-use crate::learner::{Loss, PartGradient};
+use crate::learner::{Backprop, Loss, PartGradient};
 use crate::model::training_log::TrainSettings;
 use crate::model::{Checkpoint, GptConfig, Shape};
-use crate::network::Isa;
+use crate::network::{DeviceChoice, Isa};
 use crate::text::LineBatch;
+use crate::{Error, Result};
 
 /// A network in training.
 pub struct Trainer {
@@ -16,15 +16,15 @@ pub struct Trainer {
     pub(super) parameters: Vec<f32>,
     pub(super) moments: Moments,
     optimiser: Optimiser,
-    pub(super) gradients: GradientSource,
+    pub(super) gradients: Box<dyn GradientSource>,
 }
 
 impl Trainer {
     /// A trainer of these weights, before its first step.
     ///
     /// # Errors
-    /// [`crate::Error::Conflict`] if the settings contradict each other, [`crate::Error::Setting`] if no kernel computes a
-    /// network of this shape, [`crate::Error::Device`] if the device is missing.
+    /// [`Error::Conflict`] if the settings contradict each other, [`Error::Setting`] if no kernel computes a
+    /// network of this shape, [`Error::Device`] if the device is missing.
     pub fn new(settings: &TrainSettings, start: &Checkpoint) -> Result<Self> {
         let shape = Shape::supported(start.config())?;
         let parameters = shape.flatten(start);
@@ -41,22 +41,16 @@ impl Trainer {
             config: start.config().clone(),
             moments: Moments::new(parameters.len()),
             optimiser: Optimiser::new(&shape, rule, Isa::default()),
-            gradients: GradientSource::new(settings, start)?,
+            gradients: gradient_source(settings, start)?,
             parameters,
             shape,
         })
     }
 
-    /// Goes on from moments, and from where dropout's generator was.
-    pub(super) fn resume(&mut self, moments: Moments, dropout_position: u128) {
-        self.moments = moments;
-        self.gradients.seek_dropout(dropout_position);
-    }
-
     /// The loss of a batch; its gradient is kept for [`Trainer::step`].
     ///
     /// # Errors
-    /// [`crate::Error::Training`] if candle fails.
+    /// [`Error::Training`] if candle fails.
     pub fn differentiate(&mut self, batch: &LineBatch) -> Result<Loss> {
         self.gradients.differentiate(batch)
     }
@@ -65,7 +59,7 @@ impl Trainer {
     /// [`Trainer::differentiate`].
     ///
     /// # Errors
-    /// [`crate::Error::Training`] if these are no gradients of the batch's parts, [`crate::Error::Conflict`] if the settings ask for
+    /// [`Error::Training`] if these are no gradients of the batch's parts, [`Error::Conflict`] if the settings ask for
     /// what cannot be computed in parts: dropout, or another device than the CPU.
     pub fn add_parts(&mut self, batch: &LineBatch, parts: &mut [PartGradient]) -> Result<Loss> {
         self.gradients.add_parts(batch, parts)
@@ -86,8 +80,41 @@ impl Trainer {
     /// The weights as they are now.
     ///
     /// # Errors
-    /// [`crate::Error::Model`] if one is not finite.
+    /// [`Error::Model`] if one is not finite.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         self.shape.checkpoint(self.config.clone(), &self.parameters)
     }
+}
+
+/// What gives the gradients of a run that starts from these weights.
+///
+/// # Errors
+/// [`Error::Conflict`] if the run is to be quantization-aware and the kernel cannot compute it, or to have dropout and
+/// candle is not built in, [`Error::Setting`] if nothing computes a network of this shape, [`Error::Device`] if the device
+/// is missing.
+fn gradient_source(settings: &TrainSettings, start: &Checkpoint) -> Result<Box<dyn GradientSource>> {
+    let rounded = settings.quantization_aware;
+    let is_on_cpu = !matches!(settings.device, DeviceChoice::Cuda(_));
+    if rounded && settings.dropout > 0.0 {
+        return Err(Error::Conflict("quantization-aware training knows no dropout"));
+    }
+    if rounded && !is_on_cpu {
+        return Err(Error::Conflict("quantization-aware training is for the CPU: say --device cpu"));
+    }
+    if is_on_cpu && settings.dropout == 0.0 {
+        let new = if rounded { Backprop::rounded } else { Backprop::new };
+        let mut kernel = new(start.config())?;
+        kernel.load(start);
+        return Ok(Box::new(kernel));
+    }
+    #[cfg(feature = "candle")]
+    {
+        Ok(Box::new(super::candle::Autodiff::new(settings, start)?))
+    }
+    #[cfg(not(feature = "candle"))]
+    Err(if is_on_cpu {
+        Error::Conflict("this build trains without dropout: the feature candle has it")
+    } else {
+        super::no_cuda()
+    })
 }

@@ -68,7 +68,7 @@ impl KnownLines {
     }
 
     /// Runs lines, each of which is its tokens from the start symbol to the end: their slots are then in
-    /// [`KnownLines::slots`].
+    /// [`KnownLines::tile_slots`].
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the GPU fails.
@@ -91,13 +91,8 @@ impl KnownLines {
         queued.and(waited)
     }
 
-    /// Of the last run, left end and width, in 2^20ths, of the slots of the token that follows a position of a line.
-    #[inline]
-    pub fn slots(&self, line: usize, position: usize) -> [u32; 2] {
-        self.tile_slots(line / TILE_LINES, position)[line % TILE_LINES]
-    }
-
-    /// The same of all lines of a tile; of those that have ended, anything.
+    /// Of the last run and each line of a tile, left end and width, in 2^20ths, of the slots of the token that follows a
+    /// position; of lines that have ended, anything.
     #[inline]
     pub fn tile_slots(&self, tile: usize, position: usize) -> &[[u32; 2]] {
         &self.slots[(tile * self.model.block_size() + position) * TILE_LINES..][..TILE_LINES]

@@ -23,7 +23,6 @@ pub use known_lines::KnownLines;
 pub use network::{Embedding, Gelu, Head, Layer, Linear, Network, Shape};
 pub use packed_model::PRESETS;
 pub use steps::Steps;
-pub use timing::RowMemory;
 
 /// Lines that a warp takes together: a tile.
 pub const TILE_LINES: usize = 16;

@@ -74,7 +74,8 @@ impl Steps {
         self.positions.len() / self.group_tiles
     }
 
-    /// The next position of a group, and the token there of each of its lines.
+    /// The next position of a group, and the token there of each of its lines. Without tokens a launch leaves the group
+    /// alone.
     ///
     /// # Panics
     /// If a launch was not waited for, or the position or the number of lines is too large.
@@ -88,14 +89,6 @@ impl Steps {
         let positions = &mut self.positions[first..][..self.group_tiles];
         positions[..tiles].fill(position as u32);
         positions[tiles..].fill(IDLE);
-    }
-
-    /// Takes a group's lines out: a launch leaves it alone until it is set again.
-    ///
-    /// # Panics
-    /// If a launch was not waited for.
-    pub fn clear(&mut self, group: usize) {
-        self.set(group, 0, &[]);
     }
 
     /// Queues the next position of all groups, and does not wait for it.

@@ -6,15 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::{Gpu, KnownLines, Result, Steps};
 
-/// Where a timed step writes its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowMemory {
-    /// The GPU's memory.
-    Device,
-    /// The host's memory, as when lines are decoded.
-    Host,
-}
-
 impl KnownLines {
     /// How long `launches` launches take over the tokens of these lines, with nothing copied. The first launch is not
     /// counted.
@@ -39,19 +30,19 @@ impl KnownLines {
 }
 
 impl Steps {
-    /// How long `launches` launches take with the groups as they are set. The first launch is not counted.
+    /// How long `launches` launches take with the groups as they are set: with rows to the GPU's memory, and to the
+    /// host's, as when lines are decoded. The first launch of each is not counted.
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the GPU fails or lacks memory.
-    pub fn time_launches(&mut self, gpu: &Gpu, rows: RowMemory, launches: usize) -> Result<Duration> {
+    pub fn time_launches(&mut self, gpu: &Gpu, launches: usize) -> Result<[Duration; 2]> {
         let device_rows = gpu.memory(4 * self.rows.len())?;
-        let address = match rows {
-            RowMemory::Device => device_rows.0,
-            RowMemory::Host => self.rows.address(),
+        let time_to = |rows: u64| {
+            // SAFETY: both have room for all rows and live until the wait; `&mut self` keeps everything else off.
+            let launch = || unsafe { self.launch_to(rows) };
+            time(launch, || self.stream.wait(), launches)
         };
-        // SAFETY: both have room for all rows and live until the wait; `&mut self` keeps everything else off.
-        let launch = || unsafe { self.launch_to(address) };
-        time(launch, || self.stream.wait(), launches)
+        Ok([time_to(device_rows.0)?, time_to(self.rows.address())?])
     }
 }
 

@@ -40,9 +40,7 @@ pub fn learners(
         running.announce(file, &format!("learning {name}"))?;
         let label = format!("{}, {name}", input::name(file));
         let progress = Progress::new(&label, Some(rereadable.len), running.progress());
-        let watched = progress.learning();
-        let shown = Observer::of_batches(move |record| watched.batch(record));
-        let (watch, observer) = LearningWatch::new(Some(shown));
+        let (watch, observer) = LearningWatch::new(Some(Observer::of_batches(progress.learning())));
         let options = options.options(preset, beforehand.clone(), None, running.threads(), observer);
         let mut compressor = Compressor::with_options(io::sink(), options)?;
         for_each_chunk(rereadable.open()?, "cannot read it again", |chunk| {

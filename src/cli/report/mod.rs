@@ -163,26 +163,21 @@ impl Args {
         Ok(coded.account(results)?)
     }
 
-    /// What other compressors make of it, if they are to be asked.
+    /// What other compressors make of it, if they are to be asked: each on one thread, as many at once as there are
+    /// threads in the present pool.
     fn peer_results(&self, corpus: &Rereadable) -> Result<Option<Vec<PeerResult>>> {
-        let (threads, progress_shown) = (self.running.threads(), self.running.progress());
-        let measure = || measure(corpus, threads, progress_shown);
-        self.measures_peers().then(measure).transpose()
+        if !self.measures_peers() {
+            return Ok(None);
+        }
+        let bytes = corpus.len * Peer::ALL.len() as u64;
+        let progress = Progress::new("other compressors", Some(bytes), self.running.progress());
+        let measure = |peer: &Peer| {
+            let mut input = progress.watch(corpus.open()?);
+            let result = peer.measure(&mut input);
+            result.context(peer.name)
+        };
+        let mut results = Peer::ALL.par_iter().map(measure).collect::<Result<Vec<_>>>()?;
+        results.sort_by_key(|result| result.bytes);
+        Ok(Some(results))
     }
-}
-
-/// Measures all peers, each on one thread, as many at once as there are threads.
-fn measure(corpus: &Rereadable, threads: usize, progress_shown: bool) -> Result<Vec<PeerResult>> {
-    let bytes = corpus.len * Peer::ALL.len() as u64;
-    let progress = Progress::new("other compressors", Some(bytes), progress_shown);
-    let measure = |peer: &Peer| {
-        let mut input = progress.watch(corpus.open()?);
-        let result = peer.measure(&mut input);
-        result.context(peer.name)
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let results: Result<Vec<PeerResult>> = pool.install(|| Peer::ALL.par_iter().map(measure).collect());
-    let mut results = results?;
-    results.sort_by_key(|result| result.bytes);
-    Ok(results)
 }

@@ -1,7 +1,7 @@
-//! LaneBatch lines through the network and back, whatever the instruction set.
+//! Sixteen lines through the network and back, whatever the instruction set.
 //!
 //! A lane is a line, as in the coder's kernel: lines never touch until their gradients are added
-//! up. [`LaneBatch`] takes a position at a time ([`LaneBatch::forward`]), which is how a decoder has to
+//! up. [`LaneBatch`] is taken forward a position at a time ([`forward()`]), which is how a decoder has to
 //! go, and keeps what the gradient needs, so that learning costs no second way forward.
 
 mod attention;

@@ -35,25 +35,12 @@ impl Scratch {
     }
 }
 
-/// Rows of `blocks` vectors by columns.
+/// Rows of `width` vectors, one behind the other, as `width` columns: what is by rows by columns, and back again.
 #[inline(always)]
-fn by_columns(rows: &[Vector], blocks: usize, columns: &mut [Vector]) {
-    let count = rows.len() / blocks;
-    for (block, column) in columns.chunks_exact_mut(count).enumerate() {
-        let of_block = rows[block..].iter().step_by(blocks);
-        for (to, from) in column.iter_mut().zip(of_block) {
-            *to = *from;
-        }
-    }
-}
-
-/// As [`by_columns`], back again.
-#[inline(always)]
-fn by_rows(columns: &[Vector], blocks: usize, rows: &mut [Vector]) {
-    let count = rows.len() / blocks;
-    for (block, column) in columns.chunks_exact(count).enumerate() {
-        let of_block = rows[block..].iter_mut().step_by(blocks);
-        for (to, from) in of_block.zip(column) {
+fn transpose(from: &[Vector], width: usize, to: &mut [Vector]) {
+    let count = from.len() / width;
+    for (i, row) in from.chunks_exact(width).enumerate() {
+        for (to, from) in to[i..].iter_mut().step_by(count).zip(row) {
             *to = *from;
         }
     }
@@ -81,14 +68,14 @@ pub(super) fn orthogonalise_in<L: Lanes>(l: L, x: &mut [Vector], scratch: &mut S
     let rows = x.len() / blocks;
     let [a, b, c] = NEWTON_SCHULZ;
     for _ in 0..NEWTON_SCHULZ_STEPS {
-        by_columns(x, blocks, &mut scratch.columns);
+        transpose(x, blocks, &mut scratch.columns);
         let columns = scratch.columns.chunks_exact(rows);
         for ((block, column), gram) in columns.enumerate().zip(scratch.gram.chunks_exact_mut(width)) {
             let first = block * LANES;
             product_of_columns(l, floats(x), first, column, &mut gram[first..])
         }
         mirror(l, width, &mut scratch.gram);
-        by_rows(&scratch.gram, blocks, &mut scratch.gram_rows);
+        transpose(&scratch.gram, width, &mut scratch.gram_rows);
         let grams = scratch.gram.chunks_exact(width);
         for ((block, gram), polynomial) in grams.enumerate().zip(scratch.polynomial.chunks_exact_mut(width)) {
             let first = block * LANES;
@@ -108,6 +95,6 @@ pub(super) fn orthogonalise_in<L: Lanes>(l: L, x: &mut [Vector], scratch: &mut S
         for (polynomial, column) in polynomials.zip(scratch.columns.chunks_exact_mut(rows)) {
             product(l, floats(x), None, polynomial, column)
         }
-        by_rows(&scratch.columns, blocks, x);
+        transpose(&scratch.columns, rows, x);
     }
 }

@@ -50,24 +50,17 @@ struct Walk<'a> {
     inputs: usize,
 }
 
-impl<'a> Walk<'a> {
-    /// Over an output's weights, one behind the other, then the next output's.
-    fn by_rows(w: &'a [f32], inputs: usize) -> Self {
-        Self { w, outputs: inputs, inputs: 1 }
-    }
-}
-
 /// y_o = start_o + Σ w_ok·x_k, k from first to last; `start` is 0 where there is none.
 #[inline(always)]
 pub(super) fn product<L: Lanes>(l: L, w: &[f32], start: Option<&[f32]>, x: &[Vector], y: &mut [Vector]) {
-    let walk = Walk::by_rows(w, x.len());
+    let walk = Walk { w, outputs: x.len(), inputs: 1 };
     tiles(l, walk, start, None, x, y)
 }
 
 /// y_o = (Σ w_ok·x_k)·factor_o, k from first to last.
 #[inline(always)]
 pub(super) fn product_scaled<L: Lanes>(l: L, w: &[f32], factors: &[Vector], x: &[Vector], y: &mut [Vector]) {
-    let walk = Walk::by_rows(w, x.len());
+    let walk = Walk { w, outputs: x.len(), inputs: 1 };
     tiles(l, walk, None, Some(factors), x, y)
 }
 

@@ -9,17 +9,12 @@ use crate::network::parameters::Parameters;
 pub const TILE_LINES: usize = 16;
 
 /// Why a GPU does not serve.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("{0}")]
     Device(String),
+    #[error("{0}")]
     Network(String),
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Device(what) | Self::Network(what)) = self;
-        f.write_str(what)
-    }
 }
 
 type Result<T> = std::result::Result<T, Error>;
@@ -59,10 +54,6 @@ impl KnownLines {
         match self.0 {}
     }
 
-    pub fn slots(&self, _: usize, _: usize) -> [u32; 2] {
-        match self.0 {}
-    }
-
     pub fn tile_slots(&self, _: usize, _: usize) -> &[[u32; 2]] {
         match self.0 {}
     }
@@ -80,10 +71,6 @@ impl Steps {
     }
 
     pub fn set(&mut self, _: usize, _: usize, _: &[u8]) {
-        match self.0 {}
-    }
-
-    pub fn clear(&mut self, _: usize) {
         match self.0 {}
     }
 

@@ -70,7 +70,8 @@ fn assert_kernels_agree(checkpoint: &Checkpoint, tiles: usize, seed: u64) {
             let next = usize::from(tokens[position + 1]);
             let right = row.get(next + 1).copied().unwrap_or(1 << PRECISION);
             let slot = [row[next], right - row[next]];
-            assert_eq!(known.slots(line, position), slot, "line {line}, position {position}");
+            let found = known.tile_slots(line / TILE_LINES, position)[line % TILE_LINES];
+            assert_eq!(found, slot, "line {line}, position {position}");
         }
     }
 

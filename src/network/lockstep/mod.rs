@@ -36,8 +36,8 @@ const LINES: usize = 64;
 
 /// The state of a group of lines, and room to compute in.
 pub(crate) struct Lockstep {
-    /// Positions taken so far.
-    position: usize,
+    /// Positions taken so far; set to 0, it forgets all lines.
+    pub position: usize,
     /// Whether the lines begin as those in the table of prefixes.
     has_prefix: bool,
     tiles: Vec<Tile>,
@@ -49,16 +49,6 @@ impl Lockstep {
     pub fn new(shape: &Shape, lines: usize) -> Self {
         let tiles = (0..lines.div_ceil(LANES)).map(|_| Tile::new(shape)).collect();
         Self { position: 0, has_prefix: false, tiles, scratch: Scratch::new(shape) }
-    }
-
-    /// Forgets all lines: the next step is position 0.
-    pub fn restart(&mut self) {
-        self.position = 0;
-    }
-
-    /// Positions taken so far.
-    pub fn position(&self) -> usize {
-        self.position
     }
 }
 
@@ -81,7 +71,7 @@ fn step_in<L: Lanes>(
     if position == 0 {
         state.has_prefix = prefixes.contains(tokens);
     }
-    if state.has_prefix && position < prefixes.len() {
+    if state.has_prefix && position < prefixes.positions.len() {
         for ((tile, tokens), rows) in tiles.iter_mut().zip(tokens_of_tiles).zip(rows) {
             let records = prefixes.records(&model.shape, position, tokens, &mut tile.prefix);
             lookup_prefix(l, model, records, position, &mut tile.caches, scratch, rows);
@@ -120,13 +110,18 @@ compiled!(
     ) = step_in
 );
 
-/// The table of prefixes of a model: filled position by position, each by the kernel with what is there already.
+/// The table of prefixes of a model: filled position by position, each by the kernel with what is there already. The
+/// definition, which is no kernel, has an empty one.
 pub(crate) fn fill_prefixes(isa: Isa, model: &Packed, start: Token) -> Prefixes {
-    let mut prefixes = Prefixes::new(start);
+    let mut prefixes = Prefixes { start, positions: Vec::new() };
     let mut count = 1;
-    while prefixes.len() < model.shape.block_size && count <= MOST && count * model.weights() <= MOST_WORK {
+    while isa != Isa::Scalar
+        && prefixes.positions.len() < model.shape.block_size
+        && count <= MOST
+        && count * model.weights() <= MOST_WORK
+    {
         let records = next_position(isa, model, &prefixes, count);
-        prefixes.push(records);
+        prefixes.positions.push(records);
         count *= model.shape.vocab;
     }
     prefixes
@@ -134,19 +129,19 @@ pub(crate) fn fill_prefixes(isa: Isa, model: &Packed, start: Token) -> Prefixes 
 
 /// The records of the first position that the table does not hold yet.
 fn next_position(isa: Isa, model: &Packed, prefixes: &Prefixes, count: usize) -> Vec<[u32; 8]> {
-    let (shape, position) = (&model.shape, prefixes.len());
+    let (shape, position) = (&model.shape, prefixes.positions.len());
     let eights = shape.cdf_stride() / 8;
     let lines = count.next_multiple_of(LANES).min(LINES);
     let mut state = Lockstep::new(shape, lines);
     let mut rows = vec![[0; 8]; lines * eights];
     let mut records = Vec::with_capacity(count * record_len(shape));
     for first in (0..count).step_by(lines) {
-        state.restart();
+        state.position = 0;
         let mut divisor = count;
         for at in 0..=position {
             let digit = |line: usize| ((first + line).min(count - 1) / divisor % shape.vocab) as Token;
             let token = |line: usize| {
-                if at == 0 { prefixes.start() } else { digit(line) }
+                if at == 0 { prefixes.start } else { digit(line) }
             };
             let tokens: Vec<Token> = (0..lines).map(token).collect();
             step(isa, &mut state, model, prefixes, &tokens, &mut rows);

@@ -14,35 +14,15 @@ use crate::text::Token;
 
 /// The table. Lines whose first token is not the start symbol are not in it.
 pub(crate) struct Prefixes {
-    start: Token,
+    pub start: Token,
     /// For each position the records of all prefixes that end there, by their tokens as digits.
-    positions: Vec<Vec<[u32; 8]>>,
+    pub positions: Vec<Vec<[u32; 8]>>,
 }
 
 impl Prefixes {
-    /// The table of lines that begin with this symbol, without any position.
-    pub fn new(start: Token) -> Self {
-        Self { start, positions: Vec::new() }
-    }
-
-    /// Adds the records of the next position.
-    pub fn push(&mut self, records: Vec<[u32; 8]>) {
-        self.positions.push(records);
-    }
-
-    /// The symbol that all its lines begin with.
-    pub fn start(&self) -> Token {
-        self.start
-    }
-
     /// Whether lines that begin with these tokens are in the table.
     pub fn contains(&self, first: &[Token]) -> bool {
         first.iter().all(|&token| token == self.start)
-    }
-
-    /// Positions that it holds.
-    pub fn len(&self) -> usize {
-        self.positions.len()
     }
 
     /// The records of a tile's lines after these tokens.

@@ -41,7 +41,7 @@ pub(super) fn scale_of_row<L: Lanes>(l: L, features: &[Vector], max: f32) -> (L:
     scale_of(l, largest, max)
 }
 
-/// As [`scaled`] where the largest magnitude is known.
+/// As [`scale_of_row`] where the largest magnitude is known.
 #[inline(always)]
 pub(super) fn scale_of<L: Lanes>(l: L, largest: L::F, max: f32) -> (L::F, L::F) {
     (l.div(largest, l.splat(max)), l.div(l.splat(max), largest))
