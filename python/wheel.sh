@@ -12,6 +12,9 @@ cd "$(dirname "$0")"
 venv=.venv/wheel
 [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "maturin[zig]>=1.9,<2"
+# A wheel carries the licences of all that is compiled into it; a build by pip, on the machine that uses it, does not.
+trap 'rm -f THIRD-PARTY.txt' EXIT
+../dist/notices.sh Cargo.toml >THIRD-PARTY.txt
 CARGO_ENCODED_RUSTFLAGS=$(../dist/rustflags.sh)
 export CARGO_ENCODED_RUSTFLAGS
 PATH=$PWD/$venv/bin:$PATH "$venv/bin/maturin" build --release --out dist "$@"

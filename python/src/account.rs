@@ -23,6 +23,8 @@ use crate::work::{self, Cancelled};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 20;
+/// Lines that are scored between two looks whether anybody waits for it.
+const SCORED: usize = 1 << 14;
 
 /// The scores of lines, the number of their columns, and the lines that the model does not code, from 0, with the reason.
 type Scores<'py> = (Bound<'py, PyBytes>, usize, Vec<(usize, String)>);
@@ -35,16 +37,19 @@ pub fn score<'py>(
     py: Python<'py>,
     lines: Vec<Bound<'py, PyAny>>,
     model: Option<&Bound<'py, PyAny>>,
-    threads: u16,
+    threads: i64,
 ) -> PyResult<Scores<'py>> {
     let lines = lines.iter().map(line_of).collect::<PyResult<Vec<_>>>()?;
-    let (model, threads) = (model_of(py, model)?, threads_of(threads));
-    let (bytes, columns, outside) = work::run(py, move |_| {
+    let (model, threads) = (model_of(py, model)?, threads_of(threads)?);
+    let (bytes, columns, outside) = work::run(py, move |cancelled| {
         let lines: Vec<&[u8]> = lines.iter().map(|line| &line[..]).collect();
         let beginning =
             lines.iter().take(256).flat_map(|line| [line, &b"\n"[..]].concat()).collect::<Vec<u8>>();
         let model = choose(model, Level::default(), &beginning, threads)?;
-        let scores = pool(threads)?.install(|| report::score(model.exact(), &lines));
+        let pool = pool(threads)?;
+        let parts = lines.chunks(SCORED).take_while(|_| !cancelled.is_set());
+        let scores: Vec<_> =
+            parts.flat_map(|part| pool.install(|| report::score(model.exact(), part))).collect();
         let columns = scores.iter().flatten().map(Vec::len).max().unwrap_or(0).max(1);
         let (mut bytes, mut outside) = (Vec::with_capacity(8 * columns * scores.len()), Vec::new());
         for (line, score) in scores.into_iter().enumerate() {
@@ -89,9 +94,9 @@ pub fn report_of(
     path: PathBuf,
     model: Option<&Bound<'_, PyAny>>,
     learn: Option<LearnArgument>,
-    threads: u16,
+    threads: i64,
 ) -> PyResult<(String, String, String)> {
-    let (model, threads) = (model_of(py, model)?, threads_of(threads));
+    let (model, threads) = (model_of(py, model)?, threads_of(threads)?);
     let learn = learn.map(LearnArgument::options).transpose()?.flatten();
     work::run(py, move |cancelled| {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -189,7 +194,7 @@ impl Corpus {
         let settings = decoder.learner().expect("its only archive was coded while learning");
         let run = watch.finish(settings, decoder.bytes_read(), &survey);
         spool.rewind().map_err(from_io)?;
-        self.learned(run, &survey, Box::new(spool))
+        self.learned(run, &survey, Box::new(spool), cancelled)
     }
 
     fn by_learner(self, options: surprisal::LearnOptions, cancelled: &Cancelled) -> PyResult<Account> {
@@ -205,11 +210,18 @@ impl Corpus {
         let learner = finished.learner.expect("the options named a learner");
         let run = watch.finish(learner.settings(), finished.stats.bytes_out, &survey);
         let content = self.content()?.0;
-        self.learned(run, &survey, content)
+        self.learned(run, &survey, content, cancelled)
     }
 
-    fn learned(&self, run: LearningRun, survey: &Survey, content: Box<dyn Read>) -> PyResult<Account> {
-        let (model, mut content) = self.choose(None, content)?;
+    fn learned(
+        &self,
+        run: LearningRun,
+        survey: &Survey,
+        content: Box<dyn Read>,
+        cancelled: &Cancelled,
+    ) -> PyResult<Account> {
+        let (model, content) = self.choose(None, content)?;
+        let mut content = Awaited(content, cancelled.clone());
         let bundled = BundledCode::measure(&model, self.threads, &mut content).map_err(from_codec)?;
         let learners = Learners { runs: vec![run], bundled };
         Ok(Account::of_learners(survey, learners, None, self.threads))
@@ -231,10 +243,20 @@ impl<W: Write> Write for Both<'_, W> {
     }
 }
 
+/// What is read, until nobody waits for it any more: that looks like its end.
+struct Awaited<R>(R, Cancelled);
+
+impl<R: Read> Read for Awaited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.1.is_set() { Ok(0) } else { self.0.read(buffer) }
+    }
+}
+
 /// Copies everything, unless nobody waits for it any more.
-fn copy(mut from: impl Read, to: &mut impl Write, cancelled: &Cancelled) -> PyResult<u64> {
+fn copy(from: impl Read, to: &mut impl Write, cancelled: &Cancelled) -> PyResult<u64> {
+    let mut from = Awaited(from, cancelled.clone());
     let (mut buffer, mut copied) = (vec![0; BUFFER], 0);
-    while !cancelled.is_set() {
+    loop {
         let len = from.read(&mut buffer).map_err(from_io)?;
         if len == 0 {
             break;
@@ -252,11 +274,11 @@ pub fn verify(
     py: Python<'_>,
     file: Py<PyAny>,
     model: Option<&Bound<'_, PyAny>>,
-    threads: u16,
+    threads: i64,
 ) -> PyResult<(u64, u64, u64, u64)> {
     let options = DecompressOptions::default()
         .with_models(with_bundled(model_of(py, model)?))
-        .with_threads(threads_of(threads));
+        .with_threads(threads_of(threads)?);
     work::run(py, move |cancelled| {
         let input = BufReader::with_capacity(BUFFER, PyFile(file));
         let mut decoder = Decompressor::with_options(input, options).map_err(from_codec)?;

@@ -11,7 +11,7 @@ use surprisal::{Coder, CompressOptions, Compressor, LearnOptions, Level, Models,
 
 use crate::data::bytes_of;
 use crate::errors::{from_codec, from_io};
-use crate::models::{choose, model_of, threads_of};
+use crate::models::{choose, level_of, model_of, threads_of};
 use crate::work::{self, Cancelled, Shared};
 
 /// Bytes that are handed to the coder at once; less waits for more.
@@ -192,10 +192,10 @@ impl SurprisalCompressor {
     #[pyo3(signature = (level=None, model=None, learn=None, threads=1, embed_model=false))]
     fn new(
         py: Python<'_>,
-        level: Option<u8>,
+        level: Option<i64>,
         model: Option<&Bound<'_, PyAny>>,
         learn: Option<LearnArgument>,
-        threads: u16,
+        threads: i64,
         embed_model: bool,
     ) -> PyResult<Self> {
         let settings = settings(py, level, model, learn, threads, embed_model)?;
@@ -238,10 +238,10 @@ impl SurprisalCompressor {
 
 fn settings(
     py: Python<'_>,
-    level: Option<u8>,
+    level: Option<i64>,
     model: Option<&Bound<'_, PyAny>>,
     learn: Option<LearnArgument>,
-    threads: u16,
+    threads: i64,
     embed_model: bool,
 ) -> PyResult<Settings> {
     let learn = learn.map(LearnArgument::options).transpose()?.flatten();
@@ -249,10 +249,10 @@ fn settings(
         return Err(PyValueError::new_err("learn needs no model: leave model and embed_model out"));
     }
     Ok(Settings {
-        level: level.map_or(Ok(Level::default()), Level::new).map_err(from_codec)?,
+        level: level_of(level)?,
         model: model_of(py, model)?,
         learn,
-        threads: threads_of(threads),
+        threads: threads_of(threads)?,
         embed_model,
     })
 }
@@ -263,10 +263,10 @@ fn settings(
 pub fn compress<'py>(
     py: Python<'py>,
     data: &Bound<'py, PyAny>,
-    level: Option<u8>,
+    level: Option<i64>,
     model: Option<&Bound<'py, PyAny>>,
     learn: Option<LearnArgument>,
-    threads: u16,
+    threads: i64,
     embed_model: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let data = bytes_of(data)?;

@@ -122,10 +122,10 @@ pub struct SurprisalDecompressor(Shared<Decoding>);
 impl SurprisalDecompressor {
     #[new]
     #[pyo3(signature = (model=None, threads=1))]
-    fn new(py: Python<'_>, model: Option<&Bound<'_, PyAny>>, threads: u16) -> PyResult<Self> {
+    fn new(py: Python<'_>, model: Option<&Bound<'_, PyAny>>, threads: i64) -> PyResult<Self> {
         let options = DecompressOptions::default()
             .with_models(with_bundled(model_of(py, model)?))
-            .with_threads(threads_of(threads))
+            .with_threads(threads_of(threads)?)
             .with_first_only(true);
         Ok(Self(Shared::new(|_| Decoding {
             feed: Feed::default(),
@@ -179,12 +179,12 @@ pub fn decompress<'py>(
     py: Python<'py>,
     data: &Bound<'py, PyAny>,
     model: Option<&Bound<'py, PyAny>>,
-    threads: u16,
+    threads: i64,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let data = bytes_of(data)?;
     let options = DecompressOptions::default()
         .with_models(with_bundled(model_of(py, model)?))
-        .with_threads(threads_of(threads));
+        .with_threads(threads_of(threads)?);
     let content = work::run(py, move |cancelled| {
         let mut content = Vec::new();
         let mut decoder = Decompressor::with_options(&data[..], options).map_err(from_codec)?;

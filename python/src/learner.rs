@@ -11,7 +11,7 @@ use crate::compressor::Learn;
 use crate::data::line_of;
 use crate::errors::{SurprisalError, from_codec};
 use crate::models::threads_of;
-use crate::work::Shared;
+use crate::work::{self, Shared};
 
 /// What a batch of lines cost, in bits, by what was known before it; and the step that was taken on it.
 #[pyclass(frozen, get_all, module = "surprisal_codec")]
@@ -74,19 +74,22 @@ impl NativeLearner {
         sample: Vec<Bound<'_, PyAny>>,
         learn: Learn,
         total: Option<u64>,
-        threads: u16,
+        threads: i64,
     ) -> PyResult<Self> {
-        let mut survey = Survey::default();
-        for line in &sample {
-            survey.update(&line_of(line)?);
-            survey.update(b"\n");
-        }
-        let settings = learn.options()?.settings(&survey, total).map_err(from_codec)?;
-        let threads = threads_of(threads);
+        let sample = sample.iter().map(line_of).collect::<PyResult<Vec<_>>>()?;
+        let (options, threads) = (learn.options()?, threads_of(threads)?);
+        let (learner, batch_lines) = work::run(py, move |cancelled| {
+            let mut survey = Survey::default();
+            for line in sample.iter().take_while(|_| !cancelled.is_set()) {
+                survey.update(line);
+                survey.update(b"\n");
+            }
+            let settings = options.settings(&survey, total).map_err(from_codec)?;
+            let learner = surprisal::Learner::new(&settings, threads).map_err(from_codec)?;
+            Ok((learner, settings.batch_lines))
+        })?;
         let told = Told::default();
         let notes = Arc::clone(&told);
-        let batch_lines = settings.batch_lines;
-        let learner = py.detach(|| surprisal::Learner::new(&settings, threads)).map_err(from_codec)?;
         let learner = Shared::new(|cancelled| {
             let (mut learner, cancelled) = (learner, cancelled.clone());
             learner.observe(Box::new(move |record| {

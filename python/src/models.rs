@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString, PyTuple};
 use surprisal::{Error, Level, Models};
 
 use crate::errors::from_codec;
@@ -58,6 +58,24 @@ impl Model {
     #[getter]
     fn max_line_len(&self) -> usize {
         self.0.config().max_line_len()
+    }
+
+    /// For pickle, and so for other processes: a bundled model goes by its name, another with its files.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let (py, model) = (slf.py(), &slf.get().0);
+        if Models::bundled().iter().any(|bundled| Arc::ptr_eq(bundled, model)) {
+            return Ok((slf.getattr("bundled")?, PyTuple::new(py, [model.name()])?));
+        }
+        let (config, weights) = model.files();
+        let files = (model.name(), PyBytes::new(py, config), PyBytes::new(py, weights));
+        Ok((slf.getattr("_from_files")?, files.into_pyobject(py)?))
+    }
+
+    /// A model of the bytes of a folder's two files.
+    #[staticmethod]
+    fn _from_files(py: Python<'_>, name: String, config: Vec<u8>, weights: Vec<u8>) -> PyResult<Self> {
+        let load = move || surprisal::Model::from_files(&name, config, weights);
+        work::run(py, move |_| Ok(Self(Arc::new(load().map_err(from_codec)?))))
     }
 
     fn __repr__(&self) -> String {
@@ -120,9 +138,21 @@ pub fn pool(threads: usize) -> PyResult<rayon::ThreadPool> {
 }
 
 /// Threads that a caller asks for; 0 is one for every core.
-pub fn threads_of(threads: u16) -> usize {
-    match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads.into(),
+pub fn threads_of(threads: i64) -> PyResult<usize> {
+    match u16::try_from(threads) {
+        Ok(0) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Ok(threads) => Ok(threads.into()),
+        Err(_) => Err(out_of_range("threads", threads, "0 to 65535")),
     }
+}
+
+/// The level that a caller asks for.
+pub fn level_of(level: Option<i64>) -> PyResult<Level> {
+    let Some(level) = level else { return Ok(Level::default()) };
+    let known = u8::try_from(level).ok().and_then(|level| Level::new(level).ok());
+    known.ok_or_else(|| out_of_range("level", level, "1 to 9"))
+}
+
+fn out_of_range(what: &'static str, value: i64, wanted: &str) -> PyErr {
+    from_codec(Error::Setting { what, value: value.to_string(), wanted: wanted.to_owned() })
 }

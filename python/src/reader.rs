@@ -95,21 +95,22 @@ pub struct Reader(Shared<Reading>);
 
 #[pymethods]
 impl Reader {
-    /// `lines` are the first and the last line that are wanted, from 1; `is_seekable` says whether the file can be sought in.
+    /// `lines` are the first and the last line that are wanted, from 1 (None: all that follow); `is_seekable` says whether the file can be sought in.
     #[new]
     #[pyo3(signature = (file, *, model=None, threads=1, lines=None, is_seekable))]
     fn new(
         py: Python<'_>,
         file: Py<PyAny>,
         model: Option<&Bound<'_, PyAny>>,
-        threads: u16,
-        lines: Option<(u64, u64)>,
+        threads: i64,
+        lines: Option<(u64, Option<u64>)>,
         is_seekable: bool,
     ) -> PyResult<Self> {
-        let wanted = lines.map_or(Ok(LineRange::ALL), |(from, to)| LineRange::new(from, to));
+        let wanted =
+            lines.map_or(Ok(LineRange::ALL), |(from, to)| LineRange::new(from, to.unwrap_or(u64::MAX)));
         let options = DecompressOptions::default()
             .with_models(with_bundled(model_of(py, model)?))
-            .with_threads(threads_of(threads))
+            .with_threads(threads_of(threads)?)
             .with_lines(wanted.map_err(from_codec)?);
         let reader = Self(Shared::new(|_| Reading { file, options, index: None, stage: Stage::Fresh }));
         if lines.is_some() && is_seekable {

@@ -50,7 +50,7 @@ impl TrainingRun {
         options: String,
         corpus: Option<PathBuf>,
         epochs: u64,
-        threads: u16,
+        threads: i64,
     ) -> PyResult<Self> {
         let begin = move || {
             let settings = settings_of(&options, corpus.as_deref(), epochs)?;
@@ -61,7 +61,7 @@ impl TrainingRun {
 
     /// Goes on with the run in a folder; none if it is at its end.
     #[staticmethod]
-    fn resume(py: Python<'_>, folder: PathBuf, threads: u16) -> PyResult<Option<Self>> {
+    fn resume(py: Python<'_>, folder: PathBuf, threads: i64) -> PyResult<Option<Self>> {
         let session = work::run(py, move |_| Session::resume(&folder).map_err(from_codec))?;
         session.map(|session| Self::new(session, threads)).transpose()
     }
@@ -136,11 +136,11 @@ impl TrainingRun {
 }
 
 impl TrainingRun {
-    fn new(session: Session, threads: u16) -> PyResult<Self> {
+    fn new(session: Session, threads: i64) -> PyResult<Self> {
         let config = session.config().to_json();
         let is_rounded = session.settings().quantization_aware;
         let vocabulary = session.config().vocabulary().map_err(from_codec)?;
-        let threads = pool(threads_of(threads))?;
+        let threads = pool(threads_of(threads)?)?;
         let run = Shared::new(|_| Run { session, vocabulary, batch: None, threads });
         Ok(Self { run, config, is_rounded })
     }
@@ -161,14 +161,14 @@ struct Worker {
 impl GradientWorker {
     /// For the run that has this config.
     #[new]
-    fn new(config: &str, is_rounded: bool, threads: u16) -> PyResult<Self> {
+    fn new(config: &str, is_rounded: bool, threads: i64) -> PyResult<Self> {
         let config = GptConfig::from_json(config.as_bytes()).map_err(from_codec)?;
         let new = if is_rounded { Backprop::rounded } else { Backprop::new };
         let worker = Worker {
             kernel: new(&config).map_err(from_codec)?,
             vocabulary: config.vocabulary().map_err(from_codec)?,
             block: config.block_size,
-            threads: pool(threads_of(threads))?,
+            threads: pool(threads_of(threads)?)?,
         };
         Ok(Self(Shared::new(|_| worker)))
     }

@@ -1,6 +1,7 @@
 """Bytes in, bytes out: the same as the program's."""
 
 import os
+import pickle
 import random
 import threading
 
@@ -73,8 +74,12 @@ def test_what_is_wrong_is_said_in_the_codecs_words(lines):
     damaged[len(damaged) // 2] ^= 1
     with pytest.raises(wrong, match="damaged archive: .*block 0"):
         surprisal_codec.decompress(damaged)
-    with pytest.raises(wrong, match="level must be 1 to 9, not 10"):
-        surprisal_codec.compress(lines, 10)
+    for level in [10, 300, 0, -1]:
+        with pytest.raises(wrong, match=f"level must be 1 to 9, not {level}"):
+            surprisal_codec.compress(lines, level)
+    for threads in [-1, 1 << 20]:
+        with pytest.raises(wrong, match=f"threads must be 0 to 65535, not {threads}"):
+            surprisal_codec.decompress(archive, threads=threads)
     with pytest.raises(wrong, match="unknown model 'huge': use one of tiny-uniform"):
         surprisal_codec.compress(lines, model="huge")
     with pytest.raises(wrong, match="preset"):
@@ -94,6 +99,10 @@ def test_models(tmp_path, lines):
     archives = {surprisal_codec.compress(lines, model=model) for model in [pico, folder, str(folder), "pico-uniform"]}
     assert len(archives) == 1
     assert repr(pico).startswith("<Model pico-uniform")
+    # Dask and multiprocessing send models to other processes.
+    for model in [nano, pico]:
+        sent = pickle.loads(pickle.dumps(model))
+        assert (sent.name, sent.identity) == (model.name, model.identity)
     with pytest.raises(surprisal_codec.SurprisalError, match="config.json|model.safetensors"):
         surprisal_codec.Model.load(tmp_path)
 

@@ -15,6 +15,8 @@ from surprisal_codec import SurprisalError
 
 ray = pytest.importorskip("ray")
 
+from ray.cluster_utils import Cluster  # noqa: E402
+
 import surprisal_codec.ray as on_ray  # noqa: E402
 from surprisal_codec.ray import _train  # noqa: E402
 
@@ -34,13 +36,17 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    """Settings for a small machine; more workers than it has cores."""
+    """Two nodes; together more workers than the machine has cores."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     name, value = MARK.split("=")
     os.environ[name] = value
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000)
+    node = {"num_cpus": 2, "object_store_memory": 80_000_000}
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    made.add_node(**node)
+    ray.init(address=made.address, log_to_driver=False)
     yield
     ray.shutdown()
+    made.shutdown()
     del os.environ[name]
 
 

@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 import signal
+import tarfile
 import time
 
 import pytest
@@ -56,9 +57,22 @@ def test_modes(tmp_path, lines):
     file.close()
     with pytest.raises(FileNotFoundError):
         surprisal_codec.open(tmp_path / "none")
-    for mode in ["", "rw", "z", "rbt"]:
+    for mode in ["", "b", "t", "rw", "z", "rbt"]:
         with pytest.raises(ValueError, match="invalid mode"):
-            surprisal_codec.open(path, mode or "q")
+            surprisal_codec.open(path, mode)
+
+
+def test_a_tar_file_goes_through_it(tmp_path, lines):
+    """tarfile asks where the file stands while it writes."""
+    path = tmp_path / "sums.tar.sur"
+    with surprisal_codec.open(path, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+        assert file.tell() == 0
+        entry = tarfile.TarInfo("sums.txt")
+        entry.size = len(lines)
+        tar.addfile(entry, io.BytesIO(lines))
+        assert file.tell() >= 512 + len(lines)
+    with surprisal_codec.open(path) as file, tarfile.open(fileobj=file) as tar:
+        assert tar.extractfile("sums.txt").read() == lines
 
 
 def test_text(tmp_path):
@@ -140,6 +154,7 @@ def test_some_lines(archive, content):
         assert not file.seekable()
         assert file.readlines() == split[first - 1 : last]
     assert SurprisalFile(io.BytesIO(archive), lines=(10**9, 10**9)).read() == b""
+    assert SurprisalFile(io.BytesIO(archive), lines=(len(split) - 3, None)).readlines() == split[-4:]
     with pytest.raises(surprisal_codec.SurprisalError, match="no range"):
         SurprisalFile(io.BytesIO(archive), lines=(0, 1))
     with pytest.raises(ValueError, match="for reading"):
@@ -221,6 +236,7 @@ def test_a_file_object_stays_open(lines):
         lambda data: surprisal_codec.compress(data, 9),
         lambda data: surprisal_codec.compress(data, learn="mini"),
         lambda data: SurprisalFile(io.BytesIO(), "w", level=9).write(data),
+        lambda data: surprisal_codec.score(data.split(b"\n"), "nano-uniform"),
     ],
 )
 def test_ctrl_c_ends_it(work, lines):

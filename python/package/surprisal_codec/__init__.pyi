@@ -75,7 +75,7 @@ class SurprisalFile(io.BufferedIOBase):
         learn: Optional[_Learn] = None,
         embed_model: bool = False,
         threads: int = 1,
-        lines: Optional[tuple[int, int]] = None,
+        lines: Optional[tuple[int, Optional[int]]] = None,
     ) -> None: ...
     @property
     def mode(self) -> Literal["rb", "wb"]: ...
@@ -117,7 +117,7 @@ def open(
     learn: Optional[_Learn] = None,
     embed_model: bool = False,
     threads: int = 1,
-    lines: Optional[tuple[int, int]] = None,
+    lines: Optional[tuple[int, Optional[int]]] = None,
     encoding: None = None,
     errors: None = None,
     newline: None = None,
@@ -132,7 +132,7 @@ def open(
     learn: Optional[_Learn] = None,
     embed_model: bool = False,
     threads: int = 1,
-    lines: Optional[tuple[int, int]] = None,
+    lines: Optional[tuple[int, Optional[int]]] = None,
     encoding: Optional[str] = None,
     errors: Optional[str] = None,
     newline: Optional[str] = None,
@@ -147,7 +147,7 @@ def open(
     learn: Optional[_Learn] = None,
     embed_model: bool = False,
     threads: int = 1,
-    lines: Optional[tuple[int, int]] = None,
+    lines: Optional[tuple[int, Optional[int]]] = None,
     encoding: Optional[str] = None,
     errors: Optional[str] = None,
     newline: Optional[str] = None,

@@ -63,7 +63,7 @@ class SurprisalFile(io.BufferedIOBase):
     more archive behind those that there are: together they are read as one), with or without a "b".
 
     For reading, `model` is a model or a folder that the archive may need beside the bundled ones, and `lines` are the first and the last line that are
-    wanted, counted from 1: only the blocks that hold them are decoded. `seek` and `tell` count bytes of the content; `seek` decodes from the
+    wanted, counted from 1 (the last None: all that follow): only the blocks that hold them are decoded. `seek` and `tell` count bytes of the content; `seek` decodes from the
     block on that holds the place. For writing, `level`, `model`, `learn` and `embed_model` are those of `compress`. `threads` never change a byte; 0 is one for every core.
 
     >>> import io
@@ -79,7 +79,8 @@ class SurprisalFile(io.BufferedIOBase):
         # What `close` finds if the rest of this fails.
         self._file = self._owned = self._buffer = self._compressor = None
         self._has_failed = False
-        kind = mode.replace("b", "", 1) or "r"
+        self._written = 0
+        kind = mode.replace("b", "", 1)
         if kind not in ("r", "w", "x", "a"):
             raise ValueError(f"invalid mode: {mode!r}")
         if kind == "r":
@@ -172,8 +173,8 @@ class SurprisalFile(io.BufferedIOBase):
         return self._reading().seek(offset, whence)
 
     def tell(self):
-        """The place in the content, in bytes."""
-        return self._reading().tell()
+        """The place in the content, in bytes; while writing, how much was written."""
+        return self._written if self.writable() else self._reading().tell()
 
     def write(self, data):
         """Compresses bytes; gives their number. What is not yet a block waits for more, at most until `close`."""
@@ -184,6 +185,7 @@ class SurprisalFile(io.BufferedIOBase):
         if not isinstance(data, bytes):
             data = memoryview(data).tobytes()
         self._put(self._compressor.compress, data)
+        self._written += len(data)
         return len(data)
 
     def _put(self, make, *arguments):

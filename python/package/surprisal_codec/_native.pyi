@@ -94,7 +94,7 @@ class Reader:
         *,
         model: Optional[_Model] = None,
         threads: int = 1,
-        lines: Optional[tuple[int, int]] = None,
+        lines: Optional[tuple[int, Optional[int]]] = None,
         is_seekable: bool,
     ) -> Reader: ...
     def read(self, size: int) -> bytes: ...

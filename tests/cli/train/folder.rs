@@ -153,7 +153,7 @@ fn lines_of_a_log_say_what_they_are() {
     assert_eq!(said, [run(1), run(2)].concat());
 }
 
-/// tests/hugging_face.py has TensorBoard itself read it.
+/// python/tests/test_training_log.py has TensorBoard itself read it.
 #[test]
 fn tensorboard_gets_a_file_for_each_session() {
     let place = Place::new();

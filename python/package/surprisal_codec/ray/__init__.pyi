@@ -71,7 +71,7 @@ def train(
     *,
     workers: int = 2,
     threads: int = 1,
-    epochs: int = 1,
+    epochs: Optional[int] = None,
     resume: bool = False,
     force: bool = False,
     restarts: int = 3,

@@ -77,7 +77,7 @@ def _parser():
     )
     made.add_argument("-o", "--output", required=True, metavar="FOLDER", help="for the model")
     made.add_argument("--corpus", metavar="FILE", help="learn from the lines of this text file, not from drawn ones")
-    made.add_argument("--epochs", type=_positive, default=1, metavar="N", help="times that the text file is gone through (1)")
+    made.add_argument("--epochs", type=_positive, metavar="N", help="times that the text file is gone through, in place of --steps (1)")
     made.add_argument("--workers", type=_positive, default=2, metavar="N", help="(2)")
     made.add_argument("--resume", action="store_true", help="go on with the run in the folder, with its own settings")
     made.add_argument("-f", "--force", action="store_true", help="overwrite a model or a run")

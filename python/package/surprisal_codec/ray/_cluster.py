@@ -61,7 +61,11 @@ def run(remote, jobs, describe):
             running[remote.remote(*job)] = number
         if not running:
             return
-        for reference in ray.wait(list(running))[0]:
+        # All that have finished, once one has: with thousands running, looking is what takes the driver's time.
+        ready, others = ray.wait(list(running))
+        if others:
+            ready += ray.wait(others, num_returns=len(others), timeout=0)[0]
+        for reference in ready:
             number = running.pop(reference)
             try:
                 result = ray.get(reference)

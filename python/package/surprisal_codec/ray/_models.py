@@ -31,9 +31,13 @@ class Carried(NamedTuple):
 
     @classmethod
     def of(cls, named):
-        """The model that is a bundled one's name or a folder; None stays None."""
+        """The model, which may be named by a bundled one's name or by a folder; None stays None."""
         if named is None:
             return None
+        if isinstance(named, Model):
+            # As pickle has it: a bundled one's name, or a name and the bytes of two files.
+            name, *files = named.__reduce__()[1]
+            return cls(name, named.identity, ray.put(dict(zip(_FILES, files))) if files else None)
         bundled = next((model for model in models() if model.name == named), None)
         if bundled is not None:
             return cls(bundled.name, bundled.identity, None)

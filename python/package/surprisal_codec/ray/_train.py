@@ -60,12 +60,12 @@ class _Worker:
         return self._native.differentiate(parameters, parts, tokens)
 
 
-def train(corpus, output, *, workers=2, threads=1, epochs=1, resume=False, force=False, restarts=RESTARTS, watch=None, **options):
+def train(corpus, output, *, workers=2, threads=1, epochs=None, resume=False, force=False, restarts=RESTARTS, watch=None, **options):
     """Trains a model into the folder `output`, as `surprisal train` does with the same options, and gives what the log says of it: a list of
     evaluations and events.
 
     `corpus` is a text file, or None for lines that are drawn; only this process reads it. `options` are those of the program (`OPTIONS`), and what
-    is not given has the program's default. Each of `workers` computes on so many `threads`; one that is lost is started again `restarts` times.
+    is not given has the program's default; `epochs` (1), how often the corpus is gone through, stands in place of `steps`. Each of `workers` computes on so many `threads`; one that is lost is started again `restarts` times.
     `watch` is called after every step with its number, its loss in nats a token and what was logged at it. `resume` goes on with the
     run in `output` from its last checkpoint, with its own settings, whoever began it: `surprisal train --resume` can go on with this one, too.
     `force` overwrites a run or a model. Raises `SurprisalError` where a worker fails for good.
@@ -100,6 +100,8 @@ def _open(corpus, output, threads, epochs, resume, force, options):
         if options or corpus is not None:
             raise TypeError("a run goes on with its own settings: resume takes neither a corpus nor options")
         return TrainingRun.resume(output, threads)
+    if epochs is not None and (corpus is None or options.get("steps") is not None):
+        raise TypeError("epochs are of a corpus, and in place of steps")
     for name in options:
         if name not in OPTIONS:
             raise TypeError(f"train() has no option {name!r}; there are {', '.join(OPTIONS)}")
@@ -108,7 +110,7 @@ def _open(corpus, output, threads, epochs, resume, force, options):
         what, advice = ("run", ", --resume goes on with it") if _FILES[-1] in found else ("model", "")
         raise SurprisalError(f"{os.fspath(output)} holds a {what} already: --force overwrites it{advice}")
     given = {OPTIONS[name][0]: OPTIONS[name][1](value) for name, value in options.items() if value is not None}
-    return TrainingRun.begin(output, json.dumps(given), corpus, epochs, threads)
+    return TrainingRun.begin(output, json.dumps(given), corpus, epochs or 1, threads)
 
 
 def _gradients(actors, run, parts, tokens, output):
