@@ -206,9 +206,9 @@ impl Held {
             reply.give(Ok(job.content(whole)));
             return true;
         }
-        let again = job.decode(cpu);
-        let is_damaged = again.is_err();
-        reply.give(again);
+        let on_cpu = job.decode(cpu);
+        let is_damaged = on_cpu.is_err();
+        reply.give(on_cpu);
         is_damaged
     }
 }

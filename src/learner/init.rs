@@ -39,8 +39,8 @@ pub(super) fn parameters(settings: &LearnerSettings, shape: &Shape) -> Vec<Vecto
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let mut sum = 0i32;
     for _ in 0..3 {
-        let four = rng.next_u64();
-        sum += (0..4).map(|i| (four >> (16 * i) & 0xffff) as i32).sum::<i32>();
+        let word = rng.next_u64();
+        sum += (0..4).map(|i| (word >> (16 * i) & 0xffff) as i32).sum::<i32>();
     }
     (sum - 6 * 65_535) as f32 * (1.0 / 65_536.0)
 }

@@ -42,9 +42,9 @@ impl PackedLinear {
             (0..quads).map(|quad| [0, 1, 2, 3].map(|output| word(output, quad))).collect()
         };
         let outputs = |first: usize| PackedOutputs {
-            start: four(&linear.correction, first).map(|correction| -correction),
-            scale: four(&linear.scale, first),
-            bias: four(&linear.bias, first),
+            start: tile_of(&linear.correction, first).map(|correction| -correction),
+            scale: tile_of(&linear.scale, first),
+            bias: tile_of(&linear.bias, first),
         };
         Self {
             weights: linear.weights.chunks_exact(TILE * linear.inputs).flat_map(tile).collect(),
@@ -63,7 +63,7 @@ impl PackedLinear {
 }
 
 /// A tile of four values; 0 behind the last.
-fn four<T: Copy + Default>(all: &[T], first: usize) -> [T; TILE] {
+fn tile_of<T: Copy + Default>(all: &[T], first: usize) -> [T; TILE] {
     std::array::from_fn(|i| all.get(first + i).copied().unwrap_or_default())
 }
 

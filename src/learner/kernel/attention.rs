@@ -80,16 +80,16 @@ pub(super) fn forward<L: Lanes>(
     weights: &mut [Vector],
     mixed: &mut [Vector],
 ) {
-    let seen = position + 1;
+    let positions = position + 1;
     for head in 0..heads.count {
-        let weights = &mut weights[head * seen..][..seen];
+        let weights = &mut weights[head * positions..][..positions];
         let query = heads.row(qkv, position, Part::Query, head);
         dots(l, heads, head, Part::Key, qkv, query, weights);
         softmax(l, weights, heads.scale() * LOG2_E);
         let mixed = &mut mixed[head * heads.dim..][..heads.dim];
         mix(
             l,
-            0..seen,
+            0..positions,
             #[inline(always)]
             |key| (&weights[key], heads.row(qkv, key, Part::Value, head)),
             mixed,
@@ -186,18 +186,18 @@ pub(super) fn backward<L: Lanes>(
     slopes: &mut [Vector],
     dqkv: &mut [Vector],
 ) {
-    let seen = position + 1;
+    let positions = position + 1;
     let scale = l.splat(heads.scale());
     for head in 0..heads.count {
-        let weights = &weights[head * seen..][..seen];
-        let slopes = &mut slopes[head * seen..][..seen];
+        let weights = &weights[head * positions..][..positions];
+        let slopes = &mut slopes[head * positions..][..positions];
         let dmixed = &dmixed[head * heads.dim..][..heads.dim];
         dots(l, heads, head, Part::Value, qkv, dmixed, slopes);
         softmax_backward(l, weights, slopes);
         let dquery = &mut dqkv[heads.at(position, Part::Query, head)..][..heads.dim];
         mix(
             l,
-            0..seen,
+            0..positions,
             #[inline(always)]
             |key| (&slopes[key], heads.row(qkv, key, Part::Key, head)),
             dquery,

@@ -27,15 +27,15 @@ pub(super) fn embed<L: Lanes>(
 ) {
     let Packed { shape, layout, .. } = model;
     let records: [&[[u32; 8]]; LANES] = array(|lane| model.record(position, tokens[lane]));
-    let eight = |index: usize| l.gather(array(|lane| &records[lane][index]));
+    let words = |index: usize| l.gather(array(|lane| &records[lane][index]));
     for (index, vectors) in stream.chunks_mut(8).enumerate() {
-        store_all(l, vectors, eight(index));
+        store_all(l, vectors, words(index));
     }
     for (index, vectors) in scratch.queries.chunks_mut(8).enumerate() {
-        store_all(l, vectors, eight(layout.queries + index));
+        store_all(l, vectors, words(layout.queries + index));
     }
     for (index, vectors) in scratch.record.chunks_exact_mut(8).enumerate() {
-        store_all(l, vectors, eight(layout.keys + index));
+        store_all(l, vectors, words(layout.keys + index));
     }
     let scales = &scratch.record[8 * (layout.scales - layout.keys)..];
     scratch.query_scale.copy_from_slice(&scales[..shape.heads]);

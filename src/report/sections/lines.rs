@@ -96,7 +96,7 @@ fn figure(groups: &[(&str, &[LineAccount])], what: &str) -> Figure {
 }
 
 /// How a number of bits looks: a class and an opacity.
-fn look(bits: f64) -> (&'static str, f64) {
+fn shading(bits: f64) -> (&'static str, f64) {
     match bits {
         b if b <= SURPRISE => ("blue", 0.6 * b / SURPRISE),
         b => ("orange", (0.35 + 0.65 * (b - SURPRISE) / 10.0).min(1.0)),
@@ -107,7 +107,7 @@ fn legend(canvas: &mut Canvas) -> f64 {
     let mut x = LEFT;
     canvas.text("muted", (0.0, 15.0), "bits a token");
     for bits in [0.0, 1.0, 2.0, 10f64.log2(), 5.0, 10.0, 20.0] {
-        let (class, opacity) = look(bits);
+        let (class, opacity) = shading(bits);
         canvas.shade(class, opacity, (x, 2.0), (46.0, 18.0));
         let text = format!("{bits:.2}");
         let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -125,7 +125,7 @@ fn draw(canvas: &mut Canvas, line: &LineAccount, at: (f64, f64), room: (f64, f64
     canvas.text("muted end", (LEFT - 8.0, top + 15.0), &number);
     for (index, token) in line.tokens.iter().take(TOKENS).enumerate() {
         let x = LEFT + width * index as f64;
-        let (class, opacity) = look(token.bits);
+        let (class, opacity) = shading(token.bits);
         let symbol = glyph(&token.symbol).to_string();
         let tip = tip(token, line, room);
         canvas.put(&format!(
@@ -160,7 +160,7 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
         names.push(glyph(symbol));
         write!(places, "{:.0} ", x + 10.0).expect("memory");
     }
-    let said = format!(
+    let caption = format!(
         "line {}, token {}: {} had probability {:.6}, {:.4} bits",
         line.line.map_or(DASH.into(), grouped),
         token.position + 1,
@@ -173,7 +173,7 @@ fn tip(token: &TokenAccount, line: &LineAccount, (width, top): (f64, f64)) -> St
          <text x=\"{LEFT}\" y=\"{}\">{}</text><path class=\"grey\" d=\"{bars}\"/><path class=\"orange\" d=\"{own}\"/>\
          <text class=\"mono middle\" y=\"{}\" x=\"{}\">{}</text></g>",
         top + 15.0,
-        escape(&said),
+        escape(&caption),
         base + 15.0,
         places.trim_end(),
         escape(&names),
