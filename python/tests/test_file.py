@@ -236,7 +236,7 @@ def test_a_file_object_stays_open(lines):
         lambda data: surprisal_codec.compress(data, 9),
         lambda data: surprisal_codec.compress(data, learn="mini"),
         lambda data: SurprisalFile(io.BytesIO(), "w", level=9).write(data),
-        lambda data: surprisal_codec.score(data.split(b"\n"), "nano-uniform"),
+        lambda data: surprisal_codec.score(data[: 28 * 400_000].split(b"\n"), "nano-uniform"),
     ],
 )
 def test_ctrl_c_ends_it(work, lines):
