@@ -24,6 +24,12 @@ def blocks():
     return text * 12 + b"no sum\n" * 9 + text * 8
 
 
+def python_of(document, heading):
+    """The first Python program under a heading of a document in docs/."""
+    section = (ROOT / "docs" / document).read_text().split(f"\n## {heading}\n")[1]
+    return section.split("```python\n")[1].split("```")[0]
+
+
 def program():
     """The program: what SURPRISAL names, or what `cargo build --release` made."""
     path = pathlib.Path(os.environ.get("SURPRISAL", ROOT / "target" / "release" / "surprisal"))

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import surprisal_codec
-from conftest import ROOT, program
+from conftest import program, python_of
 
 LINES = 150_000
 
@@ -21,8 +21,7 @@ def text(tmp_path_factory):
 
 def recipe(name, *instead):
     """The program under a heading; of each pair the first text is replaced by the second."""
-    section = (ROOT / "docs" / "cluster.md").read_text().split(f"\n## {name}\n")[1]
-    code = section.split("```python\n")[1].split("```")[0]
+    code = python_of("cluster.md", name)
     for word, other in instead:
         assert word in code, f"docs/cluster.md: {name} has no {word}"
         code = code.replace(word, other)

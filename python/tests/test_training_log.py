@@ -7,7 +7,7 @@ import pandas
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from conftest import ROOT, program
+from conftest import program, python_of
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,6 @@ def folder(tmp_path_factory):
 
 def test_the_lines_of_the_documentation(folder, monkeypatch):
     """Run as they stand, with a stand-in for the tracker, which takes a step's numbers once and in order, as the real one."""
-    section = (ROOT / "docs" / "training.md").read_text().split("\n## The log\n")[1]
-    code = section.split("```python\n")[1].split("```")[0]
     logged = {}
 
     class Run:
@@ -42,7 +40,7 @@ def test_the_lines_of_the_documentation(folder, monkeypatch):
 
     monkeypatch.chdir(folder)
     names = {"pandas": pandas, "wandb": types.SimpleNamespace(init=init)}
-    exec(code, names)
+    exec(python_of("training.md", "The log"), names)
     assert list(logged) == [2, 4, 6] and names["run"].finished
     assert all(set(numbers) == {"train_loss", "validation_loss", "excess"} for numbers in logged.values())
     assert set(names["log"]["run"]) == {1, 2} and set(names["log"]["type"]) == {"settings", "evaluation"}

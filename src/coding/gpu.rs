@@ -137,9 +137,11 @@ const SAMPLE_LINES: usize = TILE_LINES;
 /// Their tokens at each position, and behind the last one: all symbols in some order.
 fn sample(model: &ExactModel) -> Vec<[Token; SAMPLE_LINES]> {
     let vocabulary = model.vocabulary();
-    let token = |line: usize, position: usize| match position {
-        0 => vocabulary.start(),
-        _ => ((7 * line + 5 * position + line * position % 11) % vocabulary.len()) as Token,
+    let token = |line: usize, position: usize| {
+        if position == 0 {
+            return vocabulary.start();
+        }
+        ((7 * line + 5 * position + line * position % 11) % vocabulary.len()) as Token
     };
     (0..model.max_line_len() + 2).map(|position| array::from_fn(|line| token(line, position))).collect()
 }

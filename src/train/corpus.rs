@@ -11,7 +11,7 @@ use crate::random::{Stream, below, generator};
 use crate::text::{Distribution, LineBatch, Survey, Vocabulary, has_crlf, lines_of};
 use crate::{Error, Result};
 
-/// A file has at least so many lines, and of each so many at most one is for validation.
+/// The fewest lines that a file may have; of so many, at most one is for validation.
 const LEAST_LINES: usize = 10;
 
 /// A text file in memory, cut into lines.
@@ -108,7 +108,7 @@ impl Corpus {
         Err(self.error(Some(i as u64 + 1), what))
     }
 
-    /// The lines for training: so many of the first as the description says.
+    /// The lines for training: the first of the file, as many as the description says.
     ///
     /// # Errors
     /// [`Error::Corpus`] if the file is not the one that was described.

@@ -62,9 +62,10 @@ class SurprisalFile(io.BufferedIOBase):
     `file` is a path, or a file object in binary mode, which stays open. `mode` is "r", "w", "x" (the file must not exist) or "a" (one
     more archive behind those that there are: together they are read as one), with or without a "b".
 
-    For reading, `model` is a model or a folder that the archive may need beside the bundled ones, and `lines` are the first and the last line that are
-    wanted, counted from 1 (the last None: all that follow): only the blocks that hold them are decoded. `seek` and `tell` count bytes of the content; `seek` decodes from the
-    block on that holds the place. For writing, `level`, `model`, `learn` and `embed_model` are those of `compress`. `threads` never change a byte; 0 is one for every core.
+    For reading, `model` is a model or a folder that the archive may need beside the bundled ones, and `lines` are the first and the last line
+    that are wanted, counted from 1 (None as the last: all that follow): only the blocks that hold them are decoded. `seek` and `tell` count
+    bytes of the content; `seek` decodes from the block on that holds the place. For writing, `level`, `model`, `learn` and `embed_model` are
+    those of `compress`. `threads` never change a byte; 0 is one for every core.
 
     >>> import io
     >>> store = io.BytesIO()

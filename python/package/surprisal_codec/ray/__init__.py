@@ -13,7 +13,9 @@ from __future__ import annotations
 try:
     import ray as _ray  # noqa: F401
 except ImportError as error:
-    raise ImportError("surprisal_codec.ray needs Ray and fsspec: python -m pip install 'surprisal-codec[ray]', or './python[ray]' in the project's folder") from error
+    raise ImportError(
+        "surprisal_codec.ray needs Ray and fsspec: python -m pip install 'surprisal-codec[ray]', or './python[ray]' in the project's folder"
+    ) from error
 
 from ._archives import compress, decompress, report, verify
 from ._cluster import connect
