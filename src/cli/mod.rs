@@ -54,7 +54,7 @@ Exit codes:
 With --json a failure is an object on stdout, too: error, and file where it is one file's.
 
 Environment:
-  SURPRISAL_ISA  the kernel to run: scalar, portable, neon, neon-dotprod, avx2 or avx512; the bytes are the same
+  SURPRISAL_ISA  the kernel to run: scalar, portable, neon, neon-dotprod, avx2, avx512 or avx512-vnni; the bytes are the same
   NO_COLOR       if set, and not empty: no colours in a terminal";
 
 /// A lossless compressor whose output size is a model's loss.

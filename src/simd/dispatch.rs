@@ -21,7 +21,11 @@ macro_rules! compiled {
                 $crate::simd::Isa::Avx2 => $crate::simd::in_set!($crate::simd::avx2::Avx2, "avx2", $kernel, ($($argument: $type),*) $(-> $result)?),
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::Isa::Avx512 => {
-                    $crate::simd::in_set!($crate::simd::avx512::Avx512, "avx2,avx512f,avx512bw,avx512vl,avx512vnni", $kernel, ($($argument: $type),*) $(-> $result)?)
+                    $crate::simd::in_set!($crate::simd::avx512::Avx512, "avx2,avx512f,avx512bw,avx512vl", $kernel, ($($argument: $type),*) $(-> $result)?)
+                }
+                #[cfg(target_arch = "x86_64")]
+                $crate::simd::Isa::Avx512Vnni => {
+                    $crate::simd::in_set!($crate::simd::avx512::Avx512Vnni, "avx2,avx512f,avx512bw,avx512vl,avx512vnni", $kernel, ($($argument: $type),*) $(-> $result)?)
                 }
                 #[cfg(target_arch = "aarch64")]
                 $crate::simd::Isa::Neon => $crate::simd::in_set!($crate::simd::neon::Neon, "neon", $kernel, ($($argument: $type),*) $(-> $result)?),

@@ -10,7 +10,10 @@ use super::wasm::RelaxedSimd;
 #[cfg(all(target_family = "wasm", not(target_feature = "relaxed-simd")))]
 use super::wasm::Simd128;
 #[cfg(target_arch = "x86_64")]
-use super::{avx2::Avx2, avx512::Avx512};
+use super::{
+    avx2::Avx2,
+    avx512::{Avx512, Avx512Vnni},
+};
 use crate::names::impl_names;
 use crate::{Error, Result};
 
@@ -34,8 +37,10 @@ pub enum Isa {
     RelaxedSimd,
     /// The kernel in AVX2.
     Avx2,
-    /// The kernel in AVX-512 with VNNI.
+    /// The kernel in AVX-512 (F, BW and VL).
     Avx512,
+    /// The kernel in AVX-512 with its products of bytes (VNNI).
+    Avx512Vnni,
 }
 
 // Slowest first.
@@ -51,6 +56,7 @@ impl_names!(
         RelaxedSimd = "relaxed-simd",
         Avx2 = "avx2",
         Avx512 = "avx512",
+        Avx512Vnni = "avx512-vnni",
     ]
 );
 
@@ -63,6 +69,8 @@ impl Isa {
             Self::Avx2 => Avx2::new().is_some(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => Avx512::new().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => Avx512Vnni::new().is_some(),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => Neon::new().is_some(),
             #[cfg(target_arch = "aarch64")]

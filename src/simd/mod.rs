@@ -45,8 +45,11 @@ pub(crate) mod math;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 pub(crate) mod portable;
+mod registers;
 #[cfg(target_family = "wasm")]
 pub(crate) mod wasm;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(test)]
 mod tests;
@@ -101,6 +104,20 @@ impl Vector {
     fn quarters_mut(&mut self) -> [&mut [u32; 4]; 4] {
         let ([a, b, c, d], []) = self.0.as_chunks_mut() else { unreachable!() };
         [a, b, c, d]
+    }
+
+    /// All lines.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn whole(&self) -> [&[u32; LANES]; 1] {
+        [&self.0]
+    }
+
+    /// As [`Vector::whole`], to be written.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn whole_mut(&mut self) -> [&mut [u32; LANES]; 1] {
+        [&mut self.0]
     }
 
     /// The first eight lines and the last eight.

@@ -2,7 +2,7 @@
 //!
 //! With `dotprod` one instruction adds four products of signed bytes to each 32-bit lane. Unsigned activations have 7
 //! bits, so they are signed bytes as well. Without it, `smlal` adds products to 16 bits, which hold them by the
-//! quantiser's promise ([`super::avx2`]).
+//! quantiser's promise ([`super::x86`]).
 //!
 //! 16-bit values stand as `sqxtn` leaves them: four lines of one feature, then the same four of the other. Narrowing
 //! once more gives four features of four lines, and one table lookup puts the bytes of a line side by side.
@@ -17,7 +17,8 @@ use std::arch::aarch64::{
 };
 use std::arch::is_aarch64_feature_detected;
 
-use super::four_registers::{by_register, each, four_registers, functions};
+use super::four_registers::{by_register, four_registers};
+use super::registers::{each, functions};
 use super::{LANES, Vector};
 
 /// Four registers of four lanes. Exists only where the processor has NEON.
@@ -132,8 +133,8 @@ functions! {
         add_by_line(sum, multiply(u, s))
     }
     /// Four products of at most 127 · 64 fit 16 bits.
-    fn dot_two(sum: int32x4_t, u: [int32x4_t; 2], s: [int32x4_t; 2]) -> int32x4_t {
-        add_by_line(sum, multiply_add(multiply(u[0], s[0]), u[1], s[1]))
+    fn dot_two(sum: int32x4_t, u: int32x4_t, s: int32x4_t, v: int32x4_t, t: int32x4_t) -> int32x4_t {
+        add_by_line(sum, multiply_add(multiply(u, s), v, t))
     }
     /// Four outputs of a product for one register of lines; the four quads of a chain share 16-bit sums.
     fn four_outputs<const REGISTER: usize>(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [int32x4_t; 4] {
@@ -178,12 +179,8 @@ functions! {
         let (c, d) = (vtrn1q_s32(r[2], r[3]), vtrn2q_s32(r[2], r[3]));
         let (a, b) = (vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b));
         let (c, d) = (vreinterpretq_s64_s32(c), vreinterpretq_s64_s32(d));
-        each!(vreinterpretq_s32_s64([
-            vtrn1q_s64(a, c),
-            vtrn1q_s64(b, d),
-            vtrn2q_s64(a, c),
-            vtrn2q_s64(b, d)
-        ]))
+        let columns = [vtrn1q_s64(a, c), vtrn1q_s64(b, d), vtrn2q_s64(a, c), vtrn2q_s64(b, d)];
+        each!(4: vreinterpretq_s32_s64(columns))
     }
 }
 
@@ -211,8 +208,8 @@ functions! {
         }
         sum
     }
-    fn sdot_two(sum: int32x4_t, u: [int32x4_t; 2], s: [int32x4_t; 2]) -> int32x4_t {
-        sdot(sdot(sum, u[0], s[0]), u[1], s[1])
+    fn sdot_two(sum: int32x4_t, u: int32x4_t, s: int32x4_t, v: int32x4_t, t: int32x4_t) -> int32x4_t {
+        sdot(sdot(sum, u, s), v, t)
     }
     /// Four outputs of a product for one register of lines.
     fn four_outputs_by_sdot<const REGISTER: usize>(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [int32x4_t; 4] {

@@ -26,7 +26,8 @@ pub(crate) use plain::Simd128;
 #[cfg(target_feature = "relaxed-simd")]
 pub(crate) use relaxed::RelaxedSimd;
 
-use super::four_registers::{by_register, each, four_registers, functions};
+use super::four_registers::{by_register, four_registers};
+use super::registers::{each, functions};
 use super::{LANES, Vector};
 
 use {load as load_h, load as load_i, store as store_h, store as store_i};

@@ -1,7 +1,7 @@
 //! Numbers side by side as arrays, and their arithmetic.
 
-use crate::simd::four_registers::functions;
 use crate::simd::math;
+use crate::simd::registers::functions;
 
 pub(super) type F = [f32; 4];
 pub(super) type I = [i32; 4];

@@ -7,7 +7,8 @@
 mod arrays;
 
 use self::arrays::*;
-use super::four_registers::{by_register, each, four_registers, functions};
+use super::four_registers::{by_register, four_registers};
+use super::registers::{each, functions};
 use super::{LANES, Vector, math};
 
 /// Arrays of four lanes.

@@ -2,7 +2,7 @@
 
 use super::arrays::{H, I, add_h, add_i, load_i, splat_h, splat_i};
 use crate::simd::Vector;
-use crate::simd::four_registers::{each, functions};
+use crate::simd::registers::{each, functions};
 
 /// Two 16-bit sums of each line.
 pub(super) type Mix = H;
@@ -58,7 +58,7 @@ functions! {
                 }
             }
             for (sums, short) in sums.iter_mut().zip(short) {
-                *sums = each!(add_halves(*sums, short));
+                *sums = each!(4: add_halves(sums, short));
             }
         }
         sums
@@ -71,9 +71,9 @@ functions! {
         add_halves(sum, products_of_bytes(unsigned_bytes(u), signed_bytes(s)))
     }
     // Four products of at most 127 · 64 fit 16 bits.
-    pub(super) fn dot_two(sum: I, u: [I; 2], s: [I; 2]) -> I {
-        let first = products_of_bytes(unsigned_bytes(u[0]), signed_bytes(s[0]));
-        let second = products_of_bytes(unsigned_bytes(u[1]), signed_bytes(s[1]));
+    pub(super) fn dot_two(sum: I, u: I, s: I, v: I, t: I) -> I {
+        let first = products_of_bytes(unsigned_bytes(u), signed_bytes(s));
+        let second = products_of_bytes(unsigned_bytes(v), signed_bytes(t));
         add_halves(sum, add_h(first, second))
     }
     pub(super) fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[I; 4]; 4] {

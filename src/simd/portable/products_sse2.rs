@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::arrays::I;
 use crate::simd::Vector;
-use crate::simd::four_registers::{each, functions};
+use crate::simd::registers::{each, functions};
 
 /// The sum of each line.
 pub(super) type Mix = I;
@@ -66,8 +66,8 @@ functions! {
     pub(super) fn dot(sum: I, u: I, s: I) -> I {
         array(add_products(register(sum), unsigned_bytes(register(u)), signed_bytes(register(s))))
     }
-    pub(super) fn dot_two(sum: I, u: [I; 2], s: [I; 2]) -> I {
-        dot(dot(sum, u[0], s[0]), u[1], s[1])
+    pub(super) fn dot_two(sum: I, u: I, s: I, v: I, t: I) -> I {
+        dot(dot(sum, u, s), v, t)
     }
     /// Two outputs of a product for all lines: their sums and what is multiplied fit sixteen registers.
     fn two_outputs<const FIRST: usize>(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[I; 4]; 2] {
@@ -82,7 +82,7 @@ functions! {
                 second[register] = add_products(second[register], u, [b, d]);
             }
         }
-        [each!(array(first)), each!(array(second))]
+        [each!(4: array(first)), each!(4: array(second))]
     }
     pub(super) fn products(start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[I; 4]; 4] {
         let [a, b] = two_outputs::<0>(start, inputs, weights);

@@ -42,9 +42,9 @@ functions! {
     fn widened(u: v128) -> [v128; 2] {
         [u16x8_extend_low_u8x16(u), u16x8_extend_high_u8x16(u)]
     }
-    fn dot_two(sum: v128, u: [v128; 2], s: [v128; 2]) -> v128 {
-        let sums = multiply_add([i32x4_splat(0); 2], widened(u[0]), s[0]);
-        let [first, second] = multiply_add(sums, widened(u[1]), s[1]);
+    fn dot_two(sum: v128, u: v128, s: v128, v: v128, t: v128) -> v128 {
+        let sums = multiply_add([i32x4_splat(0); 2], widened(u), s);
+        let [first, second] = multiply_add(sums, widened(v), t);
         i32x4_add(sum, pairwise(first, second))
     }
     fn dot(sum: v128, u: v128, s: v128) -> v128 {

@@ -34,8 +34,8 @@ functions! {
     fn relaxed_dot(sum: v128, u: v128, s: v128) -> v128 {
         i32x4_relaxed_dot_i8x16_i7x16_add(s, u, sum)
     }
-    fn relaxed_dot_two(sum: v128, u: [v128; 2], s: [v128; 2]) -> v128 {
-        let short = i16x8_add(i16x8_relaxed_dot_i8x16_i7x16(s[0], u[0]), i16x8_relaxed_dot_i8x16_i7x16(s[1], u[1]));
+    fn relaxed_dot_two(sum: v128, u: v128, s: v128, v: v128, t: v128) -> v128 {
+        let short = i16x8_add(i16x8_relaxed_dot_i8x16_i7x16(s, u), i16x8_relaxed_dot_i8x16_i7x16(t, v));
         i32x4_add(sum, i32x4_extadd_pairwise_i16x8(short))
     }
     /// Four outputs of a product for one register of lines; the four quads of a chain share 16-bit sums, as in AVX2.
