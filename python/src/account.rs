@@ -17,8 +17,9 @@ use surprisal::{CompressOptions, Compressor, DecompressOptions, Decompressor, Le
 
 use crate::compressor::LearnArgument;
 use crate::data::{PyFile, line_of};
+use crate::device::{device_of, device_unless, tell_failure};
 use crate::errors::{SurprisalError, from_codec, from_io};
-use crate::models::{choose, model_of, pool, threads_of, with_bundled};
+use crate::models::{choose, decoding, model_of, pool, threads_of, with_bundled};
 use crate::work::{self, Cancelled};
 
 /// Bytes that are read at once.
@@ -88,26 +89,31 @@ pub fn explain(
 
 /// The account of bits of a text or an archive: as JSON, as a page and as text.
 #[pyfunction(name = "report")]
-#[pyo3(signature = (path, model=None, learn=None, threads=1))]
+#[pyo3(signature = (path, model=None, learn=None, threads=1, device="cpu"))]
 pub fn report_of(
     py: Python<'_>,
     path: PathBuf,
     model: Option<&Bound<'_, PyAny>>,
     learn: Option<LearnArgument>,
     threads: i64,
+    device: &str,
 ) -> PyResult<(String, String, String)> {
     let (model, threads) = (model_of(py, model)?, threads_of(threads)?);
     let learn = learn.map(LearnArgument::options).transpose()?.flatten();
-    work::run(py, move |cancelled| {
+    let device = device_unless(py, learn.is_some(), device)?;
+    let used = device.clone();
+    let made = work::run(py, move |cancelled| {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let corpus = Corpus::open(path, model, threads)?;
+        let corpus = Corpus::open(path, model, threads, device)?;
         let account = match learn {
             Some(options) => corpus.by_learner(options, cancelled),
             None => corpus.account(cancelled),
         }?;
         let json = serde_json::to_string(&account).expect("plain data");
         Ok((json, to_html(&name, &account), to_text(&name, &account)))
-    })
+    })?;
+    tell_failure(py, &used)?;
+    Ok(made)
 }
 
 /// A text, or an archive's content.
@@ -116,6 +122,7 @@ struct Corpus {
     model: Option<Arc<surprisal::Model>>,
     is_archive: bool,
     threads: usize,
+    device: Device,
 }
 
 type Decoder = Decompressor<BufReader<File>>;
@@ -124,11 +131,16 @@ type Decoder = Decompressor<BufReader<File>>;
 type Content = (Box<dyn Read>, Option<Arc<surprisal::Model>>);
 
 impl Corpus {
-    fn open(path: PathBuf, model: Option<Arc<surprisal::Model>>, threads: usize) -> PyResult<Self> {
+    fn open(
+        path: PathBuf,
+        model: Option<Arc<surprisal::Model>>,
+        threads: usize,
+        device: Device,
+    ) -> PyResult<Self> {
         let mut start = Vec::new();
         let file = File::open(&path).map_err(from_io)?;
         file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(from_io)?;
-        Ok(Self { path, model, is_archive: start == MAGIC, threads })
+        Ok(Self { path, model, is_archive: start == MAGIC, threads, device })
     }
 
     fn file(&self) -> PyResult<BufReader<File>> {
@@ -138,7 +150,8 @@ impl Corpus {
     fn decoder(&self) -> PyResult<Decoder> {
         let options = DecompressOptions::default()
             .with_models(with_bundled(self.model.clone()))
-            .with_threads(self.threads);
+            .with_threads(self.threads)
+            .with_device(self.device.clone());
         Decompressor::with_options(self.file()?, options).map_err(from_codec)
     }
 
@@ -162,7 +175,7 @@ impl Corpus {
         }
         let (content, of_archive) = self.content()?;
         let (model, content) = self.choose(self.model.clone().or(of_archive), content)?;
-        let mut reporter = Reporter::new(&model, Device::CPU, self.threads).map_err(from_codec)?;
+        let mut reporter = Reporter::new(&model, self.device.clone(), self.threads).map_err(from_codec)?;
         copy(content, &mut reporter, cancelled)?;
         reporter.finish().and_then(|coded| coded.account(None)).map_err(from_codec)
     }
@@ -269,24 +282,26 @@ fn copy(from: impl Read, to: &mut impl Write, cancelled: &Cancelled) -> PyResult
 
 /// Decodes all archives of a Python file. Gives how many there are, their blocks, lines and bytes.
 #[pyfunction]
-#[pyo3(signature = (file, model=None, threads=1))]
+#[pyo3(signature = (file, model=None, threads=1, device="cpu"))]
 pub fn verify(
     py: Python<'_>,
     file: Py<PyAny>,
     model: Option<&Bound<'_, PyAny>>,
     threads: i64,
+    device: &str,
 ) -> PyResult<(u64, u64, u64, u64)> {
-    let options = DecompressOptions::default()
-        .with_models(with_bundled(model_of(py, model)?))
-        .with_threads(threads_of(threads)?);
-    work::run(py, move |cancelled| {
+    let device = device_of(py, device)?;
+    let options = decoding(py, model, threads, &device)?;
+    let found = work::run(py, move |cancelled| {
         let input = BufReader::with_capacity(BUFFER, PyFile(file));
         let mut decoder = Decompressor::with_options(input, options).map_err(from_codec)?;
         let mut last = Last(b'\n');
         let bytes = copy(&mut decoder, &mut last, cancelled)?;
         let stats = decoder.stats();
         Ok((stats.archives, stats.blocks(), stats.lines + u64::from(last.0 != b'\n'), bytes))
-    })
+    })?;
+    tell_failure(py, &device)?;
+    Ok(found)
 }
 
 /// Keeps the last byte that is written.

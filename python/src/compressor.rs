@@ -7,9 +7,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use surprisal::model::Preset;
+use surprisal::network::Device;
 use surprisal::{Coder, CompressOptions, Compressor, LearnOptions, Level, Models, Observer, Survey};
 
 use crate::data::bytes_of;
+use crate::device::{device_unless, tell_failure};
 use crate::errors::{from_codec, from_io};
 use crate::models::{choose, level_of, model_of, threads_of};
 use crate::work::{self, Cancelled, Shared};
@@ -68,14 +70,17 @@ struct Settings {
     learn: Option<LearnOptions>,
     threads: usize,
     embed_model: bool,
+    device: Device,
 }
 
 impl Settings {
     /// How to code a content that begins so; `survey` is one of all of it, where that is known.
     fn options(self, beginning: &[u8], survey: Option<Survey>) -> PyResult<CompressOptions> {
         let model = choose(self.model, self.level, beginning, self.threads)?;
-        let options =
-            CompressOptions::default().with_threads(self.threads).with_embed_model(self.embed_model);
+        let options = CompressOptions::default()
+            .with_threads(self.threads)
+            .with_embed_model(self.embed_model)
+            .with_device(self.device);
         Ok(match self.learn {
             Some(learn) => options.with_coder(learn.with_survey(survey).with_substitute(Some(model))),
             None => options.with_coder(&model),
@@ -182,6 +187,7 @@ fn write_all(compressor: &mut Compressor<Written>, data: &[u8], cancelled: &Canc
 #[pyclass(frozen, module = "surprisal_codec")]
 pub struct SurprisalCompressor {
     coding: Shared<Coding>,
+    device: Device,
     /// Content that is less than a piece.
     waiting: Mutex<Vec<u8>>,
 }
@@ -189,7 +195,7 @@ pub struct SurprisalCompressor {
 #[pymethods]
 impl SurprisalCompressor {
     #[new]
-    #[pyo3(signature = (level=None, model=None, learn=None, threads=1, embed_model=false))]
+    #[pyo3(signature = (level=None, model=None, learn=None, threads=1, embed_model=false, device="cpu"))]
     fn new(
         py: Python<'_>,
         level: Option<i64>,
@@ -197,9 +203,11 @@ impl SurprisalCompressor {
         learn: Option<LearnArgument>,
         threads: i64,
         embed_model: bool,
+        device: &str,
     ) -> PyResult<Self> {
-        let settings = settings(py, level, model, learn, threads, embed_model)?;
+        let settings = settings(py, level, model, learn, threads, embed_model, device)?;
         Ok(Self {
+            device: settings.device.clone(),
             coding: Shared::new(|cancelled| Coding::new(settings, cancelled)),
             waiting: Mutex::default(),
         })
@@ -232,6 +240,7 @@ impl SurprisalCompressor {
             coding.finish()?;
             Ok(coding.written.take())
         })?;
+        tell_failure(py, &self.device)?;
         Ok(PyBytes::new(py, &archive))
     }
 }
@@ -243,12 +252,14 @@ fn settings(
     learn: Option<LearnArgument>,
     threads: i64,
     embed_model: bool,
+    device: &str,
 ) -> PyResult<Settings> {
     let learn = learn.map(LearnArgument::options).transpose()?.flatten();
     if learn.is_some() && (model.is_some() || embed_model) {
         return Err(PyValueError::new_err("learn needs no model: leave model and embed_model out"));
     }
     Ok(Settings {
+        device: device_unless(py, learn.is_some(), device)?,
         level: level_of(level)?,
         model: model_of(py, model)?,
         learn,
@@ -259,7 +270,8 @@ fn settings(
 
 /// Makes an archive of bytes.
 #[pyfunction]
-#[pyo3(signature = (data, level=None, *, model=None, learn=None, threads=1, embed_model=false))]
+#[pyo3(signature = (data, level=None, *, model=None, learn=None, threads=1, embed_model=false, device="cpu"))]
+#[expect(clippy::too_many_arguments, reason = "as Python's users name them")]
 pub fn compress<'py>(
     py: Python<'py>,
     data: &Bound<'py, PyAny>,
@@ -268,9 +280,11 @@ pub fn compress<'py>(
     learn: Option<LearnArgument>,
     threads: i64,
     embed_model: bool,
+    device: &str,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let data = bytes_of(data)?;
-    let settings = settings(py, level, model, learn, threads, embed_model)?;
+    let settings = settings(py, level, model, learn, threads, embed_model, device)?;
+    let device = settings.device.clone();
     let archive = work::run(py, move |cancelled| {
         let mut coding = Coding::new(settings, cancelled);
         if let Stage::Waiting(settings, beginning) = &mut coding.stage {
@@ -288,5 +302,6 @@ pub fn compress<'py>(
         coding.finish()?;
         Ok(coding.written.take())
     })?;
+    tell_failure(py, &device)?;
     Ok(PyBytes::new(py, &archive))
 }

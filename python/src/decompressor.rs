@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use surprisal::network::Device;
 use surprisal::{DecompressOptions, Decompressor};
 
 use crate::data::bytes_of;
+use crate::device::{device_of, tell_failure};
 use crate::errors::{from_codec, from_io};
-use crate::models::{model_of, threads_of, with_bundled};
+use crate::models::decoding;
 use crate::work::{self, Cancelled, Shared};
 
 /// Bytes that are taken from the decoder at once.
@@ -116,23 +118,22 @@ impl Decoding {
 
 /// Decodes one archive that comes piece by piece.
 #[pyclass(frozen, module = "surprisal_codec")]
-pub struct SurprisalDecompressor(Shared<Decoding>);
+pub struct SurprisalDecompressor(Shared<Decoding>, Device);
 
 #[pymethods]
 impl SurprisalDecompressor {
     #[new]
-    #[pyo3(signature = (model=None, threads=1))]
-    fn new(py: Python<'_>, model: Option<&Bound<'_, PyAny>>, threads: i64) -> PyResult<Self> {
-        let options = DecompressOptions::default()
-            .with_models(with_bundled(model_of(py, model)?))
-            .with_threads(threads_of(threads)?)
-            .with_first_only(true);
-        Ok(Self(Shared::new(|_| Decoding {
+    #[pyo3(signature = (model=None, threads=1, device="cpu"))]
+    fn new(py: Python<'_>, model: Option<&Bound<'_, PyAny>>, threads: i64, device: &str) -> PyResult<Self> {
+        let device = device_of(py, device)?;
+        let options = decoding(py, model, threads, &device)?.with_first_only(true);
+        let decoding = Shared::new(|_| Decoding {
             feed: Feed::default(),
             options,
             decoder: None,
             progress: Progress::NeedsInput,
-        })))
+        });
+        Ok(Self(decoding, device))
     }
 
     /// Takes more of the archive; gives content, at most `max_length` bytes unless that is negative.
@@ -146,6 +147,9 @@ impl SurprisalDecompressor {
         let data = bytes_of(data)?;
         let most = usize::try_from(max_length).unwrap_or(usize::MAX);
         let content = self.0.work(py, move |decoding, cancelled| decoding.decode(&data, most, cancelled))?;
+        if self.eof(py) {
+            tell_failure(py, &self.1)?;
+        }
         Ok(PyBytes::new(py, &content))
     }
 
@@ -174,17 +178,16 @@ impl SurprisalDecompressor {
 
 /// Gives the content of an archive, or of several one after another.
 #[pyfunction]
-#[pyo3(signature = (data, *, model=None, threads=1))]
+#[pyo3(signature = (data, *, model=None, threads=1, device="cpu"))]
 pub fn decompress<'py>(
     py: Python<'py>,
     data: &Bound<'py, PyAny>,
     model: Option<&Bound<'py, PyAny>>,
     threads: i64,
+    device: &str,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let data = bytes_of(data)?;
-    let options = DecompressOptions::default()
-        .with_models(with_bundled(model_of(py, model)?))
-        .with_threads(threads_of(threads)?);
+    let (data, device) = (bytes_of(data)?, device_of(py, device)?);
+    let options = decoding(py, model, threads, &device)?;
     let content = work::run(py, move |cancelled| {
         let mut content = Vec::new();
         let mut decoder = Decompressor::with_options(&data[..], options).map_err(from_codec)?;
@@ -193,5 +196,6 @@ pub fn decompress<'py>(
         {}
         Ok(content)
     })?;
+    tell_failure(py, &device)?;
     Ok(PyBytes::new(py, &content))
 }

@@ -21,6 +21,10 @@ pub fn from_codec(error: Error) -> PyErr {
         error @ Error::WrongModel { .. } => {
             SurprisalError::new_err(error.to_string().replace("with -m", "as model="))
         }
+        // So does this one, behind what failed.
+        error @ Error::Device(_) => {
+            SurprisalError::new_err(error.to_string().replace("use --device cpu", "use device=\"cpu\""))
+        }
         other => SurprisalError::new_err(other.to_string()),
     }
 }

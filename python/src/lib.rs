@@ -6,6 +6,7 @@ mod account;
 mod compressor;
 mod data;
 mod decompressor;
+mod device;
 mod errors;
 mod learner;
 mod models;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
-use surprisal::{Error, Level, Models};
+use surprisal::network::Device;
+use surprisal::{DecompressOptions, Error, Level, Models};
 
 use crate::errors::from_codec;
 use crate::work;
@@ -114,6 +115,19 @@ pub fn with_bundled(model: Option<Arc<surprisal::Model>>) -> Models {
         models.add(model);
     }
     models
+}
+
+/// How to decode, with the model that was named beside the bundled ones.
+pub fn decoding(
+    py: Python<'_>,
+    model: Option<&Bound<'_, PyAny>>,
+    threads: i64,
+    device: &Device,
+) -> PyResult<DecompressOptions> {
+    Ok(DecompressOptions::default()
+        .with_models(with_bundled(model_of(py, model)?))
+        .with_threads(threads_of(threads)?)
+        .with_device(device.clone()))
 }
 
 /// The model for a content that begins so: the one that was named, or the level's best.

@@ -5,11 +5,13 @@ use std::io::{BufReader, Read};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use surprisal::network::Device;
 use surprisal::{DecompressOptions, Decompressor, Index, LineRange};
 
 use crate::data::PyFile;
+use crate::device::{device_of, tell_failure};
 use crate::errors::{from_codec, from_io};
-use crate::models::{model_of, threads_of, with_bundled};
+use crate::models::decoding;
 use crate::work::Shared;
 
 /// Bytes that are read of an archive at once.
@@ -91,28 +93,29 @@ impl Drop for Reading {
 
 /// Reads the content of the archives in a Python file.
 #[pyclass(frozen)]
-pub struct Reader(Shared<Reading>);
+pub struct Reader(Shared<Reading>, Device);
 
 #[pymethods]
 impl Reader {
     /// `lines` are the first and the last line that are wanted, from 1 (None: all that follow); `is_seekable` says whether the file can be sought in.
     #[new]
-    #[pyo3(signature = (file, *, model=None, threads=1, lines=None, is_seekable))]
+    #[pyo3(signature = (file, *, model=None, threads=1, device="cpu", lines=None, is_seekable))]
     fn new(
         py: Python<'_>,
         file: Py<PyAny>,
         model: Option<&Bound<'_, PyAny>>,
         threads: i64,
+        device: &str,
         lines: Option<(u64, Option<u64>)>,
         is_seekable: bool,
     ) -> PyResult<Self> {
         let wanted =
             lines.map_or(Ok(LineRange::ALL), |(from, to)| LineRange::new(from, to.unwrap_or(u64::MAX)));
-        let options = DecompressOptions::default()
-            .with_models(with_bundled(model_of(py, model)?))
-            .with_threads(threads_of(threads)?)
-            .with_lines(wanted.map_err(from_codec)?);
-        let reader = Self(Shared::new(|_| Reading { file, options, index: None, stage: Stage::Fresh }));
+        let wanted = wanted.map_err(from_codec)?;
+        let device = device_of(py, device)?;
+        let options = decoding(py, model, threads, &device)?.with_lines(wanted);
+        let reading = Shared::new(|_| Reading { file, options, index: None, stage: Stage::Fresh });
+        let reader = Self(reading, device);
         if lines.is_some() && is_seekable {
             reader.0.work(py, |reading, _| reading.begin(None))?;
         }
@@ -122,6 +125,9 @@ impl Reader {
     /// The next bytes of the content, at most `size`; none at its end.
     fn read<'py>(&self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
         let content = self.0.work(py, move |reading, _| reading.read(size))?;
+        if content.is_empty() {
+            tell_failure(py, &self.1)?;
+        }
         Ok(PyBytes::new(py, &content))
     }
 

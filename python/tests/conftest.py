@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -22,6 +23,18 @@ def blocks():
     """More lines than three blocks hold, lines of a kind no model knows among them."""
     text = CORPUS.read_bytes()
     return text * 12 + b"no sum\n" * 9 + text * 8
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory):
+    """A folder for LD_LIBRARY_PATH with a CUDA driver whose one device is the CPU (docs/gpu.md)."""
+    folder, crate = tmp_path_factory.mktemp("stand-in"), ROOT / "crates" / "surprisal-cuda"
+    for source in [*(crate / "kernels").glob("*.cu*"), *(crate / "tests" / "stand_in").glob("*.[hc]*")]:
+        shutil.copy(source, folder)
+    # Its tests compile it in this way, too.
+    options = "-std=c++11 -O2 -ffp-contract=off -U_FORTIFY_SOURCE -Wno-unknown-pragmas -fPIC -shared -Wl,-soname,libcuda.so"
+    subprocess.run(["c++", *options.split(), "-o", "libcuda.so", "libcuda.cpp"], cwd=folder, check=True)
+    return folder
 
 
 def python_of(document, heading):

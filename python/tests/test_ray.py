@@ -31,15 +31,22 @@ BLOCK = 65_536
 SHARDS = 6
 
 
+def begin_node(stand_in, begin, **settings):
+    """Begins a node. It alone finds the driver: this process's programs would take a GPU for large files."""
+    with pytest.MonkeyPatch.context() as of_node:
+        of_node.setenv("LD_LIBRARY_PATH", str(stand_in))
+        return begin(**settings)
+
+
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(stand_in):
     """Two nodes with a core each. A dead one is noticed within two seconds."""
     health = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    # GPUs that only Ray believes in.
+    # Ray takes the GPUs on trust.
     small = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 80_000_000}
-    made = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False, "_system_config": health})
-    made.small = small
-    made.worker = made.add_node(**small)
+    made = begin_node(stand_in, Cluster, initialize_head=True, head_node_args={**small, "include_dashboard": False, "_system_config": health})
+    made.add_worker = lambda: begin_node(stand_in, made.add_node, **small)
+    made.worker = made.add_worker()
     ray.init(address=made.address, log_to_driver=False)
     yield made
     ray.shutdown()
@@ -118,7 +125,7 @@ def test_archives_are_cut_into_ranges(blocks, tmp_path):
     for at_most in (1, 2_000_000, 4_000_000, 100_000_000):
         with path.open("rb") as file:
             cut = _ranges.ranges(file, path.stat().st_size, at_most)
-        decoded = [b"".join(piece for piece, _ in _archives._decode(_files.Place.of(path), found, None, 1)) for found in cut]
+        decoded = [b"".join(piece for piece, _ in _archives._decode(_files.Place.of(path), found, None, 1, "cpu")) for found in cut]
         assert b"".join(decoded) == b"".join(contents)
         assert [len(content) for content in decoded] == [found.size for found in cut]
         assert [content.count(b"\n") for content in decoded] == [found.newlines for found in cut]
@@ -149,7 +156,7 @@ def test_a_node_killed_while_it_compresses(cluster, sums, expected, tmp_path):
         try:
             done = future.result(timeout=120)
         finally:
-            cluster.worker = cluster.add_node(**cluster.small)
+            cluster.worker = cluster.add_worker()
     assert done["shards"] == SHARDS and done["present"] == 0 and done["model"] == "tiny-uniform"
     assert target.read_bytes() == expected
     assert os.listdir(tmp_path) == ["sums.txt.sur"]
@@ -175,7 +182,7 @@ def test_a_command_that_was_killed_and_is_given_again(cluster, sums, expected, t
 
 
 def test_reading_by_ranges(cluster, sums, archive, monkeypatch, capsys):
-    monkeypatch.setattr(_ranges, "range_size", lambda _: 2 * BLOCK * 28)
+    monkeypatch.setattr(_ranges, "range_size", lambda *_: 2 * BLOCK * 28)
     assert on_ray.verify(archive) == surprisal_codec.verify(archive)
     back = archive.with_name("back")
     assert main(["decompress", f"file://{archive}", "-o", f"file://{back}"]) == 0
@@ -185,7 +192,7 @@ def test_reading_by_ranges(cluster, sums, archive, monkeypatch, capsys):
 
 def test_accounts_of_ranges_are_added(cluster, sums, tmp_path, monkeypatch, capsys):
     size = 28 * 10_000
-    monkeypatch.setattr(_ranges, "range_size", lambda _: size)
+    monkeypatch.setattr(_ranges, "range_size", lambda *_: size)
     archive, text = tmp_path / "three.sur", sums.read_bytes()[: 3 * size]
     archive.write_bytes(b"".join(surprisal_codec.compress(text[at : at + size]) for at in range(0, 3 * size, size)))
     assert main(["report", "--json", str(archive)]) == 0
@@ -225,21 +232,38 @@ def test_a_model_of_a_folder_goes_along(cluster, sums, tmp_path):
     assert (tmp_path / "back").read_bytes() == text.read_bytes()
 
 
-def test_gpu_workers_run_the_program(cluster, sums, tmp_path):
-    """By a program that takes the CPU for the GPU that is asked for."""
-    text, stand_in = tmp_path / "some.txt", tmp_path / "stand-in"
+def test_gpu_workers(cluster, sums, tmp_path):
+    """All that tasks do with a model, on a GPU that the CPU stands in for."""
+    text, archive = tmp_path / "some.txt", tmp_path / "some.txt.sur"
     text.write_bytes(sums.read_bytes()[: 28 * 1000])
-    on_cpu = f'exec {program()} $(echo "$*" | sed s/cuda/cpu/)'
-    stand_in.write_text(f'#!/bin/sh\ncase "$CUDA_VISIBLE_DEVICES $*" in ?*" --device cuda") {on_cpu} ;; esac\nexit 1\n')
-    stand_in.chmod(0o755)
-    on_ray.compress(text, gpus=1, program=stand_in)
-    assert (tmp_path / "some.txt.sur").read_bytes() == surprisal_codec.compress(text.read_bytes())
-    with pytest.raises(SurprisalError, match=r"shard 1 of 1 \(from line 1 on\): .* ended with 1"):
-        on_ray.compress(text, gpus=1, program="false", force=True)
+    assert main(["compress", "--gpus", "1", str(text)]) == 0
+    assert archive.read_bytes() == surprisal_codec.compress(text.read_bytes())
+    assert main(["decompress", "--gpus", "1", str(archive), "-o", str(tmp_path / "back")]) == 0
+    assert (tmp_path / "back").read_bytes() == text.read_bytes()
+    assert on_ray.verify(archive, gpus=1) == surprisal_codec.verify(archive)
+    assert on_ray.report(archive, gpus=1) == on_ray.report(archive)
+
+
+def test_what_a_gpu_goes_on_with(cluster, sums, archive, tmp_path, monkeypatch):
+    """Parts of ranges without GPUs are no parts of those with them."""
+    monkeypatch.setattr(_ranges, "range_size", lambda _, gpus: (2 if gpus else 1) * BLOCK * 28)
+    run, back = _cluster.run, tmp_path / "back"
+
+    def ends_early(*arguments):
+        for _, finished in zip(range(2), run(*arguments)):
+            yield finished
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(_cluster, "run", ends_early)
+        on_ray.decompress(archive, back)
+    done = on_ray.decompress(archive, back, gpus=1)
+    assert done["ranges"] == 3 and done["present"] == 0
+    assert back.read_bytes() == sums.read_bytes()
 
 
 def test_what_goes_wrong_is_told(cluster, sums, archive, monkeypatch, capsys):
-    monkeypatch.setattr(_ranges, "range_size", lambda _: BLOCK * 28)
+    monkeypatch.setattr(_ranges, "range_size", lambda *_: BLOCK * 28)
 
     def fails(*arguments):
         assert main([*map(str, arguments)]) == 1

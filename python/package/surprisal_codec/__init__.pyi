@@ -75,6 +75,7 @@ class SurprisalFile(io.BufferedIOBase):
         learn: Optional[_Learn] = None,
         embed_model: bool = False,
         threads: int = 1,
+        device: str = "cpu",
         lines: Optional[tuple[int, Optional[int]]] = None,
     ) -> None: ...
     @property
@@ -105,8 +106,11 @@ def report(
     model: Optional[_Model] = None,
     learn: Optional[_Learn] = None,
     threads: int = 1,
+    device: str = "cpu",
 ) -> Report: ...
-def verify(file: Union[_Path, IO[bytes], Any], *, model: Optional[_Model] = None, threads: int = 1) -> _Verified: ...
+def verify(
+    file: Union[_Path, IO[bytes], Any], *, model: Optional[_Model] = None, threads: int = 1, device: str = "cpu"
+) -> _Verified: ...
 @overload
 def open(
     file: Union[_Path, IO[bytes], Any],
@@ -117,6 +121,7 @@ def open(
     learn: Optional[_Learn] = None,
     embed_model: bool = False,
     threads: int = 1,
+    device: str = "cpu",
     lines: Optional[tuple[int, Optional[int]]] = None,
     encoding: None = None,
     errors: None = None,
@@ -132,6 +137,7 @@ def open(
     learn: Optional[_Learn] = None,
     embed_model: bool = False,
     threads: int = 1,
+    device: str = "cpu",
     lines: Optional[tuple[int, Optional[int]]] = None,
     encoding: Optional[str] = None,
     errors: Optional[str] = None,
@@ -147,6 +153,7 @@ def open(
     learn: Optional[_Learn] = None,
     embed_model: bool = False,
     threads: int = 1,
+    device: str = "cpu",
     lines: Optional[tuple[int, Optional[int]]] = None,
     encoding: Optional[str] = None,
     errors: Optional[str] = None,

@@ -87,7 +87,7 @@ def score(lines, model=None, *, outside="raise", threads=1):
     return numpy.frombuffer(values, numpy.float64).reshape(len(lines), positions).copy()
 
 
-def report(path, *, model=None, learn=None, threads=1):
+def report(path, *, model=None, learn=None, threads=1, device="cpu"):
     """Accounts for every bit between a model's loss and the size of an archive, of a text or an archive: `surprisal report`.
 
     With `learn` (True, a preset or a `Learn`) the corpus is coded while learning. Other compressors are not measured. The dictionary has the keys
@@ -99,14 +99,14 @@ def report(path, *, model=None, learn=None, threads=1):
     >>> surprisal_codec.report(path)["corpus"]["lines"]
     3
     """
-    account, page, text = _native.report(path, model, learn, threads)
+    account, page, text = _native.report(path, model, learn, threads, device)
     made = Report(json.loads(account))
     made["file"] = os.fsdecode(path)
     made.html, made.text = page, text
     return made
 
 
-def verify(file, *, model=None, threads=1):
+def verify(file, *, model=None, threads=1, device="cpu"):
     """Decodes all that is in a file of archives and compares its checksums: `surprisal verify`.
 
     `file` is a path or a file object in binary mode. Gives the number of `archives`, `blocks`, `lines` and `bytes`; raises
@@ -118,5 +118,5 @@ def verify(file, *, model=None, threads=1):
     """
     if isinstance(file, (str, bytes, os.PathLike)):
         with builtins.open(file, "rb") as opened:
-            return verify(opened, model=model, threads=threads)
-    return dict(zip(("archives", "blocks", "lines", "bytes"), _native.verify(file, model, threads)))
+            return verify(opened, model=model, threads=threads, device=device)
+    return dict(zip(("archives", "blocks", "lines", "bytes"), _native.verify(file, model, threads, device)))

@@ -15,10 +15,12 @@ _BUFFER = 1 << 18
 class _RawReader(io.RawIOBase):
     """The content of the archives in a file, unbuffered."""
 
-    def __init__(self, file, model, threads, lines):
+    def __init__(self, file, model, threads, device, lines):
         self._can_seek = bool(getattr(file, "seekable", lambda: False)())
         self._has_lines = lines is not None
-        self._reader = Reader(file, model=model, threads=threads, lines=lines, is_seekable=self._can_seek)
+        self._reader = Reader(
+            file, model=model, threads=threads, device=device, lines=lines, is_seekable=self._can_seek
+        )
         self._position = 0
 
     def readable(self):
@@ -65,7 +67,7 @@ class SurprisalFile(io.BufferedIOBase):
     For reading, `model` is a model or a folder that the archive may need beside the bundled ones, and `lines` are the first and the last line
     that are wanted, counted from 1 (None as the last: all that follow): only the blocks that hold them are decoded. `seek` and `tell` count
     bytes of the content; `seek` decodes from the block on that holds the place. For writing, `level`, `model`, `learn` and `embed_model` are
-    those of `compress`. `threads` never change a byte; 0 is one for every core.
+    those of `compress`. `threads` (0 is one for every core) and `device` never change a byte.
 
     >>> import io
     >>> store = io.BytesIO()
@@ -76,7 +78,7 @@ class SurprisalFile(io.BufferedIOBase):
     [b'2+2=4\\n', b'3+3=6\\n']
     """
 
-    def __init__(self, file, mode="r", *, level=None, model=None, learn=None, embed_model=False, threads=1, lines=None):
+    def __init__(self, file, mode="r", *, level=None, model=None, learn=None, embed_model=False, threads=1, device="cpu", lines=None):
         # What `close` finds if the rest of this fails.
         self._file = self._owned = self._buffer = self._compressor = None
         self._has_failed = False
@@ -92,7 +94,7 @@ class SurprisalFile(io.BufferedIOBase):
         self._mode = "rb" if kind == "r" else "wb"
         if kind != "r":
             # Before the file is made: what was asked for may make no sense.
-            compressor = SurprisalCompressor(level, model, learn, threads, embed_model)
+            compressor = SurprisalCompressor(level, model, learn, threads, embed_model, device)
         if isinstance(file, (str, bytes, os.PathLike)):
             file = self._owned = builtins.open(file, kind + "b")
         elif not hasattr(file, "read" if kind == "r" else "write"):
@@ -100,7 +102,7 @@ class SurprisalFile(io.BufferedIOBase):
         self._file = file
         try:
             if kind == "r":
-                self._buffer = io.BufferedReader(_RawReader(file, model, threads, lines), _BUFFER)
+                self._buffer = io.BufferedReader(_RawReader(file, model, threads, device, lines), _BUFFER)
             else:
                 self._compressor = compressor
         except BaseException:
@@ -223,7 +225,19 @@ class SurprisalFile(io.BufferedIOBase):
 
 
 def open(
-    file, mode="rb", *, level=None, model=None, learn=None, embed_model=False, threads=1, lines=None, encoding=None, errors=None, newline=None
+    file,
+    mode="rb",
+    *,
+    level=None,
+    model=None,
+    learn=None,
+    embed_model=False,
+    threads=1,
+    device="cpu",
+    lines=None,
+    encoding=None,
+    errors=None,
+    newline=None,
 ):
     """Opens an archive as a file object: binary ("rb", "wb", "xb", "ab") as `SurprisalFile`, text ("rt", "wt", "xt", "at") as `io.TextIOWrapper` over it.
 
@@ -248,6 +262,7 @@ def open(
         learn=learn,
         embed_model=embed_model,
         threads=threads,
+        device=device,
         lines=lines,
     )
     if "t" not in mode:

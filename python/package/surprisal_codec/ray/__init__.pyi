@@ -38,7 +38,6 @@ def compress(
     shard_blocks: int = 16,
     threads: int = 1,
     gpus: float = 0,
-    program: _Path = "surprisal",
     force: bool = False,
     quiet: bool = True,
 ) -> _Compressed: ...
@@ -48,11 +47,16 @@ def decompress(
     *,
     model: Optional[_Path] = None,
     threads: int = 1,
+    gpus: float = 0,
     force: bool = False,
     quiet: bool = True,
 ) -> _Decompressed: ...
-def verify(source: _Path, *, model: Optional[_Path] = None, threads: int = 1, quiet: bool = True) -> _Verified: ...
-def report(source: _Path, *, model: Optional[_Path] = None, threads: int = 1, quiet: bool = True) -> dict[str, Any]: ...
+def verify(
+    source: _Path, *, model: Optional[_Path] = None, threads: int = 1, gpus: float = 0, quiet: bool = True
+) -> _Verified: ...
+def report(
+    source: _Path, *, model: Optional[_Path] = None, threads: int = 1, gpus: float = 0, quiet: bool = True
+) -> dict[str, Any]: ...
 def sweep(
     folder: _Path,
     *,

@@ -45,24 +45,24 @@ def _parser():
     of_targets.add_argument("-f", "--force", action="store_true", help="overwrite files")
 
     on_gpus = argparse.ArgumentParser(add_help=False)
-    on_gpus.add_argument("--program", default="surprisal", help="the program, on every machine (surprisal, from PATH)")
-    on_gpus.add_argument("--gpus", type=float, default=0, metavar="N", help="GPUs of a task, which runs the program there (0)")
+    on_gpus.add_argument("--gpus", type=float, default=0, metavar="N", help="GPUs of a task, where its model runs (0)")
 
     made = commands.add_parser("compress", parents=[of_all, of_files, of_targets, on_gpus], help="FILE becomes FILE.sur")
     made.add_argument("-l", "--level", type=int, metavar="1..9", help="chooses among the bundled models (6)")
     made.add_argument("--shard-blocks", type=_positive, default=16, metavar="N", help="blocks of 65,536 lines of a shard (16)")
     made.set_defaults(run=_compress)
-    made = commands.add_parser("decompress", parents=[of_all, of_files, of_targets], help="FILE.sur becomes FILE")
+    made = commands.add_parser("decompress", parents=[of_all, of_files, of_targets, on_gpus], help="FILE.sur becomes FILE")
     made.set_defaults(run=_decompress)
-    made = commands.add_parser("verify", parents=[of_all, of_files], help="decode everything, write nothing")
+    made = commands.add_parser("verify", parents=[of_all, of_files, on_gpus], help="decode everything, write nothing")
     made.set_defaults(run=_verify)
-    made = commands.add_parser("report", parents=[of_all, of_files], help="account for the bits of archives")
+    made = commands.add_parser("report", parents=[of_all, of_files, on_gpus], help="account for the bits of archives")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(run=_report)
     made = commands.add_parser(
         "sweep", parents=[of_all, on_gpus], help="train presets × seeds × rates", epilog="Options behind -- go to surprisal train."
     )
     made.add_argument("-o", "--output", required=True, metavar="FOLDER", help="for the trainings, on a file system that all share")
+    made.add_argument("--program", default="surprisal", help="the program, on every machine (surprisal, from PATH)")
     made.add_argument("--presets", default="tiny", metavar="NAME,…", help="pico, tiny, nano, micro, mini (tiny)")
     made.add_argument("--seeds", default="1", metavar="N,…", help="(1)")
     made.add_argument("--rates", metavar="RATE,…", help="highest learning rates (the program's default)")
@@ -100,7 +100,7 @@ def _positive(text):
 def _compress(options):
     for name in _each(options):
         cutting = {"level": options.level, "shard_blocks": options.shard_blocks}
-        done = compress(name, options.output, **cutting, gpus=options.gpus, program=options.program, **_writing(options))
+        done = compress(name, options.output, **cutting, **_writing(options))
         _say(options, f"{name}: {_sizes(done)}, {done['shards']} shards ({done['present']} done before), model {done['model']}")
     yield from ()
 
@@ -170,7 +170,7 @@ def _each(options):
 
 
 def _reading(options):
-    return {"model": options.model, "threads": options.threads, "quiet": options.quiet}
+    return {"model": options.model, "threads": options.threads, "gpus": options.gpus, "quiet": options.quiet}
 
 
 def _writing(options):

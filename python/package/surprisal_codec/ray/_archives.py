@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 
 from .. import _account
@@ -27,7 +26,6 @@ def compress(
     shard_blocks=16,
     threads=1,
     gpus=0,
-    program="surprisal",
     force=False,
     quiet=True,
 ):
@@ -35,8 +33,8 @@ def compress(
 
     A shard has `shard_blocks` times 65,536 lines. `level` and `model` (a bundled one's name or a folder) are those of
     `surprisal_codec.compress`; without a model the level's best for the beginning codes all shards. A task takes so many `threads` of
-    its machine. With `gpus` it takes so many of them, too, and `program` codes there, whose path or name it is on every machine; the bytes are
-    the same. Gives `shards`, `present` (of them from an earlier attempt), `model`, `bytes_in` and `bytes_out`.
+    its machine, and so many `gpus`, where the model then runs; the bytes are the same. Gives `shards`, `present` (of them from an earlier
+    attempt), `model`, `bytes_in` and `bytes_out`.
     """
     _cluster.connect()
     place = Place.of(source)
@@ -56,7 +54,7 @@ def compress(
         return f"{place.path}: shard {number + 1} of {len(cut)} (from line {first:,} on)"
 
     with _cluster.Progress("shards", len(cut), quiet) as progress:
-        jobs = [(place, size, shard, chosen, threads, program if gpus else None) for shard in cut]
+        jobs = [(place, size, shard, chosen, threads, _device(gpus)) for shard in cut]
         task = _cluster.task(threads, gpus)
         bytes_out, present = made.build(_compress_shard, jobs, describe, task=task, progress=progress)
     return {"shards": len(cut), "present": present, "model": chosen.name, "bytes_in": size, "bytes_out": bytes_out}
@@ -78,39 +76,26 @@ def _newlines(place, size, quiet):
     return [count for found in counts for count in found]
 
 
-def _compress_shard(place, size, shard, model, threads, program):
+def _device(gpus):
+    """Where a task that takes so many GPUs runs a model. Ray shows it its own alone."""
+    return "cuda" if gpus else "cpu"
+
+
+def _compress_shard(place, size, shard, model, threads, device):
     """Yields an archive in pieces, each with the bytes of content that went in for it."""
     with place.open() as file:
         content = read_lines(Window(file, shard.offset, size - shard.offset), shard.skip, shard.newlines)
-        if program is not None:
-            yield from _by_program(content, model, threads, program)
-            return
-        compressor = SurprisalCompressor(None, model.load(), None, threads, False)
+        compressor = SurprisalCompressor(None, model.load(), None, threads, False, device)
         for piece in content:
             yield compressor.compress(piece), len(piece)
         yield compressor.flush(), 0
 
 
-def _by_program(content, model, threads, program):
-    """As the package, which has no kernels for GPUs, would make it."""
-    with tempfile.TemporaryFile() as lines, tempfile.TemporaryFile() as archive, model.named() as name:
-        size = sum(lines.write(piece) for piece in content)
-        lines.seek(0)
-        command = [program, "compress", "-q", "-c", "-m", name, "-T", str(threads), "--device", "cuda"]
-        done = subprocess.run(command, stdin=lines, stdout=archive, stderr=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            raise _cluster.program_error(program, done.returncode, done.stderr)
-        archive.seek(0)
-        yield b"", size
-        for piece in iter(lambda: archive.read(BUFFER), b""):
-            yield piece, 0
-
-
-def decompress(source, target=None, *, model=None, threads=1, force=False, quiet=True):
+def decompress(source, target=None, *, model=None, threads=1, gpus=0, force=False, quiet=True):
     """Decompresses a file of archives into `target`, by default its name without .sur.
 
-    `model` is a folder that the archives may need beside the bundled models. Gives `ranges`, `present` (of them from an earlier
-    attempt), `bytes_in` and `bytes_out`.
+    `model` is a folder that the archives may need beside the bundled models; `threads` and `gpus` are those of `compress`. Gives `ranges`,
+    `present` (of them from an earlier attempt), `bytes_in` and `bytes_out`.
     """
     _cluster.connect()
     if target is None:
@@ -118,23 +103,24 @@ def decompress(source, target=None, *, model=None, threads=1, force=False, quiet
             raise SurprisalError(f"{source}: the name does not end in {SUFFIX}: name a target")
         target = os.fspath(source)[: -len(SUFFIX)]
     place, carried = Place.of(source), Carried.of(model)
-    made = Target(target, place, (__version__,), force)
-    cut, describe = _cut(place)
+    # Ranges for GPUs are others.
+    made = Target(target, place, (__version__, gpus > 0), force)
+    cut, describe = _cut(place, gpus)
     with _cluster.Progress("ranges", len(cut), quiet) as progress:
-        jobs = [(place, found, carried, threads) for found in cut]
-        bytes_out, present = made.build(_decode, jobs, describe, task=_cluster.task(threads), progress=progress)
+        jobs = [(place, found, carried, threads, _device(gpus)) for found in cut]
+        bytes_out, present = made.build(_decode, jobs, describe, task=_cluster.task(threads, gpus), progress=progress)
     return {"ranges": len(cut), "present": present, "bytes_in": place.size(), "bytes_out": bytes_out}
 
 
-def verify(source, *, model=None, threads=1, quiet=True):
+def verify(source, *, model=None, threads=1, gpus=0, quiet=True):
     """Decodes all that is in a file of archives and compares its checksums, as `surprisal_codec.verify`, and gives what that gives."""
     _cluster.connect()
     place, carried = Place.of(source), Carried.of(model)
-    cut, describe = _cut(place)
+    cut, describe = _cut(place, gpus)
     ends = {}
     with _cluster.Progress("ranges", len(cut), quiet) as progress:
-        jobs = [(place, found, carried, threads) for found in cut]
-        for number, end in _cluster.run(_cluster.task(threads)(_check), jobs, describe):
+        jobs = [(place, found, carried, threads, _device(gpus)) for found in cut]
+        for number, end in _cluster.run(_cluster.task(threads, gpus)(_check), jobs, describe):
             progress.advance(cut[number].size)
             if end:
                 ends[number] = end
@@ -148,7 +134,7 @@ def verify(source, *, model=None, threads=1, quiet=True):
     }
 
 
-def report(source, *, model=None, threads=1, quiet=True):
+def report(source, *, model=None, threads=1, gpus=0, quiet=True):
     """Accounts for the bits of a file of archives, range by range, and adds the accounts.
 
     Gives `archive` (its `bytes`), `corpus` (`lines`, `modelled_lines`, `tokens`, `bytes`), `ranges` and `links`: those of `surprisal_codec.report` that
@@ -157,23 +143,23 @@ def report(source, *, model=None, threads=1, quiet=True):
     """
     _cluster.connect()
     place, carried = Place.of(source), Carried.of(model)
-    cut, describe = _cut(place)
+    cut, describe = _cut(place, gpus)
     accounts = [None] * len(cut)
     with _cluster.Progress("ranges", len(cut), quiet) as progress:
-        jobs = [(place, found, carried, threads) for found in cut]
-        for number, account in _cluster.run(_cluster.task(threads)(_account_of), jobs, describe):
+        jobs = [(place, found, carried, threads, _device(gpus)) for found in cut]
+        for number, account in _cluster.run(_cluster.task(threads, gpus)(_account_of), jobs, describe):
             accounts[number] = account
             progress.advance(cut[number].size)
     return _sum(accounts, place.size())
 
 
-def _cut(place):
+def _cut(place, gpus):
     """The ranges of a file of archives, and how to name one of them."""
     # From the end to the beginning, a few bytes at each archive: nothing is fetched ahead.
     with place.open(cache_type="none") as file:
         try:
             size = place.size()
-            cut = _ranges.ranges(file, size, _ranges.range_size(size))
+            cut = _ranges.ranges(file, size, _ranges.range_size(size, gpus))
         except SurprisalError as error:
             raise SurprisalError(f"{place.path}: {error}") from None
 
@@ -184,11 +170,11 @@ def _cut(place):
     return cut, describe
 
 
-def _decode(place, found, model, threads):
+def _decode(place, found, model, threads, device):
     """Yields the content of a range in pieces, each with its length."""
     with place.open() as file:
         window = Window(file, found.offset, found.length)
-        reader = Reader(window, model=model and model.load(), threads=threads, is_seekable=True)
+        reader = Reader(window, model=model and model.load(), threads=threads, device=device, is_seekable=True)
         if found.start > 0:
             reader.seek(found.start)
         left = found.size
@@ -208,16 +194,17 @@ def _check(*job):
     return end
 
 
-def _account_of(place, found, model, threads):
+def _account_of(place, found, model, threads, device):
     """What the account of a range has that can be added."""
     if found.is_learned:
         raise SurprisalError("it was coded while learning, which has no ranges: surprisal report tells of it on one machine")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "content")
         with open(path, "wb") as file:
-            for piece, _ in _decode(place, found, model, threads):
+            for piece, _ in _decode(place, found, model, threads, device):
                 file.write(piece)
-        account = _account.report(path, model=model.load() if model else _bundled(found.identity), threads=threads)
+        by = model.load() if model else _bundled(found.identity)
+        account = _account.report(path, model=by, threads=threads, device=device)
     return {"corpus": account["corpus"], "links": [(link["name"], link["bits"]) for link in account["links"]]}
 
 
