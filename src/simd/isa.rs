@@ -84,6 +84,15 @@ impl Isa {
         }
     }
 
+    /// The set whose instructions for floats it has: without those for products of bytes.
+    pub(crate) fn for_floats(self) -> Self {
+        match self {
+            Self::Avx512Vnni => Self::Avx512,
+            Self::NeonDotprod => Self::Neon,
+            other => other,
+        }
+    }
+
     /// It, if this processor has it.
     ///
     /// # Errors

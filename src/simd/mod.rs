@@ -57,6 +57,8 @@ mod tests;
 pub(crate) use dispatch::compiled;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_family = "wasm"))]
 pub(crate) use dispatch::in_set;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use dispatch::unless_reduced;
 #[cfg(test)]
 pub(crate) use isa::on_each_isa;
 pub use isa::{ISA_VARIABLE, Isa};

@@ -30,7 +30,7 @@ compiled!(
         parameters: &[f32],
         tokens: &[Token; LANES],
         rows: &mut [[u32; 8]],
-    ) = forward_in
+    ) = forward_in, for_floats
 );
 
 compiled!(
@@ -40,10 +40,10 @@ compiled!(
         parameters: &[f32],
         targets: &Targets,
         scales: &[f32],
-    ) = backward_in
+    ) = backward_in, for_floats
 );
 
 compiled!(
     /// [`orthogonalise_in`].
-    pub(super) fn orthogonalise(x: &mut [Vector], scratch: &mut OrthogonalScratch) = orthogonalise_in
+    pub(super) fn orthogonalise(x: &mut [Vector], scratch: &mut OrthogonalScratch) = orthogonalise_in, for_floats
 );
