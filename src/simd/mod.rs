@@ -5,6 +5,9 @@
 //! values of the sixteen lines are one [`Vector`] in memory; 16-bit values exist in registers, two features at
 //! once, in an order that is each instruction set's own.
 //!
+//! A set is a file of functions of one register; [`registers`] makes the operations on all lanes of them, for sets whose
+//! registers hold four lines ([`four_registers`]), eight or sixteen ([`x86`]).
+//!
 //! An instruction set is a value without size that can only be made where the processor has it
 //! ([`avx2::Avx2::new`]). A kernel is a function that is generic over [`Lanes`], takes such a value and is
 //! `#[inline(always)]`, so that the function which [`compiled!`] makes for each set compiles all of it for that set.
