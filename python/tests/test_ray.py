@@ -244,10 +244,13 @@ def test_gpu_workers(cluster, sums, tmp_path):
     assert on_ray.report(archive, gpus=1) == on_ray.report(archive)
 
 
-def test_what_a_gpu_goes_on_with(cluster, sums, archive, tmp_path, monkeypatch):
+def test_what_a_gpu_goes_on_with(cluster, sums, tmp_path, monkeypatch):
     """Parts of ranges without GPUs are no parts of those with them."""
-    monkeypatch.setattr(_ranges, "range_size", lambda _, gpus: (2 if gpus else 1) * BLOCK * 28)
-    run, back = _cluster.run, tmp_path / "back"
+    size = 28 * 50
+    monkeypatch.setattr(_ranges, "range_size", lambda _, gpus: (2 if gpus else 1) * size)
+    text, archive, back = sums.read_bytes()[: 6 * size], tmp_path / "six.sur", tmp_path / "back"
+    archive.write_bytes(b"".join(surprisal_codec.compress(text[at : at + size]) for at in range(0, len(text), size)))
+    run = _cluster.run
 
     def ends_early(*arguments):
         for _, finished in zip(range(2), run(*arguments)):
@@ -259,7 +262,7 @@ def test_what_a_gpu_goes_on_with(cluster, sums, archive, tmp_path, monkeypatch):
         on_ray.decompress(archive, back)
     done = on_ray.decompress(archive, back, gpus=1)
     assert done["ranges"] == 3 and done["present"] == 0
-    assert back.read_bytes() == sums.read_bytes()
+    assert back.read_bytes() == text
 
 
 def test_what_goes_wrong_is_told(cluster, sums, archive, monkeypatch, capsys):
