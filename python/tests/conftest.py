@@ -31,9 +31,8 @@ def stand_in(tmp_path_factory):
     folder, crate = tmp_path_factory.mktemp("stand-in"), ROOT / "crates" / "surprisal-cuda"
     for source in [*(crate / "kernels").glob("*.cu*"), *(crate / "tests" / "stand_in").glob("*.[hc]*")]:
         shutil.copy(source, folder)
-    # Its tests compile it in this way, too.
-    options = "-std=c++11 -O2 -ffp-contract=off -U_FORTIFY_SOURCE -Wno-unknown-pragmas -fPIC -shared -Wl,-soname,libcuda.so"
-    subprocess.run(["c++", *options.split(), "-o", "libcuda.so", "libcuda.cpp"], cwd=folder, check=True)
+    flags = (crate / "tests" / "stand_in" / "flags.txt").read_text().split()
+    subprocess.run(["c++", *flags, "-o", "libcuda.so", "libcuda.cpp"], cwd=folder, check=True)
     return folder
 
 

@@ -59,7 +59,15 @@ functions! {
         let [a, b, c, d, e, f, g, h] = *lines;
         transpose([load_i(a), load_i(b), load_i(c), load_i(d), load_i(e), load_i(f), load_i(g), load_i(h)])
     }
-    /// [`Lanes::scatter`].
+    fn gather(lines: [&[u32; 8]; LANES]) -> [[__m256i; 2]; 8] {
+        let ([first, second], []) = lines.as_chunks() else { unreachable!() };
+        let (first, second) = (load_transposed(first), load_transposed(second));
+        let mut words = [[first[0]; 2]; 8];
+        for (i, word) in words.iter_mut().enumerate() {
+            *word = [first[i], second[i]];
+        }
+        words
+    }
     pub(super) fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
         for half in 0..2 {
             let word = |i: usize| load_i(words[i].halves()[half]);
@@ -90,22 +98,6 @@ functions! {
 lanes! {
     Avx2, 2 registers of halves and halves_mut, ["avx2"], F = __m256, I = __m256i, H = __m256i, Mix = __m256i,
     dot, dot_two, dot_pairs, splat_i(0), mix, mixed,
-    operations! {
-        "avx2":
-        fn gather(lines: [&[u32; 8]; LANES]) -> [[__m256i; 2]; 8] {
-            let ([first, second], []) = lines.as_chunks() else { unreachable!() };
-            let (first, second) = (load_transposed(first), load_transposed(second));
-            let mut words = [[first[0]; 2]; 8];
-            for (i, word) in words.iter_mut().enumerate() {
-                *word = [first[i], second[i]];
-            }
-            words
-        }
-        fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
-            scatter(words, rows, stride);
-        }
-    }
-
     #[inline(always)]
     fn products(self, start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[__m256i; 2]; 4] {
         let (chains, weights) = (inputs.as_chunks().0, weights.as_chunks().0);

@@ -88,16 +88,6 @@ lanes! {
     Avx512, 1 registers of whole and whole_mut, ["avx2,avx512f,avx512bw,avx512vl"],
     F = __m512, I = __m512i, H = __m512i, Mix = __m512i,
     dot, dot_two, dot_pairs, splat_i(0), mix, mixed,
-    operations! {
-        "avx2,avx512f,avx512bw,avx512vl":
-        fn gather(lines: [&[u32; 8]; LANES]) -> [[__m512i; 1]; 8] {
-            gather(lines)
-        }
-        fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
-            scatter(words, rows, stride);
-        }
-    }
-
     #[inline(always)]
     fn products(self, start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[__m512i; 1]; 4] {
         self.some_products::<0>(start, inputs.as_chunks().0, weights.as_chunks().0)
@@ -108,16 +98,6 @@ lanes! {
     Avx512Vnni, 1 registers of whole and whole_mut, ["avx2,avx512f,avx512bw,avx512vl,avx512vnni"],
     F = __m512, I = __m512i, H = __m512i, Mix = __m512i,
     dot_by_vnni, dot_two_by_vnni, dot_pairs_by_vnni, splat_i(0), dot_by_vnni, itself,
-    operations! {
-        "avx2,avx512f,avx512bw,avx512vl,avx512vnni":
-        fn gather(lines: [&[u32; 8]; LANES]) -> [[__m512i; 1]; 8] {
-            gather(lines)
-        }
-        fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
-            scatter(words, rows, stride);
-        }
-    }
-
     #[inline(always)]
     fn products(self, start: &[i32; 4], inputs: &[Vector], weights: &[[i32; 4]]) -> [[__m512i; 1]; 4] {
         let [a, b, c, d] = *start;

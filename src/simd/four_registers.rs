@@ -40,6 +40,30 @@ macro_rules! four_registers {
                 fn round_to_unsigned_bytes(a: $f, b: $f, c: $f, d: $f) -> $i {
                     sub_i(rounded_in_place(a, b, c, d), splat_i(ROUNDS_IN_PLACE))
                 }
+                fn gather(lines: [&[u32; 8]; LANES]) -> [[$i; 4]; 8] {
+                    let mut words = [[splat_i(0); 4]; 8];
+                    for (register, lines) in lines.as_chunks::<4>().0.iter().enumerate() {
+                        for half in 0..2 {
+                            let part = |line: usize| load_i(&lines[line].as_chunks().0[half]);
+                            let columns = transpose([part(0), part(1), part(2), part(3)]);
+                            for (word, column) in words[4 * half..].iter_mut().zip(columns) {
+                                word[register] = column;
+                            }
+                        }
+                    }
+                    words
+                }
+                fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
+                    for register in 0..4 {
+                        for half in 0..2 {
+                            let word = |i: usize| load_i(words[4 * half + i].quarters()[register]);
+                            let lines = transpose([word(0), word(1), word(2), word(3)]);
+                            for (i, line) in lines.into_iter().enumerate() {
+                                store_i(&mut rows[(4 * register + i) * stride].as_chunks_mut().0[half], line);
+                            }
+                        }
+                    }
+                }
             }
 
             lanes! {
@@ -52,30 +76,6 @@ macro_rules! four_registers {
                     }
                     fn mix_four(weights: &[Vector], values: &[Vector], head_dim: usize, first: usize) -> [[$i; 4]; 4] {
                         by_register!(mix_of_register(weights, values, head_dim, first))
-                    }
-                    fn gather(lines: [&[u32; 8]; LANES]) -> [[$i; 4]; 8] {
-                        let mut words = [[splat_i(0); 4]; 8];
-                        for (register, lines) in lines.as_chunks::<4>().0.iter().enumerate() {
-                            for half in 0..2 {
-                                let part = |line: usize| load_i(&lines[line].as_chunks().0[half]);
-                                let columns = transpose([part(0), part(1), part(2), part(3)]);
-                                for (word, column) in words[4 * half..].iter_mut().zip(columns) {
-                                    word[register] = column;
-                                }
-                            }
-                        }
-                        words
-                    }
-                    fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
-                        for register in 0..4 {
-                            for half in 0..2 {
-                                let word = |i: usize| load_i(words[4 * half + i].quarters()[register]);
-                                let lines = transpose([word(0), word(1), word(2), word(3)]);
-                                for (i, line) in lines.into_iter().enumerate() {
-                                    store_i(&mut rows[(4 * register + i) * stride].as_chunks_mut().0[half], line);
-                                }
-                            }
-                        }
                     }
                 }
             }

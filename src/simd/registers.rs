@@ -27,8 +27,8 @@ macro_rules! functions {
 }
 
 /// Implements [`super::Lanes`] by functions of one register, which are in scope under the trait's names, or those given.
-/// `$parts` and `$parts_mut` are the methods of [`super::Vector`] that give what a register holds. The rest are items for
-/// the trait: what is not done register by register.
+/// `$parts` and `$parts_mut` are the methods of [`super::Vector`] that give what a register holds. `gather` and `scatter`
+/// have all registers; so has the rest, items for the trait.
 macro_rules! lanes {
     (
         $type:ty, $n:tt registers of $parts:ident and $parts_mut:ident, $([$set:literal],)?
@@ -173,6 +173,12 @@ macro_rules! lanes {
                 }
                 fn mixed(sum: [$mix_type; $n]) -> [$i; $n] {
                     each!($n: $mixed(sum))
+                }
+                fn gather(lines: [&[u32; 8]; LANES]) -> [[$i; $n]; 8] {
+                    gather(lines)
+                }
+                fn scatter(words: &[Vector; 8], rows: &mut [[u32; 8]], stride: usize) {
+                    scatter(words, rows, stride);
                 }
             }
 

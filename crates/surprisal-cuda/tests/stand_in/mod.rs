@@ -31,8 +31,7 @@ pub fn compile(folder: &Path) -> Option<PathBuf> {
     }
     let status = Command::new(compiler)
         .current_dir(folder)
-        .args(["-std=c++11", "-O2", "-ffp-contract=off", "-U_FORTIFY_SOURCE"])
-        .args(["-Wno-unknown-pragmas", "-fPIC", "-shared", "-Wl,-soname,libcuda.so"])
+        .args(include_str!("flags.txt").split_whitespace())
         .args(["-o", "libcuda.so", "libcuda.cpp"])
         .status();
     assert!(status.unwrap().success(), "the kernels do not compile for the CPU");
