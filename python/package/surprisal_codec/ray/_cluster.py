@@ -83,12 +83,6 @@ def _reason(error):
     return str(cause) if isinstance(cause, (SurprisalError, OSError)) else f"{type(cause).__name__}: {cause}"
 
 
-def program_error(program, returncode, stderr):
-    """The exception for a process of the program that failed, and wrote why to stderr."""
-    said = stderr.strip().splitlines() or [f"{program} ended with {returncode}"]
-    return SurprisalError(said[0].removeprefix("error: "))
-
-
 class Progress:
     """A line on stderr, rewritten as tasks finish; none where stderr is no terminal, or `quiet`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import tempfile
@@ -57,23 +56,17 @@ class Carried(NamedTuple):
     def load(self):
         """The model, read once in each process."""
         if self.identity not in _loaded:
-            with self.named() as name:
-                _loaded[self.identity] = Model.bundled(name) if self.files is None else Model.load(name)
+            _loaded[self.identity] = Model.bundled(self.name) if self.files is None else self._load_files()
         return _loaded[self.identity]
 
-    @contextlib.contextmanager
-    def named(self):
-        """What the program and the package know the model by: its name, or a folder that is there for a while."""
-        if self.files is None:
-            yield self.name
-            return
+    def _load_files(self):
         with tempfile.TemporaryDirectory() as above:
             # The folder's name is the model's, which is in the archive's header.
             folder = pathlib.Path(above, self.name)
             folder.mkdir()
             for name, content in ray.get(self.files).items():
                 (folder / name).write_bytes(content)
-            yield folder
+            return Model.load(folder)
 
 
 def identity_and_name(header):

@@ -126,7 +126,9 @@ def _run(command, lock):
         # As where a connection breaks, the task is run again.
         raise ConnectionError(f"{command[0]} was ended by signal {-process.returncode}")
     if process.returncode > 0:
-        raise _cluster.program_error(command[0], process.returncode, said)
+        # The first line says why.
+        why = said.strip().splitlines() or [f"{command[0]} ended with {process.returncode}"]
+        raise SurprisalError(why[0].removeprefix("error: "))
 
 
 def _figure(curves):
