@@ -1,9 +1,9 @@
 //! One block: content to payload and back, in the shortest of the ways to store it.
 
-use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BlockHeader, BlockKind, MAX_BLOCK_BYTES};
+use super::lines::nth_newline;
 use super::observe::{BlockNotes, Observer, observed};
 use super::payload::{Joiner, Split};
 use super::pipeline::Jobs;
@@ -30,8 +30,7 @@ const NOISE: f64 = 0.99;
 /// longer.
 pub(super) fn next_block(input: &[u8], lines: usize) -> Option<usize> {
     let window = &input[..input.len().min(MAX_BLOCK_BYTES)];
-    let mut ends = memchr::memchr_iter(b'\n', window);
-    match ends.nth(lines - 1) {
+    match nth_newline(window, lines - 1) {
         Some(last) => Some(last + 1),
         None if input.len() < MAX_BLOCK_BYTES => None,
         // Whole lines as far as they go; within a line only if it is longer than a block.
@@ -68,7 +67,8 @@ impl BlockCoder<'_> {
 
     fn split<'c>(&mut self, content: &'c [u8]) -> Split<'c> {
         let predictor = self.predictor();
-        Split::new(content, |line| predictor.fits(line))
+        let (vocabulary, most) = (predictor.vocabulary(), predictor.max_line_len());
+        Split::new(content, |line| vocabulary.has_all(line, most))
     }
 
     /// Codes a block in the shortest way. Behind the last one nothing need be learned.
@@ -194,9 +194,10 @@ fn zstd(content: &[u8], level: i32) -> Vec<u8> {
     zstd::bulk::compress(content, level).expect("memory does not fail")
 }
 
-/// Codes blocks by a model on a device: what a thread of the writer does, as `decode_blocks` is what one of the reader does.
+/// Codes blocks by a model on a device and gives their content back: what a thread of the writer does, as `decode_blocks` is
+/// what one of the reader does.
 pub(super) fn encode_blocks<N: BlockNotes>(
-    jobs: Jobs<Bytes, Coded<N>>,
+    jobs: Jobs<Vec<u8>, (Coded<N>, Vec<u8>)>,
     model: &Model,
     device: &Device,
     observer: Option<&Observer>,
@@ -208,6 +209,6 @@ pub(super) fn encode_blocks<N: BlockNotes>(
     }
     let mut coder = BlockCoder::Model(observed(predictor_on(device, model.exact()), observer));
     for (content, reply) in jobs {
-        reply.give(coder.encode(&content, false));
+        reply.give((coder.encode(&content, false), content));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::format::BlockKind;
 use super::stats::BlockStats;
-use crate::coding::Predictor;
+use crate::coding::{KnownGroup, Predictor};
 use crate::learner::BatchRecord;
 use crate::network::{Cdfs, Slots};
 use crate::text::{Token, Vocabulary};
@@ -92,14 +92,8 @@ impl Predictor for Observed<'_> {
         self.predictor.begin_known(lines, known);
     }
 
-    fn step_known(
-        &mut self,
-        position: usize,
-        before: &[Token],
-        tokens: &[Option<Token>],
-        slots: &mut [Slots],
-    ) {
-        self.predictor.step_known(position, before, tokens, slots);
+    fn step_known(&mut self, position: usize, group: &mut KnownGroup, slots: &mut [Slots]) {
+        self.predictor.step_known(position, group, slots);
     }
 
     fn end(&mut self, lines: &[&[u8]]) {

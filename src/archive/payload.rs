@@ -39,10 +39,10 @@ impl<'a> Split<'a> {
             count: 0,
             exceptions: Vec::new(),
         };
-        let terminator = terminator(crlf);
         let mut since = 0;
         for line in content.split_inclusive(|&b| b == b'\n') {
-            if let Some(line) = line.strip_suffix(terminator).filter(|line| fits(line)) {
+            let unterminated = if crlf { line.strip_suffix(b"\r\n") } else { line.strip_suffix(b"\n") };
+            if let Some(line) = unterminated.filter(|line| fits(line)) {
                 split.lines.push(line);
                 since += 1;
             } else {

@@ -3,8 +3,6 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-
 use super::block::{self, BLOCK_LINES, BlockCoder, Coded, encode_blocks};
 use super::embedded;
 use super::format::{BlockKind, Header, MAX_BLOCK_BYTES};
@@ -64,8 +62,10 @@ pub struct Compressor<W: Write, R: Recorder = ()> {
     ends_in_newline: bool,
     /// Whether all content has come.
     is_ended: bool,
-    /// Content that is not yet a block.
-    waiting: BytesMut,
+    /// Content that is not yet a block, and buffers of blocks that are coded, for more of it: new memory costs a page fault
+    /// every 4 KiB.
+    waiting: Vec<u8>,
+    spare: Vec<Vec<u8>>,
     coding: Coding<R::Block>,
     /// The archive without a learner.
     substitute: Option<Box<Substitute>>,
@@ -97,7 +97,7 @@ enum Choice {
 /// What codes blocks.
 enum Coding<N> {
     /// A model: blocks are independent and go to the threads.
-    Model(Pipeline<Bytes, Coded<N>>),
+    Model(Pipeline<Vec<u8>, (Coded<N>, Vec<u8>)>),
     /// A learner: each block needs those before it.
     Learner(Box<Learner>),
     /// A learner to be, on so many threads, when it is known what symbols there are.
@@ -185,7 +185,8 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             stats: ArchiveStats::default(),
             ends_in_newline: true,
             is_ended: false,
-            waiting: BytesMut::new(),
+            waiting: Vec::new(),
+            spare: Vec::new(),
             coding,
             substitute,
             observer,
@@ -279,7 +280,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
                 _ => break,
             };
             self.begin_learning()?;
-            let block = self.waiting.split_to(len).freeze();
+            let block = self.take_waiting(len);
             self.encode_block(block)?;
             let is_over = |substitute: &Substitute| self.stats.bytes_in >= substitute.trial_bytes;
             if self.choice() == Choice::Open && self.substitute.as_deref().is_some_and(is_over) {
@@ -289,8 +290,17 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
         Ok(())
     }
 
+    /// Takes so many bytes off the front of what waits.
+    fn take_waiting(&mut self, len: usize) -> Vec<u8> {
+        let mut rest = self.spare.pop().unwrap_or_default();
+        rest.clear();
+        rest.extend_from_slice(&self.waiting[len..]);
+        self.waiting.truncate(len);
+        std::mem::replace(&mut self.waiting, rest)
+    }
+
     /// Has a block coded, behind which the rest is waiting.
-    fn encode_block(&mut self, content: Bytes) -> io::Result<()> {
+    fn encode_block(&mut self, content: Vec<u8>) -> io::Result<()> {
         while matches!(&self.coding, Coding::Model(pipeline) if pipeline.is_full()) {
             self.put_oldest()?;
         }
@@ -300,6 +310,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
                 let is_last = self.waiting.is_empty();
                 let threads = learner.threads();
                 let coded = threads.install(|| BlockCoder::Learner(learner).encode(&content, is_last));
+                self.spare.push(content);
                 self.put_block(coded)?;
             }
             Coding::Undecided(..) => unreachable!("a learner has begun"),
@@ -359,9 +370,10 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
         let Coding::Model(pipeline) = &mut self.coding else {
             return Ok(false);
         };
-        let Some(coded) = pipeline.take() else {
+        let Some((coded, content)) = pipeline.take() else {
             return Ok(false);
         };
+        self.spare.push(content);
         self.put_block(coded)?;
         Ok(true)
     }

@@ -2,7 +2,6 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Read, Seek};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -137,35 +136,35 @@ impl Read for Source {
 pub struct LinesOf<R> {
     input: R,
     lines: LineRange,
-    /// A piece of the input, the part of it that is still to be given, and the newlines up to its end.
-    piece: Vec<u8>,
-    part: Range<usize>,
+    /// Newlines so far.
     newlines: u64,
 }
 
 impl<R> LinesOf<R> {
     pub fn new(input: R, lines: LineRange) -> Self {
-        Self { input, lines, piece: vec![0; BUFFER], part: 0..0, newlines: 0 }
+        Self { input, lines, newlines: 0 }
     }
 }
 
 impl<R: Read> Read for LinesOf<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.part.is_empty() {
-            if self.lines.ends_by(self.newlines) {
-                return Ok(0);
-            }
-            let len = self.input.read(&mut self.piece)?;
-            if len == 0 {
-                return Ok(0);
-            }
-            let piece = &self.piece[..len];
-            self.part = self.lines.cut(piece, self.newlines);
-            self.newlines += memchr::memchr_iter(b'\n', piece).count() as u64;
+        if self.lines == LineRange::ALL {
+            return self.input.read(buffer);
         }
-        let len = (&self.piece[self.part.clone()]).read(buffer)?;
-        self.part.start += len;
-        Ok(len)
+        while !self.lines.ends_by(self.newlines) {
+            let len = self.input.read(buffer)?;
+            if len == 0 {
+                break;
+            }
+            let piece = &buffer[..len];
+            let part = self.lines.cut(piece, self.newlines);
+            self.newlines += memchr::memchr_iter(b'\n', piece).count() as u64;
+            if !part.is_empty() {
+                buffer.copy_within(part.clone(), 0);
+                return Ok(part.len());
+            }
+        }
+        Ok(0)
     }
 }
 

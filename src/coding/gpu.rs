@@ -1,32 +1,34 @@
 //! A GPU that runs the exact network for known lines, far ahead of the groups that are coded. The bytes are the same.
 //! Before it is trusted it is compared with the CPU; if it fails, the CPU goes on.
 
-use std::{array, iter};
+use std::{array, iter, mem};
 
 use super::GROUP;
+use super::known_group::KnownGroup;
 use super::predictor::Predictor;
 use crate::network::{Cdfs, Device, ExactModel, Group, KnownLines, Slots, Steps, TILE_LINES};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
 /// Lines that go to a GPU at a time: a multiple of a group's.
-const KNOWN_LINES: usize = 16_384;
+const KNOWN_LINES: usize = 8192;
 
 /// A predictor that codes on this device; on the CPU if that fails.
 pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dyn Predictor + 'a> {
-    let gpu = device.place(model, |gpu, network| {
-        let mut known = KnownLines::new(gpu, network, KNOWN_LINES)?;
-        compare_known(model, &mut known)?;
-        Ok(known)
-    });
+    let batch = || {
+        device.place(model, |gpu, network| {
+            let mut gpu = KnownLines::new(gpu, network, KNOWN_LINES)?;
+            compare_known(model, &mut gpu)?;
+            Ok(Batch { gpu, lines: 0 })
+        })
+    };
     let group = model.group(GROUP);
-    match gpu {
+    match batch().zip(batch()) {
         None => Box::new(group),
-        Some(gpu) => Box::new(RunAhead {
+        Some((now, next)) => Box::new(RunAhead {
             group,
             device: device.clone(),
-            gpu: Some(gpu),
-            run: 0,
+            batches: Some([now, next]),
             present: 0,
             served: 0,
         }),
@@ -50,31 +52,41 @@ pub(crate) fn steps_on(device: &Device, model: &ExactModel, groups: usize) -> Op
 struct RunAhead<'a> {
     group: Group<'a>,
     device: Device,
-    /// With the slots of the lines that it ran last; none once it has failed.
-    gpu: Option<KnownLines>,
-    /// How many those are.
-    run: usize,
-    /// The first of them that is in the present group, and in the next.
+    /// One that is coded while the device runs the other; none once it has failed.
+    batches: Option<[Batch; 2]>,
+    /// The first line of the present group in the batch that is coded, and of the next.
     present: usize,
     served: usize,
 }
 
-impl RunAhead<'_> {
-    /// Runs as many lines as there is room for.
-    fn run(&mut self, known: &[&[u8]]) {
-        let Some(gpu) = &mut self.gpu else {
-            return;
-        };
-        let vocabulary = self.group.model().vocabulary();
-        let known = &known[..known.len().min(gpu.most_lines())];
-        let tokens =
-            known.iter().map(|line| iter::once(vocabulary.start()).chain(vocabulary.line_tokens(line)));
-        (self.run, self.served) = (known.len(), 0);
-        if let Err(error) = gpu.run(tokens) {
-            self.device.failed(&error);
-            self.gpu = None;
+/// Lines that a device runs together.
+struct Batch {
+    gpu: KnownLines,
+    /// How many, 0 behind the last of a block.
+    lines: usize,
+}
+
+impl Batch {
+    /// Has the device run as many of the lines as there is room for.
+    fn launch(&mut self, vocabulary: &Vocabulary, lines: &[&[u8]]) -> Result<()> {
+        self.lines = lines.len().min(self.gpu.most_lines());
+        if self.lines == 0 {
+            return Ok(());
         }
+        let tokens = lines[..self.lines].iter();
+        let tokens = tokens.map(|line| iter::once(vocabulary.start()).chain(vocabulary.line_tokens(line)));
+        Ok(self.gpu.launch(tokens)?)
     }
+}
+
+/// Goes on to the next batch, with which these lines begin, and launches the one behind it.
+fn advance([now, next]: &mut [Batch; 2], vocabulary: &Vocabulary, known: &[&[u8]]) -> Result<()> {
+    mem::swap(now, next);
+    if now.lines == 0 {
+        now.launch(vocabulary, known)?;
+    }
+    now.gpu.wait()?;
+    next.launch(vocabulary, &known[now.lines..])
 }
 
 impl Predictor for RunAhead<'_> {
@@ -99,31 +111,31 @@ impl Predictor for RunAhead<'_> {
     }
 
     fn begin_known(&mut self, lines: usize, known: &[&[u8]]) {
-        if self.served == self.run {
-            self.run(known);
+        if let Some(batches) = &mut self.batches
+            && batches[0].lines == self.served
+        {
+            self.served = 0;
+            if let Err(error) = advance(batches, self.group.model().vocabulary(), known) {
+                self.device.failed(&error);
+                self.batches = None;
+            }
         }
-        if self.gpu.is_none() {
+        if self.batches.is_none() {
             return self.group.begin_known(lines, known);
         }
         self.present = self.served;
         self.served += lines;
     }
 
-    fn step_known(
-        &mut self,
-        position: usize,
-        before: &[Token],
-        tokens: &[Option<Token>],
-        slots: &mut [Slots],
-    ) {
-        let Some(gpu) = &self.gpu else {
-            return self.group.step_known(position, before, tokens, slots);
+    fn step_known(&mut self, position: usize, group: &mut KnownGroup, slots: &mut [Slots]) {
+        let Some([batch, _]) = &self.batches else {
+            return self.group.step_known(position, group, slots);
         };
-        let tiles = slots.chunks_mut(TILE_LINES).zip(tokens.chunks(TILE_LINES));
-        for (tile, (slots, tokens)) in tiles.enumerate() {
-            let row = gpu.tile_slots(self.present / TILE_LINES + tile, position);
-            for ((slots, token), &[left, width]) in slots.iter_mut().zip(tokens).zip(row) {
-                if token.is_some() {
+        let is_full = group.all_have(position);
+        for (tile, slots) in slots.chunks_mut(TILE_LINES).enumerate() {
+            let row = batch.gpu.tile_slots(self.present / TILE_LINES + tile, position);
+            for (line, (slots, &[left, width])) in slots.iter_mut().zip(row).enumerate() {
+                if is_full || group.has(position, TILE_LINES * tile + line) {
                     *slots = Slots::new(left, width);
                 }
             }
@@ -150,7 +162,8 @@ fn sample(model: &ExactModel) -> Vec<[Token; SAMPLE_LINES]> {
 /// worse than none.
 fn compare_known(model: &ExactModel, known: &mut KnownLines) -> Result<()> {
     let sample = sample(model);
-    known.run((0..SAMPLE_LINES).map(|line| sample.iter().map(move |tokens| tokens[line])))?;
+    known.launch((0..SAMPLE_LINES).map(|line| sample.iter().map(move |tokens| tokens[line])))?;
+    known.wait()?;
     compare(model, &sample, |position, cdfs| {
         let slots = known.tile_slots(0, position);
         Ok((0..SAMPLE_LINES).all(|line| {

@@ -7,12 +7,14 @@
 mod decoder;
 mod encoder;
 mod gpu;
+mod known_group;
 mod predictor;
 
 pub(crate) use decoder::{LineDecoder, SIDE_BY_SIDE};
 pub use decoder::{TextLimits, Undecodable, decode};
 pub use encoder::encode;
 pub(crate) use gpu::{predictor_on, steps_on};
+pub use known_group::KnownGroup;
 pub use predictor::Predictor;
 
 /// Lines that the exact network codes in lockstep: a constant of the archive format.

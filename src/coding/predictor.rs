@@ -1,6 +1,7 @@
 //! What a coder asks of whatever predicts.
 
 use super::GROUP;
+use super::known_group::KnownGroup;
 use crate::network::{Cdfs, Group, Slots};
 use crate::text::{Token, Vocabulary};
 
@@ -31,20 +32,13 @@ pub trait Predictor {
         self.begin(lines);
     }
 
-    /// The slots of the token at a position of each line; `before` are those that come before, as for `step`. Of lines
-    /// that have ended, which have no token, `slots` may stay as they are.
-    fn step_known(
-        &mut self,
-        _position: usize,
-        before: &[Token],
-        tokens: &[Option<Token>],
-        slots: &mut [Slots],
-    ) {
+    /// The slots of the token at a position of each line of the group. Of lines that have ended, `slots` may stay as they
+    /// are.
+    fn step_known(&mut self, position: usize, group: &mut KnownGroup, slots: &mut [Slots]) {
+        let [before, tokens] = group.tokens(position);
         let cdfs = self.step(before);
-        for (line, (slots, token)) in slots.iter_mut().zip(tokens).enumerate() {
-            if let Some(token) = *token {
-                *slots = cdfs.row(line).slots(token);
-            }
+        for (line, (slots, &token)) in slots.iter_mut().zip(tokens).enumerate() {
+            *slots = cdfs.row(line).slots(token);
         }
     }
 
@@ -53,8 +47,7 @@ pub trait Predictor {
 
     /// Whether a line (without its newline) can be coded: its characters are in the vocabulary and it is not too long.
     fn fits(&self, line: &[u8]) -> bool {
-        let vocabulary = self.vocabulary();
-        line.len() <= self.max_line_len() && line.iter().all(|&c| vocabulary.token(c).is_some())
+        self.vocabulary().has_all(line, self.max_line_len())
     }
 }
 

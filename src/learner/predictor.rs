@@ -2,7 +2,7 @@
 
 use super::batch::{BatchObserver, Learner, State};
 use super::settings::LearnerSettings;
-use crate::coding::Predictor;
+use crate::coding::{KnownGroup, Predictor};
 use crate::network::{Cdfs, Slots};
 use crate::text::{Token, Vocabulary};
 
@@ -32,15 +32,9 @@ impl Predictor for Learner {
         self.read(&known[..lines]);
     }
 
-    fn step_known(
-        &mut self,
-        position: usize,
-        _before: &[Token],
-        tokens: &[Option<Token>],
-        slots: &mut [Slots],
-    ) {
-        for (line, (slots, token)) in slots.iter_mut().zip(tokens).enumerate() {
-            if token.is_some() {
+    fn step_known(&mut self, position: usize, group: &mut KnownGroup, slots: &mut [Slots]) {
+        for (line, slots) in slots.iter_mut().enumerate() {
+            if group.has(position, line) {
                 *slots = self.slots(position, line);
             }
         }

@@ -85,6 +85,12 @@ impl Vocabulary {
         (token != NONE).then_some(token as Token)
     }
 
+    /// Whether a line has at most `max` characters, and each has a token.
+    pub fn has_all(&self, line: &[u8], max: usize) -> bool {
+        // All of them are looked at: to stop at the first without takes longer.
+        line.len() <= max && line.iter().fold(0, |all, &c| all | self.tokens[usize::from(c)]) < NONE
+    }
+
     /// The tokens of a line of at most `max` characters, its end behind them.
     ///
     /// # Errors

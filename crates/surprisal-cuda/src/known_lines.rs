@@ -35,6 +35,7 @@ pub struct KnownLines {
     /// (tiles, block, 16): left end and width.
     slots: Pinned<[u32; 2]>,
     device_slots: Memory,
+    is_running: bool,
 }
 
 impl KnownLines {
@@ -57,6 +58,7 @@ impl KnownLines {
             slots: gpu.pinned(capacity_tiles * block * TILE_LINES)?,
             device_slots: gpu.memory(capacity_tiles * block * TILE_LINES * 8)?,
             capacity_tiles,
+            is_running: false,
             stream,
             model,
         })
@@ -67,34 +69,47 @@ impl KnownLines {
         self.capacity_tiles * TILE_LINES
     }
 
-    /// Runs lines, each of which is its tokens from the start symbol to the end: their slots are then in
-    /// [`KnownLines::tile_slots`].
+    /// Queues lines, each of which is its tokens from the start symbol to the end, and does not wait for them: behind
+    /// [`KnownLines::wait`] their slots are in [`KnownLines::tile_slots`].
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the GPU fails.
     ///
     /// # Panics
-    /// If there are too many lines or a line is too long.
-    pub fn run<I: Iterator<Item = u8>>(&mut self, lines: impl ExactSizeIterator<Item = I>) -> Result<()> {
+    /// If there are too many lines or a line is too long, or if those before were not waited for.
+    pub fn launch<I: Iterator<Item = u8>>(&mut self, lines: impl ExactSizeIterator<Item = I>) -> Result<()> {
+        assert!(!self.is_running, "the launch before was not waited for");
         let (tiles, lengths_at) = self.fill_tokens(lines);
         let block = self.model.block_size();
+        self.is_running = true;
         let tokens = &self.tokens[..lengths_at + 4 * tiles];
-        // SAFETY: all buffers have room for the tiles, and nothing touches them before the stream was waited for.
-        let queued = unsafe {
-            let copied = self.stream.copy_in(&self.device_tokens, tokens);
-            let launched = copied.and_then(|()| self.launch(tiles, lengths_at));
-            let slots = &mut self.slots[..tiles * block * TILE_LINES];
-            launched.and_then(|()| self.stream.copy_out(slots, &self.device_slots))
-        };
-        // Waited for whatever happened, so that the buffers are at rest.
-        let waited = self.stream.wait();
-        queued.and(waited)
+        // SAFETY: all buffers have room for the tiles, and nothing touches them before the stream was waited for:
+        // `is_running` keeps everything off them, and the stream is dropped first.
+        unsafe {
+            self.stream.copy_in(&self.device_tokens, tokens)?;
+            self.launch_kernel(tiles, lengths_at)?;
+            self.stream.copy_out(&mut self.slots[..tiles * block * TILE_LINES], &self.device_slots)
+        }
     }
 
-    /// Of the last run and each line of a tile, left end and width, in 2^20ths, of the slots of the token that follows a
+    /// Waits for what was queued.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the GPU failed.
+    pub fn wait(&mut self) -> Result<()> {
+        let waited = self.stream.wait();
+        self.is_running = false;
+        waited
+    }
+
+    /// Of the last lines and each line of a tile, left end and width, in 2^20ths, of the slots of the token that follows a
     /// position; of lines that have ended, anything.
+    ///
+    /// # Panics
+    /// If the launch was not waited for.
     #[inline]
     pub fn tile_slots(&self, tile: usize, position: usize) -> &[[u32; 2]] {
+        assert!(!self.is_running, "the launch was not waited for");
         &self.slots[(tile * self.model.block_size() + position) * TILE_LINES..][..TILE_LINES]
     }
 
@@ -128,7 +143,7 @@ impl KnownLines {
     /// # Safety
     /// The tokens and lengths of so many tiles, within the capacity, are there or queued to be, and nothing touches the
     /// buffers before the stream was waited for.
-    pub(crate) unsafe fn launch(&self, tiles: usize, lengths_at: usize) -> Result<()> {
+    pub(crate) unsafe fn launch_kernel(&self, tiles: usize, lengths_at: usize) -> Result<()> {
         let known = KnownArgument {
             cache: self.cache.0,
             tokens: self.device_tokens.0,

@@ -14,7 +14,7 @@ impl KnownLines {
     /// [`crate::Error::Device`] if the GPU fails.
     ///
     /// # Panics
-    /// As [`KnownLines::run`].
+    /// As [`KnownLines::launch`].
     pub fn time_launches<I: Iterator<Item = u8>>(
         &mut self,
         lines: impl ExactSizeIterator<Item = I>,
@@ -23,7 +23,7 @@ impl KnownLines {
         let (tiles, lengths_at) = self.upload(lines)?;
         let launch = || {
             // SAFETY: the tokens and lengths were uploaded, and nothing but the kernel touches the buffers until the wait.
-            unsafe { self.launch(tiles, lengths_at) }
+            unsafe { self.launch_kernel(tiles, lengths_at) }
         };
         time(launch, || self.stream.wait(), launches)
     }

@@ -50,7 +50,11 @@ impl KnownLines {
         match self.0 {}
     }
 
-    pub fn run<I: Iterator<Item = u8>>(&mut self, _: impl ExactSizeIterator<Item = I>) -> Result<()> {
+    pub fn launch<I: Iterator<Item = u8>>(&mut self, _: impl ExactSizeIterator<Item = I>) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub fn wait(&mut self) -> Result<()> {
         match self.0 {}
     }
 

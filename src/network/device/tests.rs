@@ -64,7 +64,8 @@ fn assert_kernels_agree(checkpoint: &Checkpoint, tiles: usize, seed: u64) {
     let expected: Vec<Vec<Vec<u32>>> = lines.iter().map(|line| definition(&parameters, line)).collect();
 
     let mut known = KnownLines::new(gpu, &parameters.network(), lines.len()).unwrap();
-    known.run(lines.iter().map(|line| line.iter().copied())).unwrap();
+    known.launch(lines.iter().map(|line| line.iter().copied())).unwrap();
+    known.wait().unwrap();
     for (line, tokens) in lines.iter().enumerate() {
         for (position, row) in expected[line].iter().enumerate() {
             let next = usize::from(tokens[position + 1]);
