@@ -10,14 +10,14 @@ use crate::network::{Cdfs, Device, ExactModel, Group, KnownLines, Slots, Steps, 
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
-/// Lines that go to a GPU at a time: a multiple of a group's.
-const KNOWN_LINES: usize = 8192;
+/// Groups of lines that go to a GPU at a time.
+const KNOWN_GROUPS: usize = 128;
 
 /// A predictor that codes on this device; on the CPU if that fails.
 pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dyn Predictor + 'a> {
     let batch = || {
         device.place(model, |gpu, network| {
-            let mut gpu = KnownLines::new(gpu, network, KNOWN_LINES)?;
+            let mut gpu = KnownLines::new(gpu, network, KNOWN_GROUPS, GROUP)?;
             compare_known(model, &mut gpu)?;
             Ok(Batch { gpu, lines: 0 })
         })
@@ -132,12 +132,10 @@ impl Predictor for RunAhead<'_> {
             return self.group.step_known(position, group, slots);
         };
         let is_full = group.all_have(position);
-        for (tile, slots) in slots.chunks_mut(TILE_LINES).enumerate() {
-            let row = batch.gpu.tile_slots(self.present / TILE_LINES + tile, position);
-            for (line, (slots, &[left, width])) in slots.iter_mut().zip(row).enumerate() {
-                if is_full || group.has(position, TILE_LINES * tile + line) {
-                    *slots = Slots::new(left, width);
-                }
+        let found = batch.gpu.group_slots(self.present / GROUP, position);
+        for (line, (slots, &[left, width])) in slots.iter_mut().zip(found).enumerate() {
+            if is_full || group.has(position, line) {
+                *slots = Slots::new(left, width);
             }
         }
     }
@@ -165,7 +163,7 @@ fn compare_known(model: &ExactModel, known: &mut KnownLines) -> Result<()> {
     known.launch((0..SAMPLE_LINES).map(|line| sample.iter().map(move |tokens| tokens[line])))?;
     known.wait()?;
     compare(model, &sample, |position, cdfs| {
-        let slots = known.tile_slots(0, position);
+        let slots = known.group_slots(0, position);
         Ok((0..SAMPLE_LINES).all(|line| {
             let Slots { left, width } = cdfs.row(line).slots(sample[position + 1][line]);
             slots[line] == [left, width.get()]

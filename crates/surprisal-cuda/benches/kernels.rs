@@ -17,7 +17,7 @@ use surprisal_cuda::{
 const LINES: usize = 131_072;
 /// Launches in a row, after one that is not counted.
 const LAUNCHES: usize = 10;
-/// Lines of a group of [`Steps`].
+/// Lines of a group.
 const GROUP: usize = 64;
 /// Name, layers, heads, width and hidden units of the networks; the second has those that the bundled one is left with.
 const NETWORKS: [(&str, [usize; 4]); 6] = [
@@ -78,7 +78,7 @@ fn measure() -> Result<()> {
 }
 
 fn known_lines(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<Duration> {
-    let mut known = KnownLines::new(gpu, network, lines)?;
+    let mut known = KnownLines::new(gpu, network, lines / GROUP, GROUP)?;
     let line = |line: usize| (0..=network.shape.block_size).map(move |position| token(line, position));
     known.time_launches((0..lines).map(line), launches)
 }

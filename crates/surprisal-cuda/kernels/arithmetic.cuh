@@ -44,9 +44,10 @@ static const u32 IDLE = 0xffffffffu;
 __device__ __forceinline__ float add(float a, float b) { return __fadd_rn(a, b); }
 __device__ __forceinline__ float sub(float a, float b) { return __fadd_rn(a, -b); }
 __device__ __forceinline__ float mul(float a, float b) { return __fmul_rn(a, b); }
-// The larger of two. Of zeros either sign may come out, of which nothing depends.
+// The larger of two. Of zeros either sign may come out, on which nothing depends.
 __device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
-__device__ __forceinline__ float small_float(int i) { return sub(__uint_as_float((u32)i + MAGIC_BITS), MAGIC); }
+// A sum of integers that began with MAGIC_BITS.
+__device__ __forceinline__ float sum_of(int sum) { return sub(__uint_as_float((u32)sum), MAGIC); }
 // The integer nearest to x, ties to even, in the low bits.
 __device__ __forceinline__ u32 rounded(float x) { return __float_as_uint(add(x, MAGIC)); }
 

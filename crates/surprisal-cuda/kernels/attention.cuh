@@ -2,31 +2,33 @@
 #pragma once
 #include "rows.cuh"
 
-// Keys, values and their scales of a line's head at each position: in the cache, or, of the first layer, in the table
-// of what each token has at a position.
-template <class N, bool FIRST> struct KeysValues {
+// Keys, values and their scales of a line's head in the first layer: in the table of what each token has at a position.
+template <class N> struct TableRows {
+    const u8* table; // of the head
+    const u32* rows; // of the line, 16 words apart
+
+    __device__ __forceinline__ const u8* at(u32 j) const { return table + rows[j * LINES]; }
+    __device__ __forceinline__ const u8* key(u32 j) const { return at(j); }
+    __device__ __forceinline__ const u8* value(u32 j) const { return at(j) + N::D; }
+    __device__ __forceinline__ float key_scale(u32 j) const { return *(const float*)(at(j) + 2 * N::D); }
+    __device__ __forceinline__ float value_scale(u32 j) const { return *(const float*)(at(j) + 2 * N::D + 4); }
+};
+
+// And in a layer behind it: in its cache, which has room for four positions at a time.
+template <class N> struct CacheRows {
     const u8* features; // of position 0
     const u8* scales;
-    const u8* tokens;   // of the line, 16 bytes apart; the first layer's
-    u32 step;           // bytes of a position in the table
 
-    // In front of `memory` is position 0.
-    __device__ __forceinline__ KeysValues(const u8* memory, u32 line, u32 head, const u8* line_tokens, u32 position_bytes) {
-        u32 own = FIRST ? head : line * N::H + head;
-        features = memory + own * N::D;
-        scales = memory + 2 * LINES_THERE * N::W + 4 * own;
-        tokens = line_tokens, step = position_bytes;
+    __device__ __forceinline__ CacheRows(const u8* cache, u32 line, u32 head) {
+        u32 own = line * N::H + head;
+        features = cache + own * N::D, scales = cache + 2 * LINES * N::W + 4 * own;
     }
-    __device__ __forceinline__ size_t at(u32 j) const {
-        return FIRST ? (size_t)(j * step + tokens[j * LINES] * N::KV_ROW) : (size_t)j * N::POSITION;
-    }
-    __device__ __forceinline__ const u8* key(u32 j) const { return features + at(j); }
-    __device__ __forceinline__ const u8* value(u32 j) const { return features + LINES_THERE * N::W + at(j); }
-    __device__ __forceinline__ float key_scale(u32 j) const { return *(const float*)(scales + at(j)); }
+    __device__ __forceinline__ const u8* key(u32 j) const { return features + (size_t)j * N::POSITION; }
+    __device__ __forceinline__ const u8* value(u32 j) const { return key(j) + LINES * N::W; }
+    __device__ __forceinline__ float key_scale(u32 j) const { return *(const float*)(scales + (size_t)j * N::POSITION); }
     __device__ __forceinline__ float value_scale(u32 j) const {
-        return *(const float*)(scales + 4 * LINES_THERE * N::H + at(j));
+        return *(const float*)(scales + (size_t)j * N::POSITION + 4 * LINES * N::H);
     }
-    static const u32 LINES_THERE = FIRST ? 1 : LINES; // side by side at a position
 };
 
 // Where attention finds queries, keys and values of a line and head. Within a head, byte Q * t + m is
@@ -99,9 +101,9 @@ template <class N> struct Attention {
     }
 
     // Mixes one head of one line over the positions up to `position`.
-    template <bool FIRST>
+    template <class Rows>
     __device__ __forceinline__ void mix(int r, int h, u32 position, const u8* query, float query_scale,
-                                        const KeysValues<N, FIRST>& rows) const {
+                                        const Rows& rows) const {
         int g = lane / 4;
         Words<N::Q> q;
         load(q, query);
@@ -111,10 +113,10 @@ template <class N> struct Attention {
         for (u32 j = 0; j <= position; j++) {
             Words<N::Q> k;
             load(k, rows.key(j));
-            int dot = 0;
+            int dot = (int)MAGIC_BITS;
 #pragma unroll
             for (int w = 0; w < N::Q; w++) dot = __dp4a((int)q.w[w], (int)k.w[w], dot);
-            float s = mul(small_float(dot), rows.key_scale(j));
+            float s = mul(sum_of(dot), rows.key_scale(j));
             score[32 * j] = s;
             top = larger(top, s);
         }
@@ -132,15 +134,14 @@ template <class N> struct Attention {
         float factor = __fdiv_rn(range, scaled);
         int sum[N::D];
 #pragma unroll
-        for (int i = 0; i < N::D; i++) sum[i] = 0;
+        for (int i = 0; i < N::D; i++) sum[i] = (int)MAGIC_BITS;
         for (u32 j = 0; j <= position; j += 4) {
             u32 n[4];
             Words<N::Q> v[4];
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
                 n[i] = rounded(mul(score[32 * (j + i)], factor));
-                // Behind the last position the weight is 0: the cache has room there, the table and the tokens end.
-                load(v[i], rows.value(FIRST ? min((int)(j + i), (int)position) : j + i));
+                load(v[i], rows.value(j + i)); // behind the last position the weight is 0
             }
             u32 weights = pack(n[0], n[1], n[2], n[3]);
 #pragma unroll
@@ -158,7 +159,7 @@ template <class N> struct Attention {
         float* to = mixed() + (r * N::H + h) * N::MIXED + g;
 #pragma unroll
         for (int p = 0; p < N::D; p++)
-            to[8 * (p % N::Q * 4 + p / N::Q)] = mul(small_float(sum[p]), unit);
+            to[8 * (p % N::Q * 4 + p / N::Q)] = mul(sum_of(sum[p]), unit);
     }
 
     // What attention mixed of a lane's features, rounded.

@@ -13,16 +13,16 @@
 // compiles them for the CPU.
 #include "layers.cuh"
 
-// One position of a tile, from its tokens to the rows of cumulative probabilities in `scratch`.
+// One position of a tile, from its tokens there to the weights of the symbols that may come next, in `scratch`.
 template <class N>
 __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, int lane, u8* scratch, u32 position,
-                                             const Memory& memory) {
+                                             const u8* tokens, const Memory& memory) {
     int g = lane / 4, t = lane % 4;
     float x[2][N::F];
     u32 record[2];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        record[r] = position * m.vocab + memory.tokens[position * LINES + 8 * r + g];
+        record[r] = position * m.vocab + tokens[8 * r + g];
         const float4* from = (const float4*)(m.bytes + m.streams) + (size_t)record[r] * N::F + t * (N::F / 4);
 #pragma unroll
         for (int j = 0; j < N::F / 4; j++) {
@@ -30,12 +30,17 @@ __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, in
             x[r][4 * j] = v.x, x[r][4 * j + 1] = v.y, x[r][4 * j + 2] = v.z, x[r][4 * j + 3] = v.w;
         }
     }
+    // The first layer reads four positions at a time.
+    u32* rows = memory.rows + (position + t / 2) * LINES + 8 * (t % 2) + g;
+    rows[0] = rows[2 * LINES] = (t % 2 ? record[1] : record[0]) * N::KV_ROW;
+    __syncwarp();
     Attention<N> attention = {scratch, (m.block + 3) / 4 * 4, lane};
     for (u32 index = 0; index < m.layers; index++) {
         const Layer& l = ((const Layer*)bytes)[index];
         Inputs<N> in;
-        u8* cache = memory.cache + (size_t)(index - 1) * m.block * N::POSITION; // behind the first layer
+        u8* cache = memory.cache;
         if (index > 0) {
+            cache += (size_t)(index - 1) * m.block * N::POSITION;
             in.norm(x, lane);
             attention.project(bytes + l.qkv, bytes + l.qkv_outputs, in, m.softmax, cache + position * N::POSITION);
         }
@@ -44,11 +49,11 @@ __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, in
             int r = task / N::H, h = task % N::H, line = 8 * r + g;
             if (index == 0) {
                 const u8* queries = m.bytes + m.queries + (size_t)(r ? record[1] : record[0]) * N::QUERY;
-                KeysValues<N, true> rows(m.bytes + m.keys_values, line, h, memory.tokens + line, m.vocab * N::KV_ROW);
+                TableRows<N> rows = {m.bytes + m.keys_values + h * N::KV_HEAD, memory.rows + line};
                 attention.mix(r, h, position, queries + h * N::D, ((const float*)(queries + N::W))[h], rows);
             } else {
                 int own = line * N::H + h;
-                KeysValues<N, false> rows(cache, line, h, 0, 0);
+                CacheRows<N> rows(cache, line, h);
                 attention.mix(r, h, position, attention.queries() + own * N::D, attention.query_scales()[own], rows);
             }
         }
@@ -85,12 +90,11 @@ template <class N> __device__ __forceinline__ const u8* stage(const Model& m, u8
 // One position of many tiles, each at its own; what follows are whole rows. Tokens, positions and rows may be in the
 // host's memory: a quad writes a line's row in one go.
 struct Steps {
-    u8* cache;            // a Memory for each tile, one after another
-    u8* history;          // (tiles, block, 16) tokens
+    u8* memory;           // a Memory for each tile, one after another
     const u8* tokens;     // (tiles, 16): the next of each line
     const u32* positions; // (tiles), or IDLE
     u32* rows;            // (tiles, 16, stride)
-    unsigned long long cache_bytes; // of a tile
+    unsigned long long memory_bytes; // of a tile
     u32 tiles;
 };
 
@@ -102,11 +106,10 @@ template <class N> __device__ __forceinline__ void step_kernel(const Model& m, c
     u32 tile = blockIdx.x * (blockDim.x / 32) + uniform(threadIdx.x / 32);
     u32 position = uniform(tile < s.tiles ? s.positions[tile] : IDLE);
     if (position == IDLE) return;
-    u8* history = s.history + (size_t)tile * m.block * LINES;
-    if (lane < LINES) history[position * LINES + lane] = s.tokens[tile * LINES + lane];
+    Memory memory(s.memory + tile * s.memory_bytes, m.block);
+    run_position<N>(m, bytes, lane, scratch, position, s.tokens + tile * LINES, memory);
+    if (t < 2) cumulate(m, (float*)scratch + t * (8 * m.stride + 8) + g);
     __syncwarp();
-    Memory memory = {s.cache + tile * s.cache_bytes, history};
-    run_position<N>(m, bytes, lane, scratch, position, memory);
     for (int r = 0; r < 2; r++) {
         const u32* row = (const u32*)scratch + r * (8 * m.stride + 8) + g;
         u32* to = s.rows + (size_t)(tile * LINES + 8 * r + g) * m.stride;
@@ -117,12 +120,12 @@ template <class N> __device__ __forceinline__ void step_kernel(const Model& m, c
 
 // All positions of many tiles of known lines; what comes back are the slots of each token behind another.
 struct Known {
-    u8* cache;           // a Memory for each warp of the grid
+    u8* memory;          // a Memory for each warp of the grid
     const u8* tokens;    // (tiles, block + 1, 16)
     const u32* lengths;  // (tiles): positions to take
-    uint2* slots;        // (tiles, block, 16): left end and width of the next token's
-    unsigned long long cache_bytes; // of a warp
-    u32 tiles;
+    uint2* slots;        // (groups, block, tiles of a group, 16): left end and width of the next token's
+    unsigned long long memory_bytes; // of a warp
+    u32 tiles, group_tiles;
 };
 
 template <class N> __device__ __forceinline__ void known_kernel(const Model& m, const Known& k) {
@@ -133,38 +136,39 @@ template <class N> __device__ __forceinline__ void known_kernel(const Model& m, 
     u32 warp = blockIdx.x * (blockDim.x / 32) + uniform(threadIdx.x / 32), warps = gridDim.x * (blockDim.x / 32);
     for (u32 tile = warp; tile < k.tiles; tile += warps) {
         const u8* tokens = k.tokens + (size_t)tile * (m.block + 1) * LINES;
-        Memory memory = {k.cache + warp * k.cache_bytes, tokens};
+        Memory memory(k.memory + warp * k.memory_bytes, m.block);
+        uint2* to = k.slots + ((size_t)(tile / k.group_tiles) * m.block * k.group_tiles + tile % k.group_tiles) * LINES + 8 * t + g;
         u32 length = uniform(k.lengths[tile]);
         for (u32 position = 0; position < length; position++) {
-            run_position<N>(m, bytes, lane, scratch, position, memory);
+            run_position<N>(m, bytes, lane, scratch, position, tokens + position * LINES, memory);
             if (t < 2) {
-                const u32* row = (const u32*)scratch + t * (8 * m.stride + 8) + g;
-                u32 token = tokens[(position + 1) * LINES + 8 * t + g];
-                u32 left = row[8 * token], right = token + 1 < m.vocab ? row[8 * (token + 1)] : SLOTS;
-                k.slots[((size_t)tile * m.block + position) * LINES + 8 * t + g] = make_uint2(left, right - left);
+                const float* row = (const float*)scratch + t * (8 * m.stride + 8) + g;
+                to[(size_t)position * k.group_tiles * LINES] = slots(m, row, tokens[(position + 1) * LINES + 8 * t + g]);
             }
             __syncwarp();
         }
     }
 }
 
-#define KERNELS(name, width, heads, threads)                                                     \
-    extern "C" __global__ void __launch_bounds__(threads) name##_step(Model m, Steps s) {        \
-        step_kernel<Net<width, heads> >(m, s);                                                   \
-    }                                                                                            \
-    extern "C" __global__ void __launch_bounds__(threads) name##_known(Model m, Known k) {       \
-        known_kernel<Net<width, heads> >(m, k);                                                  \
+// The most threads of a block: those for which a multiprocessor has registers, and in shared memory room for what they need.
+// One block a multiprocessor, or the compiler makes room for two by keeping registers in memory.
+#define KERNELS(name, width, heads, step_threads, known_threads)                                     \
+    extern "C" __global__ void __launch_bounds__(step_threads, 1) name##_step(Model m, Steps s) {    \
+        step_kernel<Net<width, heads> >(m, s);                                                       \
+    }                                                                                                \
+    extern "C" __global__ void __launch_bounds__(known_threads, 1) name##_known(Model m, Known k) {  \
+        known_kernel<Net<width, heads> >(m, k);                                                      \
     }
 
 // Each preset by itself: the driver compiles what it loads.
 #if defined(PICO)
-KERNELS(pico, 16, 4, 512)
+KERNELS(pico, 16, 4, 512, 736)
 #elif defined(TINY)
-KERNELS(tiny, 32, 4, 512)
+KERNELS(tiny, 32, 4, 512, 768)
 #elif defined(NANO)
-KERNELS(nano, 48, 3, 512)
+KERNELS(nano, 48, 3, 512, 512)
 #elif defined(MICRO)
-KERNELS(micro, 128, 4, 256)
+KERNELS(micro, 128, 4, 256, 256)
 #elif defined(MINI)
-KERNELS(mini, 192, 6, 256)
+KERNELS(mini, 192, 6, 256, 256)
 #endif

@@ -33,13 +33,17 @@ __device__ __forceinline__ void feed_forward(const u8* bytes, const Layer& l, in
             }
         }
     }
-    float scale[2];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         most[r] = max(most[r], __shfl_xor_sync(ALL, most[r], 1));
         most[r] = max(most[r], __shfl_xor_sync(ALL, most[r], 2));
-        int factor = min(__float2int_rz(__fdiv_rn(127.0f * 32768.0f, (float)most[r])), 32767);
-        scale[r] = __fdiv_rn(l.unit, (float)factor);
+    }
+    int own_factor = min(__float2int_rz(__fdiv_rn(127.0f * 32768.0f, (float)(lane & 1 ? most[1] : most[0]))), 32767);
+    float own_scale = __fdiv_rn(l.unit, (float)own_factor), scale[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        int factor = (int)__shfl_sync(ALL, (u32)own_factor, r, 4);
+        scale[r] = __shfl_sync(ALL, own_scale, r, 4);
         for (u32 w = 0; w < 2 * l.chunks; w++) {
             u32 a = hidden[(4 * w + r) * 32], b = hidden[(4 * w + 2 + r) * 32], byte[4];
             int g[4] = {(int)(a & 0x7fff), (int)(a >> 16), (int)(b & 0x7fff), (int)(b >> 16)};
@@ -75,7 +79,7 @@ __device__ __forceinline__ void feed_forward(const u8* bytes, const Layer& l, in
     }
 }
 
-// From the residual stream to the row of cumulative probabilities of each line: rows(r, s) as words
+// From the residual stream to the weight of each symbol that may come next, of each line: rows(r, s) as words
 // r * (8 * stride + 8) + 8 * s + g, for the lane's quad g.
 template <class N>
 __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, int lane, float* rows,
@@ -84,11 +88,8 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
     u32 line_words = 8 * m.stride + 8;
     u32 high[2][2 * N::CHUNKS], low[2][2 * N::CHUNKS];
     float scale[2], factor[2], top[2] = {LOWEST, LOWEST};
-    Centred c[2];
-#pragma unroll
-    for (int r = 0; r < 2; r++) c[r].measure(x[r]);
-    float most[2] = {c[0].max, c[1].max};
-    quotients(lane, 1023.0f, most, factor, scale);
+    Centred c(x, lane);
+    quotients(lane, 1023.0f, c.max, factor, scale);
 #pragma unroll
     for (int r = 0; r < 2; r++) {
 #pragma unroll
@@ -98,14 +99,14 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
                 u32 hi[4], lo[4];
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    u32 a = rounded(mul(sub(x[r][4 * w + i], c[r].mean), factor[r])) - MAGIC_BITS;
+                    u32 a = rounded(mul(sub(x[r][4 * w + i], c.mean[r]), factor[r])) - MAGIC_BITS;
                     hi[i] = a >> 5, lo[i] = a & 31;
                 }
                 high[r][w] = pack(hi[0], hi[1], hi[2], hi[3]);
                 low[r][w] = pack(lo[0], lo[1], lo[2], lo[3]);
             }
         }
-        scale[r] = mul(scale[r], c[r].rstd);
+        scale[r] = mul(scale[r], c.rstd[r]);
     }
     for (u32 tile = 0; tile < m.stride / 8; tile++) {
         int hh[4] = {0, 0, 0, 0}, hl[4] = {0, 0, 0, 0}, ll[4] = {0, 0, 0, 0};
@@ -140,17 +141,38 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
         }
     }
     __syncwarp();
-    if (t < 2) {
-        float* row = rows + t * line_words + g;
-        float total = 0.0f, left = 0.0f;
-        for (u32 s = 0; s < m.vocab; s++) total = add(total, row[8 * s]);
-        float factor = __fdiv_rn((float)(SLOTS - m.vocab), total);
-        for (u32 s = 0; s < m.vocab; s++) {
-            float weight = row[8 * s];
-            row[8 * s] = __uint_as_float(__float2uint_rz(mul(left, factor)) + s);
-            left = add(left, weight);
-        }
-        for (u32 s = m.vocab; s < m.stride; s++) row[8 * s] = __uint_as_float(SLOTS);
+}
+
+// Where the slots of a symbol begin: `left` is the sum of the weights before it, the factor makes slots of them and leaves
+// one for each symbol.
+__device__ __forceinline__ u32 left_end(float left, float factor, u32 symbol) {
+    return __float2uint_rz(mul(left, factor)) + symbol;
+}
+__device__ __forceinline__ float slots_of(float total, u32 vocab) { return __fdiv_rn((float)(SLOTS - vocab), total); }
+
+// Makes a row of weights the row of cumulative probabilities.
+__device__ __forceinline__ void cumulate(const Model& m, float* row) {
+    float total = 0.0f, left = 0.0f;
+    for (u32 s = 0; s < m.vocab; s++) total = add(total, row[8 * s]);
+    float factor = slots_of(total, m.vocab);
+    for (u32 s = 0; s < m.vocab; s++) {
+        float weight = row[8 * s];
+        row[8 * s] = __uint_as_float(left_end(left, factor, s));
+        left = add(left, weight);
     }
-    __syncwarp();
+    for (u32 s = m.vocab; s < m.stride; s++) row[8 * s] = __uint_as_float(SLOTS);
+}
+
+// Left end and width of one symbol's slots, by a row of weights.
+__device__ __forceinline__ uint2 slots(const Model& m, const float* row, u32 symbol) {
+    float total = 0.0f, left = 0.0f, right = 0.0f;
+    for (u32 s = 0; s < m.vocab; s++) {
+        if (s == symbol) left = total;
+        total = add(total, row[8 * s]);
+        if (s == symbol) right = total;
+    }
+    float factor = slots_of(total, m.vocab);
+    u32 begin = left_end(left, factor, symbol);
+    u32 end = symbol + 1 < m.vocab ? left_end(right, factor, symbol + 1) : SLOTS;
+    return make_uint2(begin, end - begin);
 }

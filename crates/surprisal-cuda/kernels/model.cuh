@@ -29,10 +29,13 @@ struct Model {
     float softmax;
 };
 
-// What the layers behind the first remember of a tile, and the tokens, which are what the first remembers.
+// What the layers remember of a tile: the first one which row of its table each token had, the others keys and values.
 struct Memory {
-    u8* cache;       // (layers - 1, block) of Net::POSITION bytes
-    const u8* tokens; // (block, 16)
+    u32* rows; // (block + 3, 16): bytes from the table's beginning; those behind the present position are of some row
+    u8* cache; // (layers - 1, block) of Net::POSITION bytes
+
+    // In front of `memory` are the rows.
+    __device__ __forceinline__ Memory(u8* memory, u32 block) : rows((u32*)memory), cache(memory + (block + 3) * LINES * 4) {}
 };
 
 // A shape of networks.
@@ -47,7 +50,9 @@ template <int W_, int H_> struct Net {
     static const int GROUP = D < 8 ? 8 : D; // features that are rounded at a time, whole heads
     static const int MIXED = 8 * D + 8;    // floats of a head's mixed values, all quads
     static const int POSITION = LINES * (2 * W + 8 * H); // bytes of the cache
-    static const int KV_ROW = (2 * W + 8 * H + 15) / 16 * 16; // bytes of a row of the tables
+    static const int KV_ALIGN = D < 8 ? 4 : D < 16 ? 8 : 16; // of a head's keys and values, as `Words` loads them
+    static const int KV_HEAD = (2 * D + 8 + KV_ALIGN - 1) / KV_ALIGN * KV_ALIGN; // bytes of a head in a row of the table
+    static const int KV_ROW = (H * KV_HEAD + 15) / 16 * 16; // bytes of a row: keys, values and their scales, head by head
     static const int QUERY = (W + 4 * H + 15) / 16 * 16;
     static const int BLOCKED = W / 8 <= 6 ? W / 8 : 4; // output tiles that share their inputs
 };

@@ -7,26 +7,33 @@ template <int W> __device__ __forceinline__ float mean_of(float sum) {
     return (W & (W - 1)) == 0 ? mul(sum, 1.0f / W) : __fdiv_rn(sum, (float)W);
 }
 
-// A row of the residual stream without its mean, and 1 / sqrt(variance + epsilon).
+// Two rows of the residual stream: their means, the largest magnitudes without them, and 1 / sqrt(variance + epsilon).
 struct Centred {
-    float mean, rstd, max;
+    float mean[2], max[2], rstd[2];
 
-    template <int F> __device__ __forceinline__ void measure(const float (&x)[F]) {
-        float sum = 0.0f;
+    template <int F> __device__ __forceinline__ Centred(const float (&x)[2][F], int lane) {
+        float variance[2];
 #pragma unroll
-        for (int j = 0; j < F; j++) sum = add(sum, x[j]);
-        mean = mean_of<4 * F>(quad_sum(sum));
-        float squares = 0.0f;
-        max = SCALE_FLOOR;
+        for (int r = 0; r < 2; r++) {
+            float sum = 0.0f;
 #pragma unroll
-        for (int j = 0; j < F; j++) {
-            float d = sub(x[j], mean);
-            squares = add(squares, mul(d, d));
-            max = larger(max, fabsf(d));
+            for (int j = 0; j < F; j++) sum = add(sum, x[r][j]);
+            mean[r] = mean_of<4 * F>(quad_sum(sum));
+            float squares = 0.0f;
+            max[r] = SCALE_FLOOR;
+#pragma unroll
+            for (int j = 0; j < F; j++) {
+                float d = sub(x[r][j], mean[r]);
+                squares = add(squares, mul(d, d));
+                max[r] = larger(max[r], fabsf(d));
+            }
+            variance[r] = mean_of<4 * F>(quad_sum(squares));
+            max[r] = quad_max(max[r]);
         }
-        float variance = mean_of<4 * F>(quad_sum(squares));
-        rstd = __fdiv_rn(1.0f, __fsqrt_rn(add(variance, 1e-5f)));
-        max = quad_max(max);
+        // A row for each lane of a quad's halves, which then tell each other.
+        float own = __fdiv_rn(1.0f, __fsqrt_rn(add(lane & 1 ? variance[1] : variance[0], 1e-5f)));
+#pragma unroll
+        for (int r = 0; r < 2; r++) rstd[r] = __shfl_sync(ALL, own, r, 4);
     }
 };
 
@@ -51,15 +58,13 @@ template <class N> struct Inputs {
     }
 
     __device__ __forceinline__ void norm(const float (&x)[2][N::F], int lane) {
-        Centred c[2];
-#pragma unroll
-        for (int r = 0; r < 2; r++) c[r].measure(x[r]);
-        float most[2] = {c[0].max, c[1].max}, factor[2];
-        quotients(lane, 63.0f, most, factor, scale);
+        Centred c(x, lane);
+        float factor[2];
+        quotients(lane, 63.0f, c.max, factor, scale);
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            round_row(r, factor[r], [&](int j) { return sub(x[r][j], c[r].mean); });
-            scale[r] = mul(scale[r], c[r].rstd);
+            round_row(r, factor[r], [&](int j) { return sub(x[r][j], c.mean[r]); });
+            scale[r] = mul(scale[r], c.rstd[r]);
         }
     }
 
@@ -79,10 +84,8 @@ template <class N> struct Inputs {
                                                   float (&y)[2][2]) {
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            float s0 = sub(__uint_as_float((u32)c[2 * r]), MAGIC);
-            float s1 = sub(__uint_as_float((u32)c[2 * r + 1]), MAGIC);
-            y[r][0] = add(mul(mul(s0, o.scale.x), scale[r]), o.bias.x);
-            y[r][1] = add(mul(mul(s1, o.scale.y), scale[r]), o.bias.y);
+            y[r][0] = add(mul(mul(sum_of(c[2 * r]), o.scale.x), scale[r]), o.bias.x);
+            y[r][1] = add(mul(mul(sum_of(c[2 * r + 1]), o.scale.y), scale[r]), o.bias.y);
         }
     }
 };

@@ -15,9 +15,14 @@ pub(crate) struct ModelArgument {
     header: Header,
 }
 
-/// The most warps of a block: as many as the kernels are compiled for. Those of wide networks need all registers.
-fn most_warps(width: usize) -> usize {
-    if width <= STAGED_WIDTH { 16 } else { 8 }
+/// The most warps of a block: as many as the kernels are compiled for. Those of wide networks need all registers; of narrow
+/// ones more of known lines' warps have room, which wait for memory longer.
+fn most_warps(width: usize, kind: &str) -> usize {
+    match (width, kind) {
+        (..=32, "known") => 24,
+        (..=STAGED_WIDTH, _) => 16,
+        _ => 8,
+    }
 }
 
 /// A network's bytes in a GPU's memory, and a kernel.
@@ -28,8 +33,9 @@ pub(crate) struct DeviceModel {
     pub most_warps: usize,
     /// Shared memory of a block beside that of its warps, bytes.
     staged: usize,
-    /// Bytes of a tile's keys and values of all positions, of the layers behind the first.
-    pub cache_bytes: usize,
+    /// Bytes of what the layers remember of a tile: the first one a word for each position and line, the others keys and
+    /// values.
+    pub memory_bytes: usize,
     bytes: Memory,
 }
 
@@ -43,7 +49,7 @@ impl DeviceModel {
         let (header, shape) = (packed.header, &network.shape);
         let staged = if shape.width <= STAGED_WIDTH { header.staged as usize } else { 0 };
         let room = gpu.shared_bytes.saturating_sub(staged) / header.warp_bytes as usize;
-        let most_warps = room.min(most_warps(shape.width));
+        let most_warps = room.min(most_warps(shape.width, kind));
         if most_warps == 0 {
             let name = gpu.name();
             return Err(Error::Device(format!("the model needs more shared memory than {name} has")));
@@ -51,13 +57,14 @@ impl DeviceModel {
         let bytes = gpu.memory(packed.bytes.len())?;
         stream.upload(&bytes, &packed.bytes)?;
         let position_bytes = TILE_LINES * (2 * shape.width + 8 * shape.heads);
+        // Values are read four positions at a time.
+        let cache_positions = (shape.layers - 1) * shape.block_size.next_multiple_of(4);
         Ok(Self {
             kernel: gpu.kernel(packed.preset, kind)?,
             header,
             most_warps,
             staged,
-            // Values are read four positions at a time.
-            cache_bytes: (shape.layers - 1) * shape.block_size.next_multiple_of(4) * position_bytes,
+            memory_bytes: (shape.block_size + 3) * TILE_LINES * 4 + cache_positions * position_bytes,
             bytes,
         })
     }

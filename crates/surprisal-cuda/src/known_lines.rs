@@ -13,64 +13,69 @@ const BLOCKS: usize = 2;
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct KnownArgument {
-    cache: u64,
+    memory: u64,
     tokens: u64,
     lengths: u64,
     slots: u64,
-    cache_bytes: u64,
+    memory_bytes: u64,
     tiles: u32,
+    group_tiles: u32,
 }
 
-/// A network on a GPU, and room for lines. The cache is bounded by the GPU's size, not by the lines.
+/// A network on a GPU, and room for groups of lines. What the layers remember is bounded by the GPU's size, not by the
+/// lines.
 pub struct KnownLines {
     // Dropped first, which waits for it.
     pub(crate) stream: Stream,
     model: DeviceModel,
     capacity_tiles: usize,
-    cache: Memory,
+    group_tiles: usize,
+    memory: Memory,
     most_blocks: usize,
     /// (tiles, block + 1, 16) tokens, then (tiles) lengths as u32.
     tokens: Pinned<u8>,
     device_tokens: Memory,
-    /// (tiles, block, 16): left end and width.
+    /// (groups, block, tiles of a group, 16): left end and width.
     slots: Pinned<[u32; 2]>,
     device_slots: Memory,
     is_running: bool,
 }
 
 impl KnownLines {
-    /// Puts a network on a GPU, with room for `lines` lines at a time.
+    /// Puts a network on a GPU, with room for `groups` groups of `lines` lines at a time.
     ///
     /// # Errors
     /// [`crate::Error::Device`] if it does not fit, [`crate::Error::Network`] if there is no kernel for its shape.
-    pub fn new(gpu: &Gpu, network: &Network, lines: usize) -> Result<Self> {
+    pub fn new(gpu: &Gpu, network: &Network, groups: usize, lines: usize) -> Result<Self> {
         let stream = gpu.stream()?;
         let model = DeviceModel::new(gpu, &stream, network, "known")?;
-        let capacity_tiles = lines.div_ceil(TILE_LINES);
+        let group_tiles = lines.div_ceil(TILE_LINES);
+        let capacity_tiles = groups * group_tiles;
         let block = model.block_size();
         let most_blocks = (gpu.multiprocessors * BLOCKS).min(capacity_tiles.div_ceil(model.most_warps));
         let tokens_bytes = capacity_tiles * ((block + 1) * TILE_LINES + 4);
         Ok(Self {
-            cache: gpu.memory(most_blocks * model.most_warps * model.cache_bytes)?,
+            memory: gpu.memory(most_blocks * model.most_warps * model.memory_bytes)?,
             most_blocks,
             tokens: gpu.pinned(tokens_bytes)?,
             device_tokens: gpu.memory(tokens_bytes)?,
             slots: gpu.pinned(capacity_tiles * block * TILE_LINES)?,
             device_slots: gpu.memory(capacity_tiles * block * TILE_LINES * 8)?,
             capacity_tiles,
+            group_tiles,
             is_running: false,
             stream,
             model,
         })
     }
 
-    /// The most lines at a time: the capacity asked for, rounded up to whole tiles.
+    /// The most lines at a time: of the groups asked for, each rounded up to whole tiles.
     pub fn most_lines(&self) -> usize {
         self.capacity_tiles * TILE_LINES
     }
 
     /// Queues lines, each of which is its tokens from the start symbol to the end, and does not wait for them: behind
-    /// [`KnownLines::wait`] their slots are in [`KnownLines::tile_slots`].
+    /// [`KnownLines::wait`] their slots are in [`KnownLines::group_slots`].
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the GPU fails.
@@ -88,6 +93,7 @@ impl KnownLines {
         unsafe {
             self.stream.copy_in(&self.device_tokens, tokens)?;
             self.launch_kernel(tiles, lengths_at)?;
+            let tiles = tiles.next_multiple_of(self.group_tiles);
             self.stream.copy_out(&mut self.slots[..tiles * block * TILE_LINES], &self.device_slots)
         }
     }
@@ -102,15 +108,16 @@ impl KnownLines {
         waited
     }
 
-    /// Of the last lines and each line of a tile, left end and width, in 2^20ths, of the slots of the token that follows a
-    /// position; of lines that have ended, anything.
+    /// Of the last lines and each line of a group, left end and width, in 2^20ths, of the slots of the token that follows
+    /// a position; of lines that have ended, anything.
     ///
     /// # Panics
     /// If the launch was not waited for.
     #[inline]
-    pub fn tile_slots(&self, tile: usize, position: usize) -> &[[u32; 2]] {
+    pub fn group_slots(&self, group: usize, position: usize) -> &[[u32; 2]] {
         assert!(!self.is_running, "the launch was not waited for");
-        &self.slots[(tile * self.model.block_size() + position) * TILE_LINES..][..TILE_LINES]
+        let lines = self.group_tiles * TILE_LINES;
+        &self.slots[(group * self.model.block_size() + position) * lines..][..lines]
     }
 
     /// Tokens and lengths as the kernel reads them; gives the number of tiles, and where the lengths begin, bytes.
@@ -145,12 +152,13 @@ impl KnownLines {
     /// buffers before the stream was waited for.
     pub(crate) unsafe fn launch_kernel(&self, tiles: usize, lengths_at: usize) -> Result<()> {
         let known = KnownArgument {
-            cache: self.cache.0,
+            memory: self.memory.0,
             tokens: self.device_tokens.0,
             lengths: self.device_tokens.0 + lengths_at as u64,
             slots: self.device_slots.0,
-            cache_bytes: self.model.cache_bytes as u64,
+            memory_bytes: self.model.memory_bytes as u64,
             tiles: tiles as u32,
+            group_tiles: self.group_tiles as u32,
         };
         let warps = self.model.most_warps;
         let grid = self.model.grid(tiles.div_ceil(warps).min(self.most_blocks), warps);

@@ -148,7 +148,11 @@ struct Bytes(Vec<u8>);
 impl Bytes {
     /// Fills up to a multiple of 16 and gives the length.
     fn align(&mut self) -> u32 {
-        self.0.resize(self.0.len().next_multiple_of(16), 0);
+        self.align_to(16)
+    }
+
+    fn align_to(&mut self, multiple: usize) -> u32 {
+        self.0.resize(self.0.len().next_multiple_of(multiple), 0);
         self.0.len() as u32
     }
 
@@ -262,10 +266,15 @@ impl Bytes {
         }
         let keys_values = self.align();
         for embedding in &network.embeddings {
-            self.0.extend(ordered(embedding.keys));
-            self.0.extend(ordered(embedding.values));
-            self.0.extend(bytemuck::cast_slice(embedding.key_scale));
-            self.0.extend(bytemuck::cast_slice(embedding.value_scale));
+            let (keys, values) = (ordered(embedding.keys), ordered(embedding.values));
+            let heads = keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim));
+            let scales = embedding.key_scale.iter().zip(embedding.value_scale);
+            for ((keys, values), (key_scale, value_scale)) in heads.zip(scales) {
+                self.0.extend([keys, values].concat());
+                self.0.extend([*key_scale, *value_scale].map(f32::to_le_bytes).as_flattened());
+                // As the kernels load a head's keys and values.
+                self.align_to(head_dim.clamp(4, 16));
+            }
             self.align();
         }
         [streams, queries, keys_values]

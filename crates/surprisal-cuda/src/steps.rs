@@ -16,12 +16,11 @@ const IDLE: u32 = u32::MAX;
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct StepsArgument {
-    cache: u64,
-    history: u64,
+    memory: u64,
     tokens: u64,
     positions: u64,
     rows: u64,
-    cache_bytes: u64,
+    memory_bytes: u64,
     tiles: u32,
 }
 
@@ -31,9 +30,7 @@ pub struct Steps {
     // Dropped first, which waits for it.
     pub(crate) stream: Stream,
     model: DeviceModel,
-    cache: Memory,
-    /// (tiles, block, 16).
-    history: Memory,
+    memory: Memory,
     /// (tiles, 16).
     tokens: Pinned<u8>,
     /// (tiles).
@@ -57,8 +54,7 @@ impl Steps {
         let mut positions = gpu.pinned(tiles)?;
         positions.fill(IDLE);
         Ok(Self {
-            cache: gpu.memory(tiles * model.cache_bytes)?,
-            history: gpu.memory(tiles * model.block_size() * TILE_LINES)?,
+            memory: gpu.memory(tiles * model.memory_bytes)?,
             tokens: gpu.pinned(tiles * TILE_LINES)?,
             positions,
             rows: gpu.pinned(tiles * TILE_LINES * model.cdf_stride())?,
@@ -114,12 +110,11 @@ impl Steps {
         };
         let tiles = last + 1;
         let steps = StepsArgument {
-            cache: self.cache.0,
-            history: self.history.0,
+            memory: self.memory.0,
             tokens: self.tokens.address(),
             positions: self.positions.address(),
             rows,
-            cache_bytes: self.model.cache_bytes as u64,
+            memory_bytes: self.model.memory_bytes as u64,
             tiles: tiles as u32,
         };
         let warps = tiles.div_ceil(BLOCKS).min(self.model.most_warps);

@@ -42,7 +42,7 @@ impl Parameters {
 pub struct KnownLines(Infallible);
 
 impl KnownLines {
-    pub fn new(gpu: &Gpu, _: &Network, _: usize) -> Result<Self> {
+    pub fn new(gpu: &Gpu, _: &Network, _: usize, _: usize) -> Result<Self> {
         match gpu.0 {}
     }
 
@@ -58,7 +58,7 @@ impl KnownLines {
         match self.0 {}
     }
 
-    pub fn tile_slots(&self, _: usize, _: usize) -> &[[u32; 2]] {
+    pub fn group_slots(&self, _: usize, _: usize) -> &[[u32; 2]] {
         match self.0 {}
     }
 }

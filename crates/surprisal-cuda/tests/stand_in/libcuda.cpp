@@ -47,7 +47,7 @@ template <class N> static std::function<void(bool)> step(u32 blocks, u32 threads
             for (u32 i = 0; i < s.tiles * LINES; i++) {
                 u32 position = s.positions[i / LINES];
                 if (position == IDLE) continue;
-                u8* line = s.history + (size_t)(i / LINES) * m.block * LINES + i % LINES;
+                u8* line = s.memory + (size_t)(i / LINES) * s.memory_bytes + i % LINES; // its tokens
                 line[position * LINES] = s.tokens[i];
                 for (u32 w = 0; w < m.stride; w++) s.rows[i * m.stride + w] = instant_left(w, position, line);
             }
@@ -67,7 +67,9 @@ template <class N> static std::function<void(bool)> known(u32 blocks, u32 thread
                 u32 tile = i / (m.block * LINES), position = i / LINES % m.block;
                 const u8* line = k.tokens + (size_t)tile * (m.block + 1) * LINES + i % LINES;
                 u32 token = line[(position + 1) * LINES], left = instant_left(token, position, line);
-                k.slots[i] = make_uint2(left, instant_left(token + 1, position, line) - left);
+                u32 group = tile / k.group_tiles * m.block + position;
+                k.slots[(group * k.group_tiles + tile % k.group_tiles) * LINES + i % LINES] =
+                    make_uint2(left, instant_left(token + 1, position, line) - left);
             }
         };
     return [=](bool wrong) {
