@@ -17,8 +17,24 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "gpu")]
+    let_streams_run_side_by_side();
     let run = cli::parse().and_then(cli::Cli::run);
     run.unwrap_or_else(|error| exit_code(&error))
+}
+
+/// A CUDA driver lets eight streams run beside each other, unless it is told otherwise before it starts. Decoding on a GPU has
+/// two for each thread (docs/gpu.md).
+#[cfg(feature = "gpu")]
+fn let_streams_run_side_by_side() {
+    const STREAMS: &str = "CUDA_DEVICE_MAX_CONNECTIONS";
+    if std::env::var_os(STREAMS).is_none() {
+        // SAFETY: the program has one thread yet, so nothing else looks at the environment.
+        #[allow(unsafe_code, reason = "the driver reads the environment")]
+        unsafe {
+            std::env::set_var(STREAMS, "32");
+        }
+    }
 }
 
 /// Says what is wrong, unless a closed pipe is all, and gives the exit code.

@@ -55,7 +55,8 @@ With --json a failure is an object on stdout, too: error, and file where it is o
 
 Environment:
   SURPRISAL_ISA  the kernel to run: scalar, portable, neon, neon-dotprod, avx2, avx512 or avx512-vnni; the bytes are the same
-  NO_COLOR       if set, and not empty: no colours in a terminal";
+  NO_COLOR       if set, and not empty: no colours in a terminal
+  CUDA_DEVICE_MAX_CONNECTIONS  streams that a GPU runs beside each other; 32 if not set";
 
 /// A lossless compressor whose output size is a model's loss.
 ///

@@ -15,9 +15,18 @@ const KNOWN_GROUPS: usize = 128;
 
 /// A predictor that codes on this device; on the CPU if that fails.
 pub(crate) fn predictor_on<'a>(device: &Device, model: &'a ExactModel) -> Box<dyn Predictor + 'a> {
+    predictor_of_batches(device, model, KNOWN_GROUPS)
+}
+
+/// The same with so many groups in a batch.
+fn predictor_of_batches<'a>(
+    device: &Device,
+    model: &'a ExactModel,
+    groups: usize,
+) -> Box<dyn Predictor + 'a> {
     let batch = || {
         device.place(model, |gpu, network| {
-            let mut gpu = KnownLines::new(gpu, network, KNOWN_GROUPS, GROUP)?;
+            let mut gpu = KnownLines::new(gpu, network, groups, GROUP)?;
             compare_known(model, &mut gpu)?;
             Ok(Batch { gpu, lines: 0 })
         })
@@ -200,4 +209,38 @@ fn compare(
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "gpu"))]
+mod tests {
+    use super::*;
+    use crate::coding::encode;
+    use crate::model::Models;
+    use crate::network::{DeviceChoice, gpu};
+
+    /// Blocks of less than a batch, of whole batches, and of more, one behind another.
+    #[test]
+    fn batches_of_a_gpu_are_the_lines_of_the_cpu() {
+        if gpu().is_none() {
+            return;
+        }
+        let device = Device::open(DeviceChoice::Cuda(0)).unwrap();
+        let models = Models::bundled();
+        let model = models.default_model().exact();
+        let text = include_bytes!("../../corpora/uniform-8-10k.txt");
+        let lines = text.split(|&b| b == b'\n').zip((0..5).cycle()).take(200);
+        let lines: Vec<&[u8]> = lines.map(|(line, without)| &line[..line.len() - without]).collect();
+        let mut gpu = predictor_of_batches(&device, model, 1);
+        let mut cpu = model.group(GROUP);
+        for block in [3, 64, 65, 192, 130] {
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
+            let words = encode(&mut *gpu, &lines[..block], |line, position, slots| {
+                found.push((line, position, slots))
+            });
+            let told = |line, position, slots| expected.push((line, position, slots));
+            assert_eq!(words, encode(&mut cpu, &lines[..block], told), "{block} lines");
+            assert_eq!(found, expected, "{block} lines");
+        }
+        assert_eq!(device.failure(), None);
+    }
 }

@@ -6,7 +6,7 @@ mod no_gpu;
 #[cfg(feature = "gpu")]
 mod parameters;
 #[cfg(all(test, feature = "gpu"))]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -23,6 +23,8 @@ mod tests;
 
 pub use crate::simd::{ISA_VARIABLE, Isa};
 pub use cdf::{Cdf, Cdfs, Slots};
+#[cfg(all(test, feature = "gpu"))]
+pub(crate) use device::tests::gpu;
 pub use device::{Device, DeviceChoice};
 pub use parameters::PRECISION;
 

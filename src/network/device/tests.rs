@@ -37,7 +37,7 @@ fn gelu_stays_in_16_bits() {
 }
 
 /// The GPU of this machine, or what stands in for it; none without a C++ compiler. It says which.
-fn gpu() -> Option<&'static Gpu> {
+pub(crate) fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     let open = || {
         let gpu = Gpu::open(0).or_else(|error| {
