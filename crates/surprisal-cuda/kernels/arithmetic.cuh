@@ -64,11 +64,16 @@ __device__ __forceinline__ float quad_max(float m) {
 // A value that all lanes of a warp have, for the compiler to see that they do.
 __device__ __forceinline__ u32 uniform(u32 value) { return __shfl_sync(ALL, value, 0, 32); }
 
-// limit / most and most / limit of two rows, a division for each lane of a quad.
+// A division for each lane of a quad: limit / most and most / limit of row 0, then those of row 1.
+__device__ __forceinline__ float own_quotient(int lane, float limit, const float (&most)[2]) {
+    float own = lane & 2 ? most[1] : most[0];
+    return __fdiv_rn(lane & 1 ? own : limit, lane & 1 ? limit : own);
+}
+
+// limit / most and most / limit of two rows.
 __device__ __forceinline__ void quotients(int lane, float limit, const float (&most)[2], float (&factor)[2],
                                           float (&scale)[2]) {
-    float own = lane & 2 ? most[1] : most[0];
-    float quotient = __fdiv_rn(lane & 1 ? own : limit, lane & 1 ? limit : own);
+    float quotient = own_quotient(lane, limit, most);
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         factor[r] = __shfl_sync(ALL, quotient, 2 * r, 4);

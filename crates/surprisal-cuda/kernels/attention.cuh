@@ -43,14 +43,13 @@ template <class N> struct Attention {
     __device__ u8* queries() const { return (u8*)(mixed() + 2 * N::H * N::MIXED); }
     __device__ float* query_scales() const { return (float*)(queries() + LINES * N::W); }
 
-    // Rounds a part of queries, keys or values, whole heads of both lines: lane t's bytes go to `rows`, a
-    // head's scale, times `factor`, to `scales`.
-    __device__ __forceinline__ void round_heads(const float (&y)[2][N::GROUP / 4], int first_head, float limit,
-                                                float factor, u8* rows, float* scales) const {
-        int g = lane / 4, t = lane % 4;
+    // Rounds whole heads of both lines: lane t's bytes go to `rows`, a head's scale, times `factor`, to `scales`, both
+    // those of line g, and of line g + 8 if the lane has that one's scale.
+    __device__ __forceinline__ void round_heads(const float (&y)[2][N::GROUP / 4], float limit, float factor, u8* rows,
+                                                float* scales) const {
 #pragma unroll
         for (int i = 0; i < N::GROUP / N::D; i++) {
-            float most[2], f[2], scale[2];
+            float most[2];
 #pragma unroll
             for (int r = 0; r < 2; r++) {
                 most[r] = SCALE_FLOOR;
@@ -58,46 +57,54 @@ template <class N> struct Attention {
                 for (int m = 0; m < N::Q; m++) most[r] = larger(most[r], fabsf(y[r][i * N::Q + m]));
                 most[r] = quad_max(most[r]);
             }
-            quotients(lane, limit, most, f, scale);
+            float quotient = own_quotient(lane, limit, most);
 #pragma unroll
             for (int r = 0; r < 2; r++) {
-                int at = (8 * r + g) * N::H + first_head + i;
+                float f = __shfl_sync(ALL, quotient, 2 * r, 4);
                 u32 b[N::Q];
 #pragma unroll
-                for (int m = 0; m < N::Q; m++) b[m] = rounded(mul(y[r][i * N::Q + m], f[r]));
-                u8* to = rows + at * N::D + t * N::Q;
+                for (int m = 0; m < N::Q; m++) b[m] = rounded(mul(y[r][i * N::Q + m], f));
+                u8* to = rows + 8 * r * N::W + i * N::D;
                 if (N::Q == 1) *to = (u8)b[0];
                 if (N::Q == 2) *(u16*)to = (u16)__byte_perm(b[0], b[N::Q - 1], 0x0040);
 #pragma unroll
                 for (int m = 0; m + 3 < N::Q; m += 4)
                     *(u32*)(to + m) = pack(b[m], b[m + 1], b[m + 2], b[m + 3]);
-                if (t == r) scales[at] = mul(scale[r], factor);
             }
+            if (lane & 1) scales[i] = mul(quotient, factor);
+        }
+    }
+
+    // Queries, keys or values of a layer behind the first, of all heads: the tiles that begin at `weights`.
+    __device__ __forceinline__ void project_part(const u8*& weights, const u8*& outputs, const Inputs<N>& in, float limit,
+                                                 float factor, u8* rows, float* scales) const {
+        const int tiles = N::GROUP / 8;
+        rows += lane / 4 * N::W + lane % 4 * N::Q;
+        scales += (lane / 4 + (lane & 2 ? 8 : 0)) * N::H;
+#pragma unroll 1
+        for (int first = 0; first < N::W; first += N::GROUP) {
+            float y[2][N::GROUP / 4];
+#pragma unroll
+            for (int i = 0; i < tiles; i++) {
+                float two[2][2];
+                in.product(weights, outputs, i, lane, two);
+#pragma unroll
+                for (int r = 0; r < 2; r++) y[r][2 * i] = two[r][0], y[r][2 * i + 1] = two[r][1];
+            }
+            round_heads(y, limit, factor, rows, scales);
+            weights += tiles * N::TILE_WEIGHTS, outputs += tiles * N::TILE_OUTPUTS;
+            rows += N::GROUP, scales += N::GROUP / N::D;
+            __syncwarp(); // products need all lanes together, and lanes with odd t alone wrote scales
         }
     }
 
     // Queries, keys and values of a layer behind the first; `now` is the position in its cache.
     __device__ __forceinline__ void project(const u8* weights, const u8* outputs, const Inputs<N>& in, float softmax,
                                             u8* now) const {
-        const int tiles = N::GROUP / 8;
         float* key_scales = (float*)(now + 2 * LINES * N::W);
-        for (int group = 0; group < 3 * N::W / N::GROUP; group++) {
-            float y[2][N::GROUP / 4];
-#pragma unroll
-            for (int i = 0; i < tiles; i++) {
-                float two[2][2];
-                in.product(weights, outputs, group * tiles + i, lane, two);
-#pragma unroll
-                for (int r = 0; r < 2; r++) y[r][2 * i] = two[r][0], y[r][2 * i + 1] = two[r][1];
-            }
-            int part = group / (N::W / N::GROUP), head = group % (N::W / N::GROUP) * (N::GROUP / N::D);
-            if (part == 0)
-                round_heads(y, head, 63.0f, softmax, queries(), query_scales());
-            else
-                round_heads(y, head, part == 1 ? 63.0f : 127.0f, 1.0f, now + (part - 1) * LINES * N::W,
-                            key_scales + (part - 1) * LINES * N::H);
-            __syncwarp(); // products need all lanes together, and lanes 4g alone wrote scales
-        }
+        project_part(weights, outputs, in, 63.0f, softmax, queries(), query_scales());
+        project_part(weights, outputs, in, 63.0f, 1.0f, now, key_scales);
+        project_part(weights, outputs, in, 127.0f, 1.0f, now + LINES * N::W, key_scales + LINES * N::H);
     }
 
     // Mixes one head of one line over the positions up to `position`.

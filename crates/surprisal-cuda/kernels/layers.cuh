@@ -3,13 +3,13 @@
 #include "attention.cuh"
 
 // GELU(x) + 0.1875 in 16-bit fixed point; no step leaves 16 bits but the last, which saturates.
-__device__ __forceinline__ int gelu_shifted(float y, const Layer& l) {
-    int x = (int)(rounded(y) - MAGIC_BITS);
-    x = min(max(x, -32768), 32767);
-    int v = min(abs(x), l.clamp) << l.shift;
-    int h = l.c[0];
+__device__ __forceinline__ int gelu_shifted(float y, const Gelu& gelu) {
+    int x = max((int)(rounded(y) - MAGIC_BITS), -32768);
+    int v = min(abs(x), gelu.clamp) << gelu.shift; // the same as for an x that saturates, since the clamp has 16 bits
+    x = min(x, 32767);
+    int h = gelu.c[0];
 #pragma unroll
-    for (int i = 1; i < 5; i++) h = (h * v + l.c[i]) >> 15;
+    for (int i = 1; i < 5; i++) h = (h * v + gelu.c[i]) >> 15;
     return min(max(x, 0) + h, 32767);
 }
 
@@ -21,16 +21,22 @@ __device__ __forceinline__ void feed_forward(const u8* bytes, const Layer& l, in
     {
         Inputs<N> in;
         in.norm(x, lane);
-        for (u32 tile = 0; tile < l.tiles; tile++) {
+        // What stores into the hidden layer cannot change.
+        const Gelu gelu = l.gelu;
+        const u8 *weights = bytes + l.expand, *outputs = bytes + l.expand_outputs;
+        u32 units = l.hidden, *to = hidden;
+        for (u32 first = 0; first < units; first += 8) {
             float y[2][2];
-            in.product(bytes + l.expand, bytes + l.expand_outputs, tile, lane, y);
-            bool whole = 8 * tile + 4 < l.hidden;
+            in.product(weights, outputs, 0, lane, y);
+            weights += N::TILE_WEIGHTS, outputs += N::TILE_OUTPUTS;
+            bool whole = first + 4 < units;
 #pragma unroll
             for (int r = 0; r < 2; r++) {
-                int g0 = gelu_shifted(y[r][0], l), g1 = gelu_shifted(y[r][1], l);
+                int g0 = gelu_shifted(y[r][0], gelu), g1 = gelu_shifted(y[r][1], gelu);
                 most[r] = max(most[r], max(g0, whole ? g1 : 0));
-                hidden[(2 * tile + r) * 32] = __byte_perm(g0, g1, 0x5410);
+                to[32 * r] = __byte_perm(g0, g1, 0x5410);
             }
+            to += 64;
         }
     }
 #pragma unroll

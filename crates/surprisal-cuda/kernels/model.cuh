@@ -6,16 +6,19 @@
 // the activations' zero adds.
 struct Outputs { int2 start; float2 scale; float2 bias; };
 
+struct Gelu {
+    int clamp, shift;
+    int c[5];        // coefficients; from the second on times 2^15, and 2^14 more
+};
+
 // Where a layer's products are in the model's bytes: fragments of weights, then Outputs.
 struct Layer {
     u32 qkv, qkv_outputs, projection, projection_outputs, expand, expand_outputs, contract, contract_outputs;
     u32 hidden;      // hidden units, a multiple of 4
-    u32 tiles;       // tiles of 8 of them
     u32 chunks;      // chunks of 32 of them
-    int clamp, shift;
-    int c[5];        // GELU's coefficients; from the second on times 2^15, and 2^14 more
+    Gelu gelu;
     float unit;      // 32768 / 2^places
-    u32 unused;
+    u32 unused[2];
 };
 
 // A model's bytes and where things are in them.
@@ -46,6 +49,8 @@ template <int W_, int H_> struct Net {
     static const int D = W / H;            // features of a head
     static const int Q = D / 4;            // of them a lane's
     static const int CHUNKS = (W + 31) / 32;
+    static const int TILE_WEIGHTS = CHUNKS * 32 * 8; // bytes of the weights of a tile of 8 outputs,
+    static const int TILE_OUTPUTS = 4 * sizeof(Outputs); // and of what makes outputs of its sums
     static const bool STAGED = W <= 48;    // weights in shared memory
     static const int GROUP = D < 8 ? 8 : D; // features that are rounded at a time, whole heads
     static const int MIXED = 8 * D + 8;    // floats of a head's mixed values, all quads

@@ -27,7 +27,6 @@ struct LayerRecord {
     expand: PackedLinear,
     contract: PackedLinear,
     hidden: u32,
-    hidden_tiles: u32,
     hidden_chunks: u32,
     gelu_clamp: u32,
     gelu_shift: u32,
@@ -35,7 +34,7 @@ struct LayerRecord {
     gelu_coefficients: [i32; 5],
     /// 32768 / 2^fraction bits.
     hidden_unit: f32,
-    unused: u32,
+    unused: [u32; 2],
 }
 
 /// Where a product's fragments of weights are, and how its sums become outputs; bytes from the start.
@@ -196,13 +195,12 @@ impl Bytes {
             expand: self.linear(&layer.expand)?,
             contract: self.linear(&layer.contract)?,
             hidden: hidden as u32,
-            hidden_tiles: hidden.div_ceil(8) as u32,
             hidden_chunks: hidden.div_ceil(32) as u32,
             gelu_clamp: gelu.clamp.into(),
             gelu_shift: 13 - gelu.fraction_bits,
             gelu_coefficients: coefficients,
             hidden_unit: 32768.0 / (1u32 << gelu.fraction_bits) as f32,
-            unused: 0,
+            unused: [0; 2],
         })
     }
 
