@@ -164,11 +164,15 @@ impl Half {
     fn collect(&mut self, cpu: &mut BlockCoder) -> Result<()> {
         self.steps.wait()?;
         for (number, places) in self.held.chunks_mut(SIDE_BY_SIDE).enumerate() {
-            places.iter_mut().flatten().for_each(|held| held.lines.begin_position());
+            let places_of = places.iter_mut().zip(SIDE_BY_SIDE * number..);
+            let held = places_of.filter_map(|(held, place)| Some((held.as_mut()?, self.steps.rows(place))));
+            let mut positions: Vec<_> = held
+                .map(|(held, rows)| (held.lines.begin_position(), rows.chunks_exact(rows.len() / GROUP)))
+                .collect();
             for line in 0..GROUP {
-                for (held, place) in places.iter_mut().zip(SIDE_BY_SIDE * number..) {
-                    if let Some(held) = held {
-                        held.lines.decode_line(line, Cdf(self.steps.row(place, line)));
+                for (position, rows) in &mut positions {
+                    if let Some(row) = rows.next() {
+                        position.decode_line(line, Cdf(row));
                     }
                 }
             }

@@ -43,9 +43,9 @@ pub fn decode(
             predictor.begin(before.len());
         }
         let cdfs = predictor.step(before);
-        decoder.begin_position();
-        for line in 0..decoder.lines {
-            decoder.decode_line(line, cdfs.row(line));
+        let mut position = decoder.begin_position();
+        for line in 0..position.tokens.len() {
+            position.decode_line(line, cdfs.row(line));
         }
         decoder.end_position()?;
         if decoder.is_whole_group() {
@@ -123,24 +123,15 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
         &self.tokens[self.tokens.len() - self.lines..]
     }
 
-    /// Begins the present position. Then comes [`LineDecoder::decode_line`] of every line in order, and
+    /// Begins the present position. [`Position::decode_line`] of every line in order comes next, then
     /// [`LineDecoder::end_position`]: steps, so that [`SIDE_BY_SIDE`] decoders can take them together.
-    pub fn begin_position(&mut self) {
+    pub fn begin_position(&mut self) -> Position<'_, W> {
+        let first = self.tokens.len();
         // Lines that have ended keep their end symbol.
-        self.tokens.extend_from_within(self.tokens.len() - self.lines..);
+        self.tokens.extend_from_within(first - self.lines..);
         self.position += 1;
-    }
-
-    /// Decodes the token of a line by its cumulative probabilities, if the group has that line and it has not ended.
-    #[inline]
-    pub fn decode_line(&mut self, line: usize, cdf: Cdf) {
-        let first = self.tokens.len() - self.lines;
-        if let Some(token) = self.tokens.get_mut(first + line)
-            && *token != self.vocabulary.end()
-        {
-            // A start symbol stands for what does not decode: neither may be in a line.
-            *token = self.decoder.decode_symbol(cdf).unwrap_or(self.vocabulary.start());
-        }
+        let (start, end) = (self.vocabulary.start(), self.vocabulary.end());
+        Position { decoder: &mut self.decoder, tokens: &mut self.tokens[first..], start, end }
     }
 
     /// Ends the position.
@@ -218,6 +209,28 @@ impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
     /// [`Undecodable`] if not.
     pub fn finish(&self) -> Result<(), Undecodable> {
         if self.decoder.maybe_exhausted() { Ok(()) } else { Err(Undecodable) }
+    }
+}
+
+/// A position of a group that is being decoded.
+pub(crate) struct Position<'d, W: AsRef<[u32]>> {
+    decoder: &'d mut DefaultRangeDecoder<Cursor<u32, W>>,
+    /// Of each line, the one before until its own is decoded.
+    tokens: &'d mut [Token],
+    start: Token,
+    end: Token,
+}
+
+impl<W: AsRef<[u32]>> Position<'_, W> {
+    /// Decodes the token of a line by its cumulative probabilities, if the group has that line and it has not ended.
+    #[inline]
+    pub fn decode_line(&mut self, line: usize, cdf: Cdf) {
+        if let Some(token) = self.tokens.get_mut(line)
+            && *token != self.end
+        {
+            // A start symbol stands for what does not decode: neither may be in a line.
+            *token = self.decoder.decode_symbol(cdf).unwrap_or(self.start);
+        }
     }
 }
 
@@ -328,10 +341,10 @@ mod tests {
         let mut decoders = [0, 1, 2, 3].map(|n| LineDecoder::new(&words[n], &even, texts[n]));
         let mut found = [const { Ok(Vec::new()) }; SIDE_BY_SIDE];
         while decoders.iter().zip(&found).any(|(lines, found)| lines.position().is_some() && found.is_ok()) {
-            decoders.iter_mut().for_each(LineDecoder::begin_position);
+            let mut positions = decoders.each_mut().map(LineDecoder::begin_position);
             for line in 0..LINES {
-                for lines in &mut decoders {
-                    lines.decode_line(line, even.cdfs().row(line));
+                for position in &mut positions {
+                    position.decode_line(line, even.cdfs().row(line));
                 }
             }
             for (lines, all) in decoders.iter_mut().zip(&mut found) {

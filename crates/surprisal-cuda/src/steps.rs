@@ -134,15 +134,23 @@ impl Steps {
         waited
     }
 
-    /// What follows in a line of a group: cumulative probabilities, filled up with 2^20.
+    /// What follows in each line of a group, one behind another: cumulative probabilities, filled up with 2^20.
     ///
     /// # Panics
     /// If a launch was not waited for.
     #[inline]
-    pub fn row(&self, group: usize, line: usize) -> &[u32] {
+    pub fn rows(&self, group: usize) -> &[u32] {
         assert!(!self.is_running, "the launch was not waited for");
+        let words = self.group_tiles * TILE_LINES * self.model.cdf_stride();
+        &self.rows[group * words..][..words]
+    }
+
+    /// What follows in a line of a group.
+    ///
+    /// # Panics
+    /// If a launch was not waited for.
+    pub fn row(&self, group: usize, line: usize) -> &[u32] {
         let stride = self.model.cdf_stride();
-        let line = group * self.group_tiles * TILE_LINES + line;
-        &self.rows[line * stride..][..stride]
+        &self.rows(group)[line * stride..][..stride]
     }
 }
