@@ -43,8 +43,8 @@ template <class N> struct Attention {
     __device__ u8* queries() const { return (u8*)(mixed() + 2 * N::H * N::MIXED); }
     __device__ float* query_scales() const { return (float*)(queries() + LINES * N::W); }
 
-    // Rounds whole heads of both lines: lane t's bytes go to `rows`, a head's scale, times `factor`, to `scales`, both
-    // those of line g, and of line g + 8 if the lane has that one's scale.
+    // Rounds whole heads of both lines: a lane's bytes go to `rows`, its place in line g. A head's scale, times `factor`, goes to
+    // `scales`, its place in line g for lane 1 of a quad and in line g + 8 for lane 3, which have them.
     __device__ __forceinline__ void round_heads(const float (&y)[2][N::GROUP / 4], float limit, float factor, u8* rows,
                                                 float* scales) const {
 #pragma unroll

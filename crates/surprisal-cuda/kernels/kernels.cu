@@ -150,7 +150,8 @@ template <class N> __device__ __forceinline__ void known_kernel(const Model& m, 
     }
 }
 
-// The most threads of a block: those for which a multiprocessor has registers, and in shared memory room for what they need.
+// The most threads of a block, as ../src/device_model.rs launches them: those for which a multiprocessor has registers, and in
+// shared memory room for what they need.
 // One block a multiprocessor, or the compiler makes room for two by keeping registers in memory.
 #define KERNELS(name, width, heads, step_threads, known_threads)                                     \
     extern "C" __global__ void __launch_bounds__(step_threads, 1) name##_step(Model m, Steps s) {    \
@@ -162,7 +163,7 @@ template <class N> __device__ __forceinline__ void known_kernel(const Model& m, 
 
 // Each preset by itself: the driver compiles what it loads.
 #if defined(PICO)
-KERNELS(pico, 16, 4, 512, 736)
+KERNELS(pico, 16, 4, 512, 768)
 #elif defined(TINY)
 KERNELS(tiny, 32, 4, 512, 768)
 #elif defined(NANO)

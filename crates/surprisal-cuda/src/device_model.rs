@@ -90,3 +90,24 @@ impl DeviceModel {
         ModelArgument { bytes: self.bytes.0, header: self.header }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::most_warps;
+    use crate::packed_model::PRESETS;
+    use crate::ptx;
+
+    /// A driver does not launch a kernel with more threads than it was compiled for.
+    #[test]
+    fn kernels_take_as_many_threads_as_they_are_launched_with() {
+        for ((preset, width, _), kind) in
+            PRESETS.iter().flat_map(|preset| [(preset, "known"), (preset, "step")])
+        {
+            let text = ptx(preset).expect("each preset has its PTX");
+            let (_, kernel) = text.split_once(&format!(".entry {preset}_{kind}(")).expect("its kernel");
+            let (_, bound) = kernel.split_once(".maxntid ").expect("its launch bounds");
+            let threads: usize = bound.split([',', '\n']).next().unwrap().trim().parse().unwrap();
+            assert_eq!(threads, 32 * most_warps(*width, kind), "{preset}_{kind}");
+        }
+    }
+}
