@@ -2,8 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::format::{BlockHeader, BlockKind, MAX_BLOCK_BYTES};
-use super::lines::nth_newline;
+use super::format::{BlockHeader, BlockKind};
 use super::observe::{BlockNotes, Observer, observed};
 use super::payload::{Joiner, Split};
 use super::pipeline::Jobs;
@@ -25,18 +24,6 @@ const ZSTD_CLOSE_PROBE_LEVEL: i32 = 9;
 const PROBE_MARGIN: f64 = 1.5;
 /// A block that zstd makes hardly shorter is noise: no learner is tried on it.
 const NOISE: f64 = 0.99;
-
-/// Length of the next block of `input`, of at most so many lines; none if more input could make it
-/// longer.
-pub(super) fn next_block(input: &[u8], lines: usize) -> Option<usize> {
-    let window = &input[..input.len().min(MAX_BLOCK_BYTES)];
-    match nth_newline(window, lines - 1) {
-        Some(last) => Some(last + 1),
-        None if input.len() < MAX_BLOCK_BYTES => None,
-        // Whole lines as far as they go; within a line only if it is longer than a block.
-        None => Some(memchr::memrchr(b'\n', window).map_or(MAX_BLOCK_BYTES, |last| last + 1)),
-    }
-}
 
 /// A coded block.
 pub(super) struct Coded<N> {

@@ -8,16 +8,21 @@ use crate::{Error, Result};
 /// Bytes whose newlines are counted at once, which is far faster than to find each.
 const COUNTED: usize = 4096;
 
-/// Where the newline stands that has `before` newlines before it; none if there is none.
-pub(super) fn nth_newline(content: &[u8], mut before: usize) -> Option<usize> {
+/// Where the newline stands that has `before` newlines before it.
+///
+/// # Errors
+/// How many newlines there are, if there is none such.
+pub(super) fn nth_newline(content: &[u8], before: usize) -> Result<usize, usize> {
+    let mut newlines = 0;
     for (part, start) in content.chunks(COUNTED).zip((0..).step_by(COUNTED)) {
-        let newlines = memchr_iter(b'\n', part).count();
-        if before < newlines {
-            return memchr_iter(b'\n', part).nth(before).map(|at| start + at);
+        let more = memchr_iter(b'\n', part).count();
+        if before - newlines < more {
+            let at = memchr_iter(b'\n', part).nth(before - newlines).expect("so many were counted");
+            return Ok(start + at);
         }
-        before -= newlines;
+        newlines += more;
     }
-    None
+    Err(newlines)
 }
 
 /// Lines `from` to `to`, both counted from 1 and both wanted.
@@ -58,9 +63,9 @@ impl LineRange {
     pub fn cut(&self, content: &[u8], before: u64) -> std::ops::Range<usize> {
         let behind_newline = |line: u64| match line.checked_sub(before + 1) {
             None => 0,
-            Some(nth) => match usize::try_from(nth).ok().and_then(|n| nth_newline(content, n)) {
-                Some(at) => at + 1,
-                None => content.len(),
+            Some(nth) => match usize::try_from(nth).map(|n| nth_newline(content, n)) {
+                Ok(Ok(at)) => at + 1,
+                _ => content.len(),
             },
         };
         behind_newline(self.from - 1)..behind_newline(self.to)
@@ -79,7 +84,8 @@ mod tests {
         let places: Vec<usize> = (0..content.len()).filter(|&i| content[i] == b'\n').collect();
         for end in [0, 1, COUNTED - 1, COUNTED, COUNTED + 1, content.len()] {
             for before in [0, 1, 300, 400, places.len() - 1, places.len(), usize::MAX] {
-                let expected = places.get(before).copied().filter(|&at| at < end);
+                let there = places.iter().filter(|&&at| at < end).count();
+                let expected = if before < there { Ok(places[before]) } else { Err(there) };
                 assert_eq!(nth_newline(&content[..end], before), expected, "{before} before, {end} bytes");
             }
         }

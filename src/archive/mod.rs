@@ -4,12 +4,13 @@
 //! header [model] block block … end index        cat a.sur b.sur is an archive, too
 //! ```
 //!
-//! [`Compressor`] (`writer`) cuts content into blocks of whole lines. A block (`block`) is coded by a model, on some
+//! [`Compressor`] (`writer`) has content cut into blocks of whole lines (`cutter`). A block (`block`) is coded by a model, on some
 //! thread of a `pipeline`, or by a learner; its `payload` holds the coded lines and beside them those that nothing
 //! codes. It is framed with checksums (`format`). [`Decompressor`] (`reader`) reads `frames` from front to
 //! back, [`Index`] finds blocks in a file, `salvage` what is whole of a damaged one.
 
 mod block;
+mod cutter;
 mod embedded;
 mod format;
 mod frames;

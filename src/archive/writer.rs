@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::block::{self, BLOCK_LINES, BlockCoder, Coded, encode_blocks};
+use super::block::{BLOCK_LINES, BlockCoder, Coded, encode_blocks};
+use super::cutter::Cutter;
 use super::embedded;
 use super::format::{BlockKind, Header, MAX_BLOCK_BYTES};
 use super::observe::{Event, Observer, Recorder};
@@ -62,10 +63,8 @@ pub struct Compressor<W: Write, R: Recorder = ()> {
     ends_in_newline: bool,
     /// Whether all content has come.
     is_ended: bool,
-    /// Content that is not yet a block, and buffers of blocks that are coded, for more of it: new memory costs a page fault
-    /// every 4 KiB.
-    waiting: Vec<u8>,
-    spare: Vec<Vec<u8>>,
+    /// Content that is not yet coded.
+    waiting: Cutter,
     coding: Coding<R::Block>,
     /// The archive without a learner.
     substitute: Option<Box<Substitute>>,
@@ -131,7 +130,8 @@ impl<W: Write> Compressor<W> {
     /// Begins an archive. Its header is written at once if a model codes, else when it is known what symbols there are.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] if it cannot be written.
+    /// [`crate::Error::Io`] if it cannot be written, [`crate::Error::Setting`] if one of a learner's options is out of range
+    /// (without [`LearnOptions::survey`] that shows later).
     pub fn with_options(output: W, options: CompressOptions) -> Result<Self> {
         Self::recorded(output, options, ())
     }
@@ -185,8 +185,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             stats: ArchiveStats::default(),
             ends_in_newline: true,
             is_ended: false,
-            waiting: Vec::new(),
-            spare: Vec::new(),
+            waiting: Cutter::default(),
             coding,
             substitute,
             observer,
@@ -197,14 +196,20 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             compressor.put(&model)?;
             compressor.stats.model_len = model.len() as u64;
         }
+        if matches!(&compressor.coding, Coding::Undecided(options, _) if options.survey.is_some()) {
+            compressor.begin_learning()?;
+        }
         Ok(compressor)
     }
 
     /// As [`Compressor::finish`], and gives back who took everything down.
     pub(crate) fn finish_recorded(mut self) -> Result<(Finished<W>, R)> {
         self.is_ended = true;
-        self.encode_waiting()?;
         self.begin_learning()?;
+        while !self.waiting.content().is_empty() {
+            let block = self.waiting.take(self.block_lines());
+            self.encode_block(block, self.waiting.content().is_empty())?;
+        }
         while self.put_oldest()? {}
         let end = end_to_bytes(&self.blocks, self.stats.bytes_out);
         self.put(&end)?;
@@ -252,7 +257,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
 
     /// Has the substitute written: the learner has coded nothing.
     fn choose_substitute(&mut self) {
-        self.waiting.clear();
+        self.waiting = Cutter::default();
         if let Some(substitute) = &mut self.substitute {
             substitute.choice = Choice::Substitute;
             substitute.held = Vec::new();
@@ -270,74 +275,58 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
         }
     }
 
-    /// Has whole blocks coded, of an ended content all.
-    fn encode_waiting(&mut self) -> Result<()> {
-        while !self.waiting.is_empty() && (self.is_ended || self.knows_enough()) {
-            let len = match block::next_block(&self.waiting, self.block_lines()) {
-                // What is the last block is known only when another follows.
-                Some(len) if self.is_ended || len < self.waiting.len() => len,
-                None if self.is_ended => self.waiting.len(),
-                _ => break,
-            };
-            self.begin_learning()?;
-            let block = self.take_waiting(len);
-            self.encode_block(block)?;
-            let is_over = |substitute: &Substitute| self.stats.bytes_in >= substitute.trial_bytes;
-            if self.choice() == Choice::Open && self.substitute.as_deref().is_some_and(is_over) {
-                self.choose_substitute();
+    /// Lays content into blocks, and has those coded behind which more follows.
+    fn take_in(&mut self, mut data: &[u8]) -> Result<()> {
+        while !data.is_empty() && self.choice() != Choice::Substitute {
+            let lines = self.block_lines();
+            if !self.waiting.is_whole(lines) {
+                data = &data[self.waiting.fill(data, lines)..];
+            } else if matches!(self.coding, Coding::Undecided(..)) {
+                self.begin_learning()?;
+            } else {
+                let block = self.waiting.take(lines);
+                self.encode_block(block, false)?;
             }
         }
         Ok(())
     }
 
-    /// Takes so many bytes off the front of what waits.
-    fn take_waiting(&mut self, len: usize) -> Vec<u8> {
-        let mut rest = self.spare.pop().unwrap_or_default();
-        rest.clear();
-        rest.extend_from_slice(&self.waiting[len..]);
-        self.waiting.truncate(len);
-        std::mem::replace(&mut self.waiting, rest)
-    }
-
-    /// Has a block coded, behind which the rest is waiting.
-    fn encode_block(&mut self, content: Vec<u8>) -> io::Result<()> {
+    /// Has a block coded.
+    fn encode_block(&mut self, block: Vec<u8>, is_last: bool) -> Result<()> {
         while matches!(&self.coding, Coding::Model(pipeline) if pipeline.is_full()) {
             self.put_oldest()?;
         }
         match &mut self.coding {
-            Coding::Model(pipeline) => pipeline.give(content),
+            Coding::Model(pipeline) => pipeline.give(block),
             Coding::Learner(learner) => {
-                let is_last = self.waiting.is_empty();
                 let threads = learner.threads();
-                let coded = threads.install(|| BlockCoder::Learner(learner).encode(&content, is_last));
-                self.spare.push(content);
+                let coded = threads.install(|| BlockCoder::Learner(learner).encode(&block, is_last));
+                self.waiting.give_back(block);
                 self.put_block(coded)?;
             }
             Coding::Undecided(..) => unreachable!("a learner has begun"),
         }
+        let is_over = |substitute: &Substitute| self.stats.bytes_in >= substitute.trial_bytes;
+        if self.choice() == Choice::Open && self.substitute.as_deref().is_some_and(is_over) {
+            self.choose_substitute();
+        }
         Ok(())
     }
 
-    /// The most lines of the next block.
+    /// The most lines of the next block; of what a learner is made by, any.
     fn block_lines(&self) -> usize {
-        if matches!(self.coding, Coding::Model(_)) {
-            return BLOCK_LINES;
-        }
-        let doublings = self.blocks.len().min(BLOCK_LINES.ilog2() as usize) as u32;
-        (FIRST_BLOCK_LINES << doublings).min(BLOCK_LINES)
-    }
-
-    /// Whether enough has come to make a learner, if one is to be made.
-    fn knows_enough(&self) -> bool {
         match &self.coding {
-            Coding::Undecided(options, _) => {
-                options.survey.is_some() || self.waiting.len() >= MAX_BLOCK_BYTES
+            Coding::Model(_) => BLOCK_LINES,
+            Coding::Learner(_) => {
+                let doublings = self.blocks.len().min(BLOCK_LINES.ilog2() as usize) as u32;
+                (FIRST_BLOCK_LINES << doublings).min(BLOCK_LINES)
             }
-            _ => true,
+            Coding::Undecided(..) => usize::MAX,
         }
     }
 
-    /// Makes the learner and writes the header, if that is still to be done.
+    /// Makes the learner, if that is still to be done, by what waits unless a survey is there: writes the header, and lays
+    /// into blocks what waits.
     fn begin_learning(&mut self) -> Result<()> {
         let Coding::Undecided(options, threads) = &self.coding else {
             return Ok(());
@@ -346,7 +335,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
             Some(survey) => options.settings(survey, Some(survey.lines()))?,
             None => {
                 let mut survey = Survey::default();
-                survey.update(&self.waiting[..self.waiting.len().min(MAX_BLOCK_BYTES)]);
+                survey.update(self.waiting.content());
                 options.settings(&survey, self.is_ended.then_some(survey.lines()))?
             }
         };
@@ -362,7 +351,8 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
         }
         self.coding = Coding::Learner(Box::new(learner));
         self.put(&header.to_bytes())?;
-        Ok(())
+        let collected = std::mem::take(&mut self.waiting);
+        self.take_in(collected.content())
     }
 
     /// Waits for the oldest block that is under way and writes it; false if there is none.
@@ -373,7 +363,7 @@ impl<W: Write, R: Recorder> Compressor<W, R> {
         let Some((coded, content)) = pipeline.take() else {
             return Ok(false);
         };
-        self.spare.push(content);
+        self.waiting.give_back(content);
         self.put_block(coded)?;
         Ok(true)
     }
@@ -415,7 +405,7 @@ fn tell_block(observer: Option<&Observer>, block: &BlockStats) {
 
 impl<W: Write, R: Recorder> Write for Compressor<W, R> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        // Not more at a time than a block: what waits stays small.
+        // Not more at a time than a block: what a substitute holds stays small.
         let data = &data[..data.len().min(MAX_BLOCK_BYTES)];
         if let Some(&last) = data.last() {
             self.ends_in_newline = last == b'\n';
@@ -423,10 +413,7 @@ impl<W: Write, R: Recorder> Write for Compressor<W, R> {
         if let Some(substitute) = &mut self.substitute {
             substitute.archive.write_all(data)?;
         }
-        if self.choice() != Choice::Substitute {
-            self.waiting.extend_from_slice(data);
-            self.encode_waiting()?;
-        }
+        self.take_in(data)?;
         if let Some(substitute) = &mut self.substitute
             && substitute.choice != Choice::Open
         {

@@ -13,7 +13,7 @@ use super::streams;
 use super::text::shown;
 
 /// Bytes that are read at once.
-pub const BUFFER: usize = 1 << 20;
+pub const BUFFER: usize = 256 << 10;
 
 /// Where bytes come from.
 pub enum Source {
