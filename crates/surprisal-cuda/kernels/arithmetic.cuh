@@ -28,8 +28,17 @@ __device__ __forceinline__ int dot_unsigned(u32 a, u32 b, int c) {
     asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
     return d;
 }
+
+// A pointer of which the compiler knows nothing but that it is of the device's memory: it does not compute the address of each
+// thing around it anew.
+__device__ __forceinline__ const u8* opaque(const u8* pointer) {
+    asm("" : "+l"(pointer));
+    __builtin_assume(__isGlobal(pointer));
+    return pointer;
+}
 #else
 #include "on_cpu.h"
+__device__ inline const u8* opaque(const u8* pointer) { return pointer; }
 #endif
 
 static const u32 ALL = 0xffffffffu;
@@ -51,34 +60,27 @@ __device__ __forceinline__ float sum_of(int sum) { return sub(__uint_as_float((u
 // The integer nearest to x, ties to even, in the low bits.
 __device__ __forceinline__ u32 rounded(float x) { return __float_as_uint(add(x, MAGIC)); }
 
-__device__ __forceinline__ float quad_sum(float p) {
-    p = add(p, __shfl_xor_sync(ALL, p, 1));
-    return add(p, __shfl_xor_sync(ALL, p, 2));
+// What a quad's lanes have of two rows, put together by `join`: of row 0 for lanes 0 and 2, of row 1 for lanes 1 and 3, the
+// "own" row of each.
+template <class T, class Join> __device__ __forceinline__ T own_of(int lane, const T (&parts)[2], Join join) {
+    T own = lane & 1 ? parts[1] : parts[0], other = lane & 1 ? parts[0] : parts[1];
+    own = join(own, __shfl_xor_sync(ALL, other, 1));
+    return join(own, __shfl_xor_sync(ALL, own, 2));
 }
-
-__device__ __forceinline__ float quad_max(float m) {
-    m = larger(m, __shfl_xor_sync(ALL, m, 1));
-    return larger(m, __shfl_xor_sync(ALL, m, 2));
+// (p0 + p1) + (p2 + p3) of the lanes' parts.
+__device__ __forceinline__ float own_sum(int lane, const float (&parts)[2]) { return own_of(lane, parts, add); }
+__device__ __forceinline__ float own_max(int lane, const float (&most)[2]) { return own_of(lane, most, larger); }
+// Tells a quad what lanes `first` and `first` + 1 have of their own rows.
+template <class T> __device__ __forceinline__ void tell(T own, int first, T (&rows)[2]) {
+    rows[0] = __shfl_sync(ALL, own, first, 4), rows[1] = __shfl_sync(ALL, own, first + 1, 4);
 }
 
 // A value that all lanes of a warp have, for the compiler to see that they do.
 __device__ __forceinline__ u32 uniform(u32 value) { return __shfl_sync(ALL, value, 0, 32); }
 
-// A division for each lane of a quad: limit / most and most / limit of row 0, then those of row 1.
-__device__ __forceinline__ float own_quotient(int lane, float limit, const float (&most)[2]) {
-    float own = lane & 2 ? most[1] : most[0];
-    return __fdiv_rn(lane & 1 ? own : limit, lane & 1 ? limit : own);
-}
-
-// limit / most and most / limit of two rows.
-__device__ __forceinline__ void quotients(int lane, float limit, const float (&most)[2], float (&factor)[2],
-                                          float (&scale)[2]) {
-    float quotient = own_quotient(lane, limit, most);
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        factor[r] = __shfl_sync(ALL, quotient, 2 * r, 4);
-        scale[r] = __shfl_sync(ALL, quotient, 2 * r + 1, 4);
-    }
+// A division for each lane of a quad, of its own row: limit / most for lanes 0 and 1, most / limit for lanes 2 and 3.
+__device__ __forceinline__ float own_quotient(int lane, float limit, float own_most) {
+    return __fdiv_rn(lane & 2 ? own_most : limit, lane & 2 ? limit : own_most);
 }
 
 // The low bytes of four words.

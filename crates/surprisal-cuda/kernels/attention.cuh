@@ -2,34 +2,83 @@
 #pragma once
 #include "rows.cuh"
 
-// Keys, values and their scales of a line's head in the first layer: in the table of what each token has at a position.
+// Where keys, values and their scales of a line's head are, by a place for each position. In the first layer: in the table of
+// what each token has at a position, and the places are of its rows.
 template <class N> struct TableRows {
+    typedef const u8* Place;
     const u8* table; // of the head
-    const u32* rows; // of the line, 16 words apart
+    const u8* rows;  // of the line
 
-    __device__ __forceinline__ const u8* at(u32 j) const { return table + rows[j * LINES]; }
-    __device__ __forceinline__ const u8* key(u32 j) const { return at(j); }
-    __device__ __forceinline__ const u8* value(u32 j) const { return at(j) + N::D; }
-    __device__ __forceinline__ float key_scale(u32 j) const { return *(const float*)(at(j) + 2 * N::D); }
-    __device__ __forceinline__ float value_scale(u32 j) const { return *(const float*)(at(j) + 2 * N::D + 4); }
+    __device__ __forceinline__ TableRows(const u8* table, const u32* rows)
+        : table(opaque(table)), rows(opaque((const u8*)rows)) {}
+    __device__ __forceinline__ Place place(u32 j) const { return opaque(table + ((const u32*)rows)[Memory::row(j)]); }
+    __device__ __forceinline__ void four(u32 j, Place (&places)[4]) const {
+        uint4 r = *(const uint4*)(rows + (size_t)j * (4 * LINES));
+        places[0] = opaque(table + r.x), places[1] = opaque(table + r.y);
+        places[2] = opaque(table + r.z), places[3] = opaque(table + r.w);
+    }
+    __device__ __forceinline__ const u8* key(Place at) const { return at; }
+    __device__ __forceinline__ float key_scale(Place at) const { return *(const float*)(at + 2 * N::D); }
+    __device__ __forceinline__ float value_scale(Place at) const { return *(const float*)(at + 2 * N::D + 4); }
+    // The values of four positions, from one that is a multiple of four: of each feature a word.
+    __device__ __forceinline__ void four_values(u32 j, Words<N::D>& values) const {
+        Place places[4];
+        Words<N::Q> v[4];
+        four(j, places);
+#pragma unroll
+        for (int i = 0; i < 4; i++) load(v[i], places[i] + N::D);
+#pragma unroll
+        for (int w = 0; w < N::Q; w++) {
+            u32 a = __byte_perm(v[0].w[w], v[1].w[w], 0x5140), b = __byte_perm(v[2].w[w], v[3].w[w], 0x5140);
+            u32 c = __byte_perm(v[0].w[w], v[1].w[w], 0x7362), d = __byte_perm(v[2].w[w], v[3].w[w], 0x7362);
+            values.w[4 * w] = __byte_perm(a, b, 0x5410), values.w[4 * w + 1] = __byte_perm(a, b, 0x7632);
+            values.w[4 * w + 2] = __byte_perm(c, d, 0x5410), values.w[4 * w + 3] = __byte_perm(c, d, 0x7632);
+        }
+    }
 };
 
-// And in a layer behind it: in its cache, which has room for four positions at a time.
+// And in a layer behind it: in its cache.
 template <class N> struct CacheRows {
-    const u8* features; // of position 0
-    const u8* scales;
+    struct Place { const u8 *key, *scales; };
+    Place first;
+    const u8* values;
 
-    __device__ __forceinline__ CacheRows(const u8* cache, u32 line, u32 head) {
+    // `values` is where those of all lines begin.
+    __device__ __forceinline__ CacheRows(const u8* keys, const u8* values, u32 line, u32 head)
+        : values(opaque(values + 4 * (line * N::W + head * N::D))) {
         u32 own = line * N::H + head;
-        features = cache + own * N::D, scales = cache + 2 * LINES * N::W + 4 * own;
+        first.key = opaque(keys + own * N::D), first.scales = opaque(keys + LINES * N::W + 4 * own);
     }
-    __device__ __forceinline__ const u8* key(u32 j) const { return features + (size_t)j * N::POSITION; }
-    __device__ __forceinline__ const u8* value(u32 j) const { return key(j) + LINES * N::W; }
-    __device__ __forceinline__ float key_scale(u32 j) const { return *(const float*)(scales + (size_t)j * N::POSITION); }
-    __device__ __forceinline__ float value_scale(u32 j) const {
-        return *(const float*)(scales + (size_t)j * N::POSITION + 4 * LINES * N::H);
+    __device__ __forceinline__ Place place(u32 j) const {
+        size_t behind = (size_t)j * N::KEYS;
+        return {opaque(first.key + behind), opaque(first.scales + behind)};
     }
+    __device__ __forceinline__ void four(u32 j, Place (&places)[4]) const {
+        Place at = place(j);
+#pragma unroll
+        for (u32 i = 0; i < 4; i++) places[i] = {at.key + i * N::KEYS, at.scales + i * N::KEYS};
+    }
+    __device__ __forceinline__ const u8* key(Place at) const { return at.key; }
+    __device__ __forceinline__ float key_scale(Place at) const { return *(const float*)at.scales; }
+    __device__ __forceinline__ float value_scale(Place at) const { return *(const float*)(at.scales + 4 * LINES * N::H); }
+    __device__ __forceinline__ void four_values(u32 j, Words<N::D>& to) const { load(to, values + (size_t)j * N::VALUES); }
 };
+
+// Calls `body` with each of `positions` positions and its place, four at a time as far as they go.
+template <class Rows, class Body>
+__device__ __forceinline__ void each_position(u32 positions, const Rows& rows, Body body) {
+    u32 j = 0;
+#pragma unroll 1
+    for (u32 fours = positions / 4; fours > 0; fours--) {
+        typename Rows::Place places[4];
+        rows.four(j, places);
+#pragma unroll
+        for (u32 i = 0; i < 4; i++) body(j + i, places[i]);
+        j += 4;
+    }
+#pragma unroll 1
+    for (; j < positions; j++) body(j, rows.place(j));
+}
 
 // Where attention finds queries, keys and values of a line and head. Within a head, byte Q * t + m is
 // feature 4m + t: what lane t of a quad made stands together.
@@ -43,8 +92,9 @@ template <class N> struct Attention {
     __device__ u8* queries() const { return (u8*)(mixed() + 2 * N::H * N::MIXED); }
     __device__ float* query_scales() const { return (float*)(queries() + LINES * N::W); }
 
-    // Rounds whole heads of both lines: a lane's bytes go to `rows`, its place in line g. A head's scale, times `factor`, goes to
-    // `scales`, its place in line g for lane 1 of a quad and in line g + 8 for lane 3, which have them.
+    // Rounds whole heads of both lines: a lane's bytes go to `rows`, its place in line g, STRIDE bytes apart. A head's scale,
+    // times `factor`, goes to `scales`, its place in line g for lane 2 of a quad and in line g + 8 for lane 3, which have them.
+    template <int STRIDE>
     __device__ __forceinline__ void round_heads(const float (&y)[2][N::GROUP / 4], float limit, float factor, u8* rows,
                                                 float* scales) const {
 #pragma unroll
@@ -55,32 +105,36 @@ template <class N> struct Attention {
                 most[r] = SCALE_FLOOR;
 #pragma unroll
                 for (int m = 0; m < N::Q; m++) most[r] = larger(most[r], fabsf(y[r][i * N::Q + m]));
-                most[r] = quad_max(most[r]);
             }
-            float quotient = own_quotient(lane, limit, most);
+            float own = own_quotient(lane, limit, own_max(lane, most)), f[2];
+            tell(own, 0, f);
 #pragma unroll
             for (int r = 0; r < 2; r++) {
-                float f = __shfl_sync(ALL, quotient, 2 * r, 4);
                 u32 b[N::Q];
 #pragma unroll
-                for (int m = 0; m < N::Q; m++) b[m] = rounded(mul(y[r][i * N::Q + m], f));
-                u8* to = rows + 8 * r * N::W + i * N::D;
-                if (N::Q == 1) *to = (u8)b[0];
-                if (N::Q == 2) *(u16*)to = (u16)__byte_perm(b[0], b[N::Q - 1], 0x0040);
+                for (int m = 0; m < N::Q; m++) b[m] = rounded(mul(y[r][i * N::Q + m], f[r]));
+                u8* to = rows + STRIDE * (8 * r * N::W + i * N::D);
+                if (STRIDE > 1 || N::Q == 1) {
 #pragma unroll
-                for (int m = 0; m + 3 < N::Q; m += 4)
-                    *(u32*)(to + m) = pack(b[m], b[m + 1], b[m + 2], b[m + 3]);
+                    for (int m = 0; m < N::Q; m++) to[STRIDE * m] = (u8)b[m];
+                } else if (N::Q == 2) {
+                    *(u16*)to = (u16)__byte_perm(b[0], b[N::Q - 1], 0x0040);
+                } else {
+#pragma unroll
+                    for (int m = 0; m + 3 < N::Q; m += 4) *(u32*)(to + m) = pack(b[m], b[m + 1], b[m + 2], b[m + 3]);
+                }
             }
-            if (lane & 1) scales[i] = mul(quotient, factor);
+            if (lane & 2) scales[i] = mul(own, factor);
         }
     }
 
     // Queries, keys or values of a layer behind the first, of all heads: the tiles that begin at `weights`.
+    template <int STRIDE>
     __device__ __forceinline__ void project_part(const u8*& weights, const u8*& outputs, const Inputs<N>& in, float limit,
                                                  float factor, u8* rows, float* scales) const {
         const int tiles = N::GROUP / 8;
-        rows += lane / 4 * N::W + lane % 4 * N::Q;
-        scales += (lane / 4 + (lane & 2 ? 8 : 0)) * N::H;
+        rows += STRIDE * (lane / 4 * N::W + lane % 4 * N::Q);
+        scales += (lane / 4 + (lane & 1 ? 8 : 0)) * N::H;
 #pragma unroll 1
         for (int first = 0; first < N::W; first += N::GROUP) {
             float y[2][N::GROUP / 4];
@@ -91,20 +145,20 @@ template <class N> struct Attention {
 #pragma unroll
                 for (int r = 0; r < 2; r++) y[r][2 * i] = two[r][0], y[r][2 * i + 1] = two[r][1];
             }
-            round_heads(y, limit, factor, rows, scales);
+            round_heads<STRIDE>(y, limit, factor, rows, scales);
             weights += tiles * N::TILE_WEIGHTS, outputs += tiles * N::TILE_OUTPUTS;
-            rows += N::GROUP, scales += N::GROUP / N::D;
-            __syncwarp(); // products need all lanes together, and lanes with odd t alone wrote scales
+            rows += STRIDE * N::GROUP, scales += N::GROUP / N::D;
+            __syncwarp(); // products need all lanes together, and two of a quad alone wrote scales
         }
     }
 
-    // Queries, keys and values of a layer behind the first; `now` is the position in its cache.
-    __device__ __forceinline__ void project(const u8* weights, const u8* outputs, const Inputs<N>& in, float softmax,
-                                            u8* now) const {
-        float* key_scales = (float*)(now + 2 * LINES * N::W);
-        project_part(weights, outputs, in, 63.0f, softmax, queries(), query_scales());
-        project_part(weights, outputs, in, 63.0f, 1.0f, now, key_scales);
-        project_part(weights, outputs, in, 127.0f, 1.0f, now + LINES * N::W, key_scales + LINES * N::H);
+    // Queries, keys and values of a layer behind the first; `keys` and `values` are the position in its cache.
+    __device__ __forceinline__ void project(const u8* weights, const u8* outputs, const Inputs<N>& in, float softmax, u8* keys,
+                                            u8* values) const {
+        float* key_scales = (float*)(keys + LINES * N::W);
+        project_part<1>(weights, outputs, in, 63.0f, softmax, queries(), query_scales());
+        project_part<1>(weights, outputs, in, 63.0f, 1.0f, keys, key_scales);
+        project_part<4>(weights, outputs, in, 127.0f, 1.0f, values, key_scales + LINES * N::H);
     }
 
     // Mixes one head of one line over the positions up to `position`.
@@ -116,51 +170,40 @@ template <class N> struct Attention {
         load(q, query);
         float* score = scores() + lane;
         float top = LOWEST;
-#pragma unroll 4
-        for (u32 j = 0; j <= position; j++) {
+        each_position(position + 1, rows, [&](u32 j, typename Rows::Place at) {
             Words<N::Q> k;
-            load(k, rows.key(j));
+            load(k, rows.key(at));
             int dot = (int)MAGIC_BITS;
 #pragma unroll
             for (int w = 0; w < N::Q; w++) dot = __dp4a((int)q.w[w], (int)k.w[w], dot);
-            float s = mul(sum_of(dot), rows.key_scale(j));
+            float s = mul(sum_of(dot), rows.key_scale(at));
             score[32 * j] = s;
             top = larger(top, s);
-        }
+        });
         float total = 0.0f, scaled = 0.0f;
-#pragma unroll 4
-        for (u32 j = 0; j <= position; j++) {
+        each_position(position + 1, rows, [&](u32 j, typename Rows::Place at) {
             float weight = exp2_coarse(mul(sub(score[32 * j], top), query_scale));
-            float w = mul(weight, rows.value_scale(j));
+            float w = mul(weight, rows.value_scale(at));
             total = add(total, weight);
             scaled = add(scaled, w);
             score[32 * j] = w;
-        }
+        });
         for (u32 j = position + 1; j % 4 != 0; j++) score[32 * j] = 0.0f;
         float range = (float)(255 - (int)(position + 2) / 2);
         float factor = __fdiv_rn(range, scaled);
         int sum[N::D];
 #pragma unroll
         for (int i = 0; i < N::D; i++) sum[i] = (int)MAGIC_BITS;
+#pragma unroll 1
         for (u32 j = 0; j <= position; j += 4) {
             u32 n[4];
-            Words<N::Q> v[4];
+            Words<N::D> values;
+            rows.four_values(j, values); // behind the last position the weight is 0
 #pragma unroll
-            for (u32 i = 0; i < 4; i++) {
-                n[i] = rounded(mul(score[32 * (j + i)], factor));
-                load(v[i], rows.value(j + i)); // behind the last position the weight is 0
-            }
+            for (u32 i = 0; i < 4; i++) n[i] = rounded(mul(score[32 * (j + i)], factor));
             u32 weights = pack(n[0], n[1], n[2], n[3]);
 #pragma unroll
-            for (int w = 0; w < N::Q; w++) {
-                // Four positions of four features become four features of four positions.
-                u32 a = __byte_perm(v[0].w[w], v[1].w[w], 0x5140), b = __byte_perm(v[2].w[w], v[3].w[w], 0x5140);
-                u32 c = __byte_perm(v[0].w[w], v[1].w[w], 0x7362), d = __byte_perm(v[2].w[w], v[3].w[w], 0x7362);
-                sum[4 * w] = dot_unsigned(weights, __byte_perm(a, b, 0x5410), sum[4 * w]);
-                sum[4 * w + 1] = dot_unsigned(weights, __byte_perm(a, b, 0x7632), sum[4 * w + 1]);
-                sum[4 * w + 2] = dot_unsigned(weights, __byte_perm(c, d, 0x5410), sum[4 * w + 2]);
-                sum[4 * w + 3] = dot_unsigned(weights, __byte_perm(c, d, 0x7632), sum[4 * w + 3]);
-            }
+            for (int p = 0; p < N::D; p++) sum[p] = dot_unsigned(weights, values.w[p], sum[p]);
         }
         float unit = __fdiv_rn(scaled, mul(range, total));
         float* to = mixed() + (r * N::H + h) * N::MIXED + g;
@@ -181,9 +224,10 @@ template <class N> struct Attention {
             most[r] = SCALE_FLOOR;
 #pragma unroll
             for (int j = 0; j < N::F; j++) most[r] = larger(most[r], fabsf(value(r, j)));
-            most[r] = quad_max(most[r]);
         }
-        quotients(lane, 63.0f, most, factor, in.scale);
+        float own = own_quotient(lane, 63.0f, own_max(lane, most));
+        tell(own, 0, factor);
+        tell(own, 2, in.scale);
 #pragma unroll
         for (int r = 0; r < 2; r++) in.round_row(r, factor[r], [&](int j) { return value(r, j); });
     }

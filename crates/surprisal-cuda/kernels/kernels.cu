@@ -30,30 +30,34 @@ __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, in
             x[r][4 * j] = v.x, x[r][4 * j + 1] = v.y, x[r][4 * j + 2] = v.z, x[r][4 * j + 3] = v.w;
         }
     }
-    // The first layer reads four positions at a time.
-    u32* rows = memory.rows + (position + t / 2) * LINES + 8 * (t % 2) + g;
-    rows[0] = rows[2 * LINES] = (t % 2 ? record[1] : record[0]) * N::KV_ROW;
+    // The first layer reads four positions at a time: those behind this one have its row until they come.
+    uint4* rows = (uint4*)(memory.rows + position / 4 * (4 * LINES)) + 8 * (t % 2) + g;
+    u32 row = (t % 2 ? record[1] : record[0]) * N::KV_ROW;
+    if (t / 2 == 0 && position % 4 == 0) *rows = make_uint4(row, row, row, row);
+    if (t / 2 == 1 && position % 4 != 0) ((u32*)rows)[position % 4] = row;
     __syncwarp();
     Attention<N> attention = {scratch, (m.block + 3) / 4 * 4, lane};
     for (u32 index = 0; index < m.layers; index++) {
         const Layer& l = ((const Layer*)bytes)[index];
         Inputs<N> in;
-        u8* cache = memory.cache;
+        u8 *keys = memory.cache, *values = keys + attention.positions * N::KEYS;
         if (index > 0) {
-            cache += (size_t)(index - 1) * m.block * N::POSITION;
+            size_t before = (size_t)(index - 1) * attention.positions * (N::KEYS + N::VALUES);
+            keys += before, values += before;
             in.norm(x, lane);
-            attention.project(bytes + l.qkv, bytes + l.qkv_outputs, in, m.softmax, cache + position * N::POSITION);
+            attention.project(bytes + l.qkv, bytes + l.qkv_outputs, in, m.softmax, keys + position * N::KEYS,
+                              values + position / 4 * (4 * N::VALUES) + position % 4);
         }
 #pragma unroll 1
         for (int task = t; task < 2 * N::H; task += 4) {
             int r = task / N::H, h = task % N::H, line = 8 * r + g;
             if (index == 0) {
                 const u8* queries = m.bytes + m.queries + (size_t)(r ? record[1] : record[0]) * N::QUERY;
-                TableRows<N> rows = {m.bytes + m.keys_values + h * N::KV_HEAD, memory.rows + line};
+                TableRows<N> rows(m.bytes + m.keys_values + h * N::KV_HEAD, memory.rows + 4 * line);
                 attention.mix(r, h, position, queries + h * N::D, ((const float*)(queries + N::W))[h], rows);
             } else {
                 int own = line * N::H + h;
-                CacheRows<N> rows(cache, line, h);
+                CacheRows<N> rows(keys, values, line, h);
                 attention.mix(r, h, position, attention.queries() + own * N::D, attention.query_scales()[own], rows);
             }
         }
@@ -142,7 +146,7 @@ template <class N> __device__ __forceinline__ void known_kernel(const Model& m, 
         for (u32 position = 0; position < length; position++) {
             run_position<N>(m, bytes, lane, scratch, position, tokens + position * LINES, memory);
             if (t < 2) {
-                const float* row = (const float*)scratch + t * (8 * m.stride + 8) + g;
+                float* row = (float*)scratch + t * (8 * m.stride + 8) + g;
                 to[(size_t)position * k.group_tiles * LINES] = slots(m, row, tokens[(position + 1) * LINES + 8 * t + g]);
             }
             __syncwarp();

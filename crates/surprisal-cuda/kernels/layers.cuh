@@ -25,37 +25,37 @@ __device__ __forceinline__ void feed_forward(const u8* bytes, const Layer& l, in
         const Gelu gelu = l.gelu;
         const u8 *weights = bytes + l.expand, *outputs = bytes + l.expand_outputs;
         u32 units = l.hidden, *to = hidden;
-        for (u32 first = 0; first < units; first += 8) {
+        // A tile of units, of which there are eight or, in the last, four.
+        auto tile = [&](bool whole) {
             float y[2][2];
             in.product(weights, outputs, 0, lane, y);
             weights += N::TILE_WEIGHTS, outputs += N::TILE_OUTPUTS;
-            bool whole = first + 4 < units;
 #pragma unroll
             for (int r = 0; r < 2; r++) {
                 int g0 = gelu_shifted(y[r][0], gelu), g1 = gelu_shifted(y[r][1], gelu);
-                most[r] = max(most[r], max(g0, whole ? g1 : 0));
+                most[r] = max(most[r], whole ? max(g0, g1) : g0);
                 to[32 * r] = __byte_perm(g0, g1, 0x5410);
             }
             to += 64;
-        }
+        };
+        for (u32 tiles = units / 8; tiles > 0; tiles--) tile(true);
+        if (units % 8 != 0) tile(false);
     }
+    int own_most = own_of(lane, most, [](int a, int b) { return max(a, b); });
+    int own_factor = min(__float2int_rz(__fdiv_rn(127.0f * 32768.0f, (float)own_most)), 32767);
+    u32 twice[2];
+    float scale[2];
+    tell(2 * (u32)own_factor, 0, twice);
+    tell(__fdiv_rn(l.unit, (float)own_factor), 0, scale);
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        most[r] = max(most[r], __shfl_xor_sync(ALL, most[r], 1));
-        most[r] = max(most[r], __shfl_xor_sync(ALL, most[r], 2));
-    }
-    int own_factor = min(__float2int_rz(__fdiv_rn(127.0f * 32768.0f, (float)(lane & 1 ? most[1] : most[0]))), 32767);
-    float own_scale = __fdiv_rn(l.unit, (float)own_factor), scale[2];
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        int factor = (int)__shfl_sync(ALL, (u32)own_factor, r, 4);
-        scale[r] = __shfl_sync(ALL, own_scale, r, 4);
         for (u32 w = 0; w < 2 * l.chunks; w++) {
-            u32 a = hidden[(4 * w + r) * 32], b = hidden[(4 * w + 2 + r) * 32], byte[4];
-            int g[4] = {(int)(a & 0x7fff), (int)(a >> 16), (int)(b & 0x7fff), (int)(b >> 16)};
+            u32 a = hidden[(4 * w + r) * 32], b = hidden[(4 * w + 2 + r) * 32];
+            u32 p[4] = {a & 0x7fff, a >> 16, b & 0x7fff, b >> 16};
 #pragma unroll
-            for (int i = 0; i < 4; i++) byte[i] = (u32)(g[i] * factor + 16384) >> 15;
-            hidden[(2 * w + r) * 32] = pack(byte[0], byte[1], byte[2], byte[3]);
+            for (int i = 0; i < 4; i++) p[i] = p[i] * twice[r] + 32768;
+            // (value * factor + 2^14) / 2^15, of which there are seven bits, stands in the third byte.
+            hidden[(2 * w + r) * 32] = __byte_perm(__byte_perm(p[0], p[1], 0x0062), __byte_perm(p[2], p[3], 0x0062), 0x5410);
         }
     }
 #pragma unroll
@@ -92,10 +92,13 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
                                              const float (&x)[2][N::F]) {
     int g = lane / 4, t = lane % 4;
     u32 line_words = 8 * m.stride + 8;
+    float *to[2] = {rows + 8 * t + g, rows + line_words + 8 * t + g};
     u32 high[2][2 * N::CHUNKS], low[2][2 * N::CHUNKS];
     float scale[2], factor[2], top[2] = {LOWEST, LOWEST};
     Centred c(x, lane);
-    quotients(lane, 1023.0f, c.max, factor, scale);
+    float own = own_quotient(lane, 1023.0f, c.own_most);
+    tell(own, 0, factor);
+    tell(mul(own, c.own_rstd), 2, scale);
 #pragma unroll
     for (int r = 0; r < 2; r++) {
 #pragma unroll
@@ -112,7 +115,6 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
                 low[r][w] = pack(lo[0], lo[1], lo[2], lo[3]);
             }
         }
-        scale[r] = mul(scale[r], c.rstd[r]);
     }
     for (u32 tile = 0; tile < m.stride / 8; tile++) {
         int hh[4] = {0, 0, 0, 0}, hl[4] = {0, 0, 0, 0}, ll[4] = {0, 0, 0, 0};
@@ -131,16 +133,17 @@ __device__ __forceinline__ void distribution(const Model& m, const u8* bytes, in
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             int r = i / 2, e = i % 2;
-            u32 symbol = 8 * tile + 4 * e + t;
             float sum = __int2float_rn(hh[i] * 1024 + hl[i] * 32 + ll[i]);
             float logit = add(mul(mul(sum, e ? o.scale.y : o.scale.x), scale[r]), e ? o.bias.y : o.bias.x);
-            rows[r * line_words + 8 * symbol + g] = logit;
-            if (symbol < m.vocab) top[r] = larger(top[r], logit);
+            to[r][32 * e] = logit;
+            if (8 * tile + 4 * e + t < m.vocab) top[r] = larger(top[r], logit);
         }
+        to[0] += 64, to[1] += 64;
     }
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        top[r] = quad_max(top[r]);
+        top[r] = larger(top[r], __shfl_xor_sync(ALL, top[r], 1));
+        top[r] = larger(top[r], __shfl_xor_sync(ALL, top[r], 2));
         for (u32 symbol = t; symbol < m.vocab; symbol += 4) {
             float* at = rows + r * line_words + 8 * symbol + g;
             *at = exp2_fine(sub(*at, top[r]));
@@ -156,29 +159,28 @@ __device__ __forceinline__ u32 left_end(float left, float factor, u32 symbol) {
 }
 __device__ __forceinline__ float slots_of(float total, u32 vocab) { return __fdiv_rn((float)(SLOTS - vocab), total); }
 
-// Makes a row of weights the row of cumulative probabilities.
-__device__ __forceinline__ void cumulate(const Model& m, float* row) {
-    float total = 0.0f, left = 0.0f;
-    for (u32 s = 0; s < m.vocab; s++) total = add(total, row[8 * s]);
-    float factor = slots_of(total, m.vocab);
+// Makes a row of weights the row of the sums before each, and gives the sum of all.
+__device__ __forceinline__ float sums_before(const Model& m, float* row) {
+    float total = 0.0f;
     for (u32 s = 0; s < m.vocab; s++) {
         float weight = row[8 * s];
-        row[8 * s] = __uint_as_float(left_end(left, factor, s));
-        left = add(left, weight);
+        row[8 * s] = total;
+        total = add(total, weight);
     }
+    return total;
+}
+
+// Makes a row of weights the row of cumulative probabilities.
+__device__ __forceinline__ void cumulate(const Model& m, float* row) {
+    float factor = slots_of(sums_before(m, row), m.vocab);
+    for (u32 s = 0; s < m.vocab; s++) row[8 * s] = __uint_as_float(left_end(row[8 * s], factor, s));
     for (u32 s = m.vocab; s < m.stride; s++) row[8 * s] = __uint_as_float(SLOTS);
 }
 
-// Left end and width of one symbol's slots, by a row of weights.
-__device__ __forceinline__ uint2 slots(const Model& m, const float* row, u32 symbol) {
-    float total = 0.0f, left = 0.0f, right = 0.0f;
-    for (u32 s = 0; s < m.vocab; s++) {
-        if (s == symbol) left = total;
-        total = add(total, row[8 * s]);
-        if (s == symbol) right = total;
-    }
-    float factor = slots_of(total, m.vocab);
-    u32 begin = left_end(left, factor, symbol);
-    u32 end = symbol + 1 < m.vocab ? left_end(right, factor, symbol + 1) : SLOTS;
+// Left end and width of one symbol's slots, by a row of weights, which is lost.
+__device__ __forceinline__ uint2 slots(const Model& m, float* row, u32 symbol) {
+    float factor = slots_of(sums_before(m, row), m.vocab);
+    u32 begin = left_end(row[8 * symbol], factor, symbol), next = symbol + 1;
+    u32 end = next < m.vocab ? left_end(row[8 * next], factor, next) : SLOTS;
     return make_uint2(begin, end - begin);
 }

@@ -2,9 +2,9 @@
 #pragma once
 #include "arithmetic.cuh"
 
-// How four lanes' sums become outputs: two outputs of each. The sums start at 1.5 * 2^23 as bits, less what
-// the activations' zero adds.
-struct Outputs { int2 start; float2 scale; float2 bias; };
+// How a lane's sums become outputs: two outputs of two lines. The sums start at 1.5 * 2^23 as bits, less what the
+// activations' zero adds: those of a line, then those of the other, which are the same.
+struct Outputs { int4 start; float2 scale, bias; };
 
 struct Gelu {
     int clamp, shift;
@@ -34,11 +34,14 @@ struct Model {
 
 // What the layers remember of a tile: the first one which row of its table each token had, the others keys and values.
 struct Memory {
-    u32* rows; // (block + 3, 16): bytes from the table's beginning; those behind the present position are of some row
-    u8* cache; // (layers - 1, block) of Net::POSITION bytes
+    u32* rows; // (block / 4, 16, 4), bytes from the table's beginning; those behind the present position are of some row
+    u8* cache; // (layers - 1): keys and the scales of both, (block, Net::KEYS); values, (block / 4, 16, W, 4)
 
     // In front of `memory` are the rows.
-    __device__ __forceinline__ Memory(u8* memory, u32 block) : rows((u32*)memory), cache(memory + (block + 3) * LINES * 4) {}
+    __device__ __forceinline__ Memory(u8* memory, u32 block)
+        : rows((u32*)memory), cache(memory + (block + 3) / 4 * 4 * LINES * 4) {}
+    // A position's place among the rows of a line, which begin at 4 * line.
+    static __device__ __forceinline__ u32 row(u32 position) { return position / 4 * (4 * LINES) + position % 4; }
 };
 
 // A shape of networks.
@@ -54,7 +57,8 @@ template <int W_, int H_> struct Net {
     static const bool STAGED = W <= 48;    // weights in shared memory
     static const int GROUP = D < 8 ? 8 : D; // features that are rounded at a time, whole heads
     static const int MIXED = 8 * D + 8;    // floats of a head's mixed values, all quads
-    static const int POSITION = LINES * (2 * W + 8 * H); // bytes of the cache
+    static const int KEYS = LINES * (W + 8 * H); // bytes of a position in the cache: keys, their scales, those of values,
+    static const int VALUES = LINES * W;         // and its part of the values, of which four positions make a word
     static const int KV_ALIGN = D < 8 ? 4 : D < 16 ? 8 : 16; // of a head's keys and values, as `Words` loads them
     static const int KV_HEAD = (2 * D + 8 + KV_ALIGN - 1) / KV_ALIGN * KV_ALIGN; // bytes of a head in a row of the table
     static const int KV_ROW = (H * KV_HEAD + 15) / 16 * 16; // bytes of a row: keys, values and their scales, head by head

@@ -7,33 +7,28 @@ template <int W> __device__ __forceinline__ float mean_of(float sum) {
     return (W & (W - 1)) == 0 ? mul(sum, 1.0f / W) : __fdiv_rn(sum, (float)W);
 }
 
-// Two rows of the residual stream: their means, the largest magnitudes without them, and 1 / sqrt(variance + epsilon).
+// Two rows of the residual stream: their means, and of a lane's own row the largest magnitude without it and
+// 1 / sqrt(variance + epsilon).
 struct Centred {
-    float mean[2], max[2], rstd[2];
+    float mean[2], own_most, own_rstd;
 
     template <int F> __device__ __forceinline__ Centred(const float (&x)[2][F], int lane) {
-        float variance[2];
+        float sum[2] = {0.0f, 0.0f}, squares[2] = {0.0f, 0.0f}, most[2] = {SCALE_FLOOR, SCALE_FLOOR};
 #pragma unroll
-        for (int r = 0; r < 2; r++) {
-            float sum = 0.0f;
+        for (int r = 0; r < 2; r++)
 #pragma unroll
-            for (int j = 0; j < F; j++) sum = add(sum, x[r][j]);
-            mean[r] = mean_of<4 * F>(quad_sum(sum));
-            float squares = 0.0f;
-            max[r] = SCALE_FLOOR;
+            for (int j = 0; j < F; j++) sum[r] = add(sum[r], x[r][j]);
+        tell(mean_of<4 * F>(own_sum(lane, sum)), 0, mean);
+#pragma unroll
+        for (int r = 0; r < 2; r++)
 #pragma unroll
             for (int j = 0; j < F; j++) {
                 float d = sub(x[r][j], mean[r]);
-                squares = add(squares, mul(d, d));
-                max[r] = larger(max[r], fabsf(d));
+                squares[r] = add(squares[r], mul(d, d));
+                most[r] = larger(most[r], fabsf(d));
             }
-            variance[r] = mean_of<4 * F>(quad_sum(squares));
-            max[r] = quad_max(max[r]);
-        }
-        // A row for each lane of a quad's halves, which then tell each other.
-        float own = __fdiv_rn(1.0f, __fsqrt_rn(add(lane & 1 ? variance[1] : variance[0], 1e-5f)));
-#pragma unroll
-        for (int r = 0; r < 2; r++) rstd[r] = __shfl_sync(ALL, own, r, 4);
+        own_most = own_max(lane, most);
+        own_rstd = __fdiv_rn(1.0f, __fsqrt_rn(add(mean_of<4 * F>(own_sum(lane, squares)), 1e-5f)));
     }
 };
 
@@ -59,20 +54,18 @@ template <class N> struct Inputs {
 
     __device__ __forceinline__ void norm(const float (&x)[2][N::F], int lane) {
         Centred c(x, lane);
-        float factor[2];
-        quotients(lane, 63.0f, c.max, factor, scale);
+        float factor[2], own = own_quotient(lane, 63.0f, c.own_most);
+        tell(own, 0, factor);
+        tell(mul(own, c.own_rstd), 2, scale);
 #pragma unroll
-        for (int r = 0; r < 2; r++) {
-            round_row(r, factor[r], [&](int j) { return sub(x[r][j], c.mean[r]); });
-            scale[r] = mul(scale[r], c.rstd[r]);
-        }
+        for (int r = 0; r < 2; r++) round_row(r, factor[r], [&](int j) { return sub(x[r][j], c.mean[r]); });
     }
 
     // A tile of 8 outputs: y[r][e] is output 8 * tile + 4e + t of line r.
     __device__ __forceinline__ void product(const u8* weights, const u8* outputs, int tile, int lane,
                                             float (&y)[2][2]) const {
         Outputs o = ((const Outputs*)outputs)[4 * tile + lane % 4];
-        int c[4] = {o.start.x, o.start.y, o.start.x, o.start.y};
+        int c[4] = {o.start.x, o.start.y, o.start.z, o.start.w};
         const uint2* b = (const uint2*)weights + tile * N::CHUNKS * 32 + lane;
 #pragma unroll
         for (int k = 0; k < N::CHUNKS; k++)

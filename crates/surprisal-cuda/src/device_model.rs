@@ -56,15 +56,15 @@ impl DeviceModel {
         }
         let bytes = gpu.memory(packed.bytes.len())?;
         stream.upload(&bytes, &packed.bytes)?;
-        let position_bytes = TILE_LINES * (2 * shape.width + 8 * shape.heads);
         // Values are read four positions at a time.
-        let cache_positions = (shape.layers - 1) * shape.block_size.next_multiple_of(4);
+        let positions = shape.block_size.next_multiple_of(4);
+        let cached_bytes = (shape.layers - 1) * (2 * shape.width + 8 * shape.heads);
         Ok(Self {
             kernel: gpu.kernel(packed.preset, kind)?,
             header,
             most_warps,
             staged,
-            memory_bytes: (shape.block_size + 3) * TILE_LINES * 4 + cache_positions * position_bytes,
+            memory_bytes: positions * TILE_LINES * (4 + cached_bytes),
             bytes,
         })
     }

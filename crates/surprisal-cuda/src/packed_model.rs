@@ -45,11 +45,11 @@ struct PackedLinear {
     outputs: u32,
 }
 
-/// Two columns' way from sums to outputs, as the kernels' `Outputs`.
+/// Two columns' way from sums to outputs, as the kernels' `Outputs`: where the sums of two lines start, which is the same.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct OutputPair {
-    start: [i32; 2],
+    start: [[i32; 2]; 2],
     scale: [f32; 2],
     bias: [f32; 2],
 }
@@ -172,7 +172,7 @@ impl Bytes {
         for first in (0..8 * tiles).step_by(8).flat_map(|tile| tile..tile + 4) {
             let columns = [first, first + 4];
             self.0.extend(bytemuck::bytes_of(&OutputPair {
-                start: columns.map(&start),
+                start: [columns.map(&start); 2],
                 scale: columns.map(|output| float(scale, output)),
                 bias: columns.map(|output| float(bias, output)),
             }));

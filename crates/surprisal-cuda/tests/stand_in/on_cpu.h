@@ -20,7 +20,7 @@ typedef unsigned int u32;
 #define SHARED(name) u8* name = on_cpu::shared
 
 struct alignas(8) uint2 { u32 x, y; };
-struct alignas(8) int2 { int x, y; };
+struct alignas(16) int4 { int x, y, z, w; };
 struct alignas(8) float2 { float x, y; };
 struct alignas(16) uint4 { u32 x, y, z, w; };
 struct alignas(16) float4 { float x, y, z, w; };
