@@ -4,7 +4,7 @@
 #   run.sh OUT [--only STAGE] [--seconds N] [--stand-in]
 #
 #   bits       90 s   kernels against the definition, archives both ways, compute-sanitizer
-#   kernels    45 s   tokens a second of the kernels alone, beside the floor of docs/gpu.md
+#   kernels    60 s   tokens a second of the kernels alone, beside the floor of docs/gpu.md
 #   files     180 s   from file to file, on the GPU and on the cores
 #   reference 180 s   `train --reference` on the GPU, as far as it goes; 480 s if it is the only stage
 #
@@ -218,10 +218,17 @@ kernels() {
         say "not run: ncu is not here"
         return
     fi
-    # Two launches of each kernel of tiny and nano: what holds them back.
-    step "ncu" "$ncu" --clock-control none --kernel-name 'regex:(tiny|nano)_(known|step)' --launch-count 8 \
-        --section SpeedOfLight --section Occupancy --section WarpStateStats --section MemoryWorkloadAnalysis \
-        "$programs/kernels" 131072 1
+    # What holds them back: a launch with all warps, and one with lines at all positions.
+    local sections=() section network kind
+    for section in SpeedOfLight Occupancy WarpStateStats MemoryWorkloadAnalysis ComputeWorkloadAnalysis InstructionStats; do
+        sections+=(--section $section)
+    done
+    for network in 'tiny, pruned' nano; do
+        for kind in 'known 1' 'step 28'; do
+            step "ncu, ${kind% *}, $network" "$ncu" --clock-control none --kernel-name "regex:_${kind% *}" \
+                --launch-skip "${kind#* }" --launch-count 1 "${sections[@]}" "$programs/kernels" 131072 1 "$network"
+        done
+    done
 }
 
 # file_to_file MODEL LINES DEVICE THREADS
@@ -355,7 +362,7 @@ if [ "$only" != reference ] && ! problem=$(printf '1+1=2\n' | "$program" compres
     failed "no CUDA device serves here: ${problem:-no reason given}"
 elif [ "$only" != reference ]; then
     stage bits 90
-    stage kernels 45
+    stage kernels 60
     stage files 180
 fi
 reference_seconds=180

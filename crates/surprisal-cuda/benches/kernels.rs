@@ -4,8 +4,9 @@
 //! cargo bench -p surprisal-cuda --bench kernels -- [LINES [LAUNCHES [NETWORK]]]
 //! ```
 //!
-//! The last two columns are one position of every line at a time, as lines are decoded, with the rows of probabilities left
-//! on the GPU and written to the host's memory. The weights are noise: speed depends on the shape alone.
+//! Known lines are also taken with five sixths and with two thirds of the warps, which tells whether more would help. The last two
+//! columns are one position of every line at a time, as lines are decoded, with the rows of probabilities left on the GPU and
+//! written to the host's memory. The weights are noise: speed depends on the shape alone.
 
 use std::time::Duration;
 
@@ -51,8 +52,11 @@ fn measure() -> Result<()> {
     let only = arguments.next();
     let gpu = Gpu::open(0)?;
     println!("kernels alone on {}, {lines} lines, {launches} launches", gpu.name());
-    println!("| network | known, tokens/s | step, rows on the device | step, rows to the host |");
-    println!("|---|---|---|---|");
+    println!("tokens a second:");
+    println!(
+        "| network | known | 5/6 of the warps | 2/3 | step, rows on the device | step, rows to the host |"
+    );
+    println!("|---|---|---|---|---|---|");
     for (name, sizes) in NETWORKS {
         if only.as_ref().is_some_and(|only| only != name) {
             continue;
@@ -61,23 +65,23 @@ fn measure() -> Result<()> {
         let network = arrays.network();
         let rate = |tokens: usize, time: Duration| (launches * tokens) as f64 / time.as_secs_f64();
         let row = || -> Result<String> {
-            let known = known_lines(&gpu, &network, lines, launches)?;
-            let [on_device, to_host] = steps(&gpu, &network, lines, launches)?;
-            let known = rate(lines * network.shape.block_size, known);
-            let (on_device, to_host) = (rate(lines, on_device), rate(lines, to_host));
-            Ok(format!("| {known:.3e} | {on_device:.3e} | {to_host:.3e} |"))
+            let tokens = lines * network.shape.block_size;
+            let known = known_lines(&gpu, &network, lines, launches)?.map(|time| rate(tokens, time));
+            let steps = steps(&gpu, &network, lines, launches)?.map(|time| rate(lines, time));
+            let columns = known.iter().chain(&steps);
+            Ok(columns.map(|rate| format!("| {rate:.3e} ")).collect::<String>() + "|")
         };
         match row() {
             Ok(row) => println!("| {name} {row}"),
             // Another may do: a network can lack shared memory, and a large one the GPU's.
-            Err(Error::Device(error)) => println!("| {name} | NOT MEASURED: {error} | | |"),
+            Err(Error::Device(error)) => println!("| {name} | NOT MEASURED: {error} | | | | |"),
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-fn known_lines(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<Duration> {
+fn known_lines(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<[Duration; 3]> {
     let mut known = KnownLines::new(gpu, network, lines / GROUP, GROUP)?;
     let line = |line: usize| (0..=network.shape.block_size).map(move |position| token(line, position));
     known.time_launches((0..lines).map(line), launches)

@@ -188,7 +188,9 @@ template <class N> struct Attention {
             scaled = add(scaled, w);
             score[32 * j] = w;
         });
-        for (u32 j = position + 1; j % 4 != 0; j++) score[32 * j] = 0.0f;
+#pragma unroll
+        for (u32 i = 1; i < 4; i++)
+            if (position % 4 + i < 4) score[32 * (position + i)] = 0.0f;
         float range = (float)(255 - (int)(position + 2) / 2);
         float factor = __fdiv_rn(range, scaled);
         int sum[N::D];
@@ -214,21 +216,21 @@ template <class N> struct Attention {
 
     // What attention mixed of a lane's features, rounded.
     __device__ __forceinline__ void collect(Inputs<N>& in) const {
-        auto value = [&](int r, int j) {
-            const float* from = mixed() + r * N::H * N::MIXED + 8 * (lane % 4) + lane / 4;
-            return from[j / N::Q * N::MIXED + 32 * (j % N::Q)];
-        };
-        float most[2], factor[2];
+        float y[2][N::F], most[2], factor[2];
+        const float* from = mixed() + 8 * (lane % 4) + lane / 4;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             most[r] = SCALE_FLOOR;
 #pragma unroll
-            for (int j = 0; j < N::F; j++) most[r] = larger(most[r], fabsf(value(r, j)));
+            for (int j = 0; j < N::F; j++) {
+                y[r][j] = from[(r * N::H + j / N::Q) * N::MIXED + 32 * (j % N::Q)];
+                most[r] = larger(most[r], fabsf(y[r][j]));
+            }
         }
         float own = own_quotient(lane, 63.0f, own_max(lane, most));
         tell(own, 0, factor);
         tell(own, 2, in.scale);
 #pragma unroll
-        for (int r = 0; r < 2; r++) in.round_row(r, factor[r], [&](int j) { return value(r, j); });
+        for (int r = 0; r < 2; r++) in.round_row(r, factor[r], [&](int j) { return y[r][j]; });
     }
 };

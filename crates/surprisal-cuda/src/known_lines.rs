@@ -92,7 +92,7 @@ impl KnownLines {
         // `is_running` keeps everything off them, and the stream is dropped first.
         unsafe {
             self.stream.copy_in(&self.device_tokens, tokens)?;
-            self.launch_kernel(tiles, lengths_at)?;
+            self.launch_kernel(tiles, lengths_at, self.most_warps())?;
             let tiles = tiles.next_multiple_of(self.group_tiles);
             self.stream.copy_out(&mut self.slots[..tiles * block * TILE_LINES], &self.device_slots)
         }
@@ -145,12 +145,17 @@ impl KnownLines {
         (tiles, lengths_at)
     }
 
-    /// Queues the kernel over the tokens in the GPU's memory.
+    /// The most warps of a block.
+    pub(crate) fn most_warps(&self) -> usize {
+        self.model.most_warps
+    }
+
+    /// Queues the kernel over the tokens in the GPU's memory, in blocks of so many warps, of which there is one at least.
     ///
     /// # Safety
     /// The tokens and lengths of so many tiles, within the capacity, are there or queued to be, and nothing touches the
-    /// buffers before the stream was waited for.
-    pub(crate) unsafe fn launch_kernel(&self, tiles: usize, lengths_at: usize) -> Result<()> {
+    /// buffers before the stream was waited for. The warps are at most [`KnownLines::most_warps`].
+    pub(crate) unsafe fn launch_kernel(&self, tiles: usize, lengths_at: usize, warps: usize) -> Result<()> {
         let known = KnownArgument {
             memory: self.memory.0,
             tokens: self.device_tokens.0,
@@ -160,7 +165,6 @@ impl KnownLines {
             tiles: tiles as u32,
             group_tiles: self.group_tiles as u32,
         };
-        let warps = self.model.most_warps;
         let grid = self.model.grid(tiles.div_ceil(warps).min(self.most_blocks), warps);
         // SAFETY: the arguments are the kernel's; the rest is promised by the caller.
         unsafe { self.stream.launch(&self.model.kernel, grid, (self.model.argument(), known)) }
