@@ -13,16 +13,24 @@
 // compiles them for the CPU.
 #include "layers.cuh"
 
+// The tokens of a lane's two lines, of those of a tile.
+struct Tokens {
+    u32 of[2];
+    __device__ __forceinline__ Tokens(const u8* tile, int lane) {
+        of[0] = tile[lane / 4], of[1] = tile[8 + lane / 4];
+    }
+};
+
 // One position of a tile, from its tokens there to the weights of the symbols that may come next, in `scratch`.
 template <class N>
 __device__ __forceinline__ void run_position(const Model& m, const u8* bytes, int lane, u8* scratch, u32 position,
-                                             const u8* tokens, const Memory& memory) {
+                                             const Tokens& tokens, const Memory& memory) {
     int g = lane / 4, t = lane % 4;
     float x[2][N::F];
     u32 record[2];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        record[r] = position * m.vocab + tokens[8 * r + g];
+        record[r] = position * m.vocab + tokens.of[r];
         const float4* from = (const float4*)(m.bytes + m.streams) + (size_t)record[r] * N::F + t * (N::F / 4);
 #pragma unroll
         for (int j = 0; j < N::F / 4; j++) {
@@ -104,14 +112,17 @@ struct Steps {
 
 template <class N> __device__ __forceinline__ void step_kernel(const Model& m, const Steps& s) {
     SHARED(shared);
+    int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    u32 tile = blockIdx.x * (blockDim.x / 32) + uniform(threadIdx.x / 32), last = s.tiles - 1;
+    // On their way from the host while the weights come.
+    u32 position = s.positions[tile < last ? tile : last];
+    Tokens tokens(s.tokens + (tile < last ? tile : last) * LINES, lane);
     u8* scratch;
     const u8* bytes = stage<N>(m, shared, scratch);
-    int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-    u32 tile = blockIdx.x * (blockDim.x / 32) + uniform(threadIdx.x / 32);
-    u32 position = uniform(tile < s.tiles ? s.positions[tile] : IDLE);
+    position = uniform(tile <= last ? position : IDLE);
     if (position == IDLE) return;
     Memory memory(s.memory + tile * s.memory_bytes, m.block);
-    run_position<N>(m, bytes, lane, scratch, position, s.tokens + tile * LINES, memory);
+    run_position<N>(m, bytes, lane, scratch, position, tokens, memory);
     if (t < 2) cumulate(m, (float*)scratch + t * (8 * m.stride + 8) + g);
     __syncwarp();
     for (int r = 0; r < 2; r++) {
@@ -144,7 +155,7 @@ template <class N> __device__ __forceinline__ void known_kernel(const Model& m, 
         uint2* to = k.slots + ((size_t)(tile / k.group_tiles) * m.block * k.group_tiles + tile % k.group_tiles) * LINES + 8 * t + g;
         u32 length = uniform(k.lengths[tile]);
         for (u32 position = 0; position < length; position++) {
-            run_position<N>(m, bytes, lane, scratch, position, tokens + position * LINES, memory);
+            run_position<N>(m, bytes, lane, scratch, position, Tokens(tokens + position * LINES, lane), memory);
             if (t < 2) {
                 float* row = (float*)scratch + t * (8 * m.stride + 8) + g;
                 to[(size_t)position * k.group_tiles * LINES] = slots(m, row, tokens[(position + 1) * LINES + 8 * t + g]);
