@@ -50,11 +50,11 @@ library_folders() {
 }
 if [ -n "$stand_in" ]; then
     export LD_LIBRARY_PATH=$kit/stand-in
-    lines_first=10 lines_bits=70 lines_few=130 lines_many=200 kernel_lines=64 launches=1
+    lines_first=10 lines_bits=70 lines_few=130 lines_many=200 kernel_arguments=(64 1 'tiny, pruned')
     limit=${limit:-3600}
     training_libraries=$kit/stand-in$(library_folders)${TRAINING_LIBRARIES:+:$TRAINING_LIBRARIES}
 else
-    lines_first=1000 lines_bits=20000 lines_few=1000000 lines_many=40000000 kernel_lines=131072 launches=10
+    lines_first=1000 lines_bits=20000 lines_few=1000000 lines_many=40000000 kernel_arguments=(131072 10)
     folders=$(library_folders)
     if [ -e /usr/local/nvidia/lib64/libcuda.so.1 ]; then
         export LD_LIBRARY_PATH=/usr/local/nvidia/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
@@ -208,7 +208,7 @@ bits() {
 }
 
 kernels() {
-    step "the kernels alone" "$programs/kernels" $kernel_lines $launches
+    step "the kernels alone" "$programs/kernels" "${kernel_arguments[@]}"
     sed -n '/^kernels alone/p; /^|/p; /^NOT/p' "$log" | tee -a "$out/summary.txt"
     say "floor for one H100 (docs/gpu.md), tokens/s: known: tiny pruned 2.5e9, nano 1.0e9, micro 1.2e8, mini 3.5e7;"
     say "rows to the host: 8.6e8 for tiny and nano"
