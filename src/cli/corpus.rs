@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use surprisal::text::{Additions, Distribution, MAX_DIGITS, Operands};
 
+use super::input::BUFFER;
 use super::output::{Content, Guard, Target};
 use super::progress::Progress;
-
-/// Bytes that are made before they are written.
-const BUFFER: usize = 256 << 10;
 
 /// Make an addition corpus.
 ///

@@ -12,7 +12,7 @@ use surprisal::text::Survey;
 use super::streams;
 use super::text::shown;
 
-/// Bytes that are read at once.
+/// Bytes that are read or written at once: they stay in the cache until they are used.
 pub const BUFFER: usize = 256 << 10;
 
 /// Where bytes come from.

@@ -10,10 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use surprisal::atomic_file::{AtomicFile, AtomicFolder, Existing, folder, unfinished};
 
-use super::input;
+use super::input::{self, BUFFER};
 use super::streams::{require_stdout, say};
-
-const BUFFER: usize = 256 << 10;
 
 /// Where output goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
