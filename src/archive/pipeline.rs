@@ -1,10 +1,11 @@
 //! Work on many threads, results in order. Where there are no threads, the caller does the work when it takes a result.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::host::HAS_THREADS;
 
@@ -24,10 +25,11 @@ type Work<In, Out> = dyn Fn(Jobs<In, Out>) + Send + Sync;
 
 struct Queue<In, Out> {
     jobs: Mutex<Receiver<(In, Reply<Out>)>>,
-    /// Jobs that were handed out and that no worker has taken.
-    untaken: AtomicUsize,
     is_abandoned: AtomicBool,
 }
+
+/// How long a worker waits for more jobs to take together: what reads them takes less for each.
+const SOON: Duration = Duration::from_millis(5);
 
 /// The jobs that no worker has taken yet: an iterator that waits for the next, or ends with the last one where only the
 /// caller could add another.
@@ -44,21 +46,29 @@ impl<In, Out> Iterator for Jobs<In, Out> {
 }
 
 impl<In, Out> Jobs<In, Out> {
-    /// The next job, if one is there that no idle worker waits for.
-    pub fn try_next(&self) -> Option<(In, Reply<Out>)> {
-        // Most times there is none, and workers that ask do not hinder each other then.
-        if self.0.untaken.load(Ordering::Relaxed) == 0 {
-            return None;
+    /// Jobs to do together, `most` at most: the next, for which it waits unless the worker `is_busy`, and those that come within
+    /// [`SOON`] of one another. A busy worker leaves them to one that is not.
+    pub fn next_few(&self, most: usize, is_busy: bool) -> Vec<(In, Reply<Out>)> {
+        // Whoever waits for jobs holds the lock.
+        let jobs = if is_busy { self.0.jobs.try_lock().ok() } else { self.0.jobs.lock().ok() };
+        let Some(jobs) = jobs else {
+            return Vec::new();
+        };
+        let mut few = Vec::new();
+        while few.len() < most {
+            let waits = HAS_THREADS && few.is_empty() && !is_busy;
+            let job = if waits { jobs.recv().ok() } else { jobs.recv_timeout(SOON).ok() };
+            match self.taken(job) {
+                Some(job) => few.push(job),
+                None => break,
+            }
         }
-        // A worker that waits for a job holds the lock.
-        let jobs = self.0.jobs.try_lock().ok()?;
-        self.taken(jobs.try_recv().ok())
+        few
     }
 
     /// A job that came off the queue, if its result is still wanted.
     fn taken(&self, job: Option<(In, Reply<Out>)>) -> Option<(In, Reply<Out>)> {
         let job = job?;
-        self.0.untaken.fetch_sub(1, Ordering::Relaxed);
         (!self.is_abandoned()).then_some(job)
     }
 
@@ -85,11 +95,7 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     pub fn new(threads: usize, held: usize, work: impl Fn(Jobs<In, Out>) + Send + Sync + 'static) -> Self {
         let threads = threads.max(1);
         let (jobs, queue) = channel();
-        let queue = Arc::new(Queue {
-            jobs: Mutex::new(queue),
-            untaken: AtomicUsize::new(0),
-            is_abandoned: AtomicBool::new(false),
-        });
+        let queue = Arc::new(Queue { jobs: Mutex::new(queue), is_abandoned: AtomicBool::new(false) });
         let work: Arc<Work<In, Out>> = Arc::new(work);
         let worker = |_| {
             let (jobs, work) = (Jobs(Arc::clone(&queue)), Arc::clone(&work));
@@ -119,8 +125,6 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     pub fn give(&mut self, job: In) {
         let (reply, result) = sync_channel(1);
         let jobs = self.jobs.as_ref().expect("open until dropped");
-        // Before it is sent, so that it is never taken before it counts.
-        self.queue.untaken.fetch_add(1, Ordering::Relaxed);
         // A worker that died shows when its result is taken.
         let _ = jobs.send((job, Reply(reply)));
         self.pending.push_back(result);

@@ -3,11 +3,11 @@
 use std::mem;
 use std::num::NonZeroU32;
 
-use constriction::backends::Cursor;
 use constriction::stream::Decode;
 use constriction::stream::model::{DecoderModel, EntropyModel};
 use constriction::stream::queue::DefaultRangeDecoder;
 
+use super::GROUP;
 use super::predictor::Predictor;
 use crate::network::{Cdf, PRECISION, Slots};
 use crate::text::{Token, Vocabulary};
@@ -34,203 +34,144 @@ pub struct Undecodable;
 pub fn decode(
     predictor: &mut (impl Predictor + ?Sized),
     words: &[u32],
-    text: TextLimits,
+    mut text: TextLimits,
     mut line_done: impl FnMut(&[u8]),
 ) -> Result<(), Undecodable> {
-    let mut decoder = LineDecoder::new(words, predictor, text);
-    while let Some((position, before)) = decoder.position() {
-        if position == 0 {
-            predictor.begin(before.len());
+    let Ok(mut decoder) = DefaultRangeDecoder::from_compressed(words);
+    let vocabulary = predictor.vocabulary().clone();
+    let (start, end) = (vocabulary.start(), vocabulary.end());
+    let (most, group_lines) = (predictor.max_line_len(), predictor.group_lines());
+    let mut group = GroupText::new(&vocabulary);
+    // The group's tokens, (positions, lines): start symbols, then what was decoded. Behind a line's end symbol stand more of
+    // them.
+    let mut tokens = Vec::new();
+    let mut rest = text.lines;
+    while rest > 0 {
+        let lines = group_lines.min(rest);
+        rest -= lines;
+        predictor.begin(lines);
+        tokens.clear();
+        tokens.resize(lines, start);
+        for position in 0.. {
+            let first = tokens.len();
+            let cdfs = predictor.step(&tokens[first - lines..]);
+            tokens.extend_from_within(first - lines..);
+            let row = &mut tokens[first..];
+            for (line, token) in row.iter_mut().enumerate().filter(|(_, token)| **token != end) {
+                *token = decoder.decode_symbol(cdfs.row(line)).map_err(|_| Undecodable)?;
+            }
+            let last = (vocabulary.len() - 1) as Token;
+            // All of them are looked at, in vectors.
+            if row.iter().fold(false, |is_bad, &token| is_bad | (token == start) | (token > last)) {
+                return Err(Undecodable);
+            }
+            if row.iter().all(|&token| token == end) {
+                break;
+            }
+            if position == most {
+                return Err(Undecodable);
+            }
         }
-        let cdfs = predictor.step(before);
-        let mut position = decoder.begin_position();
-        for line in 0..position.tokens.len() {
-            position.decode_line(line, cdfs.row(line));
-        }
-        decoder.end_position()?;
-        if decoder.is_whole_group() {
-            predictor.end(&decoder.whole_group());
-            decoder.next_group(&mut line_done)?;
-        }
+        group.join(&tokens[lines..], lines, lines, text.terminator)?;
+        predictor.end(&group.lines(text.terminator.len()));
+        group.hand_on(&mut text, &mut line_done)?;
     }
-    decoder.finish()
+    if decoder.maybe_exhausted() { Ok(()) } else { Err(Undecodable) }
 }
 
-/// Decoders whose symbols one thread should decode side by side: each is a chain of instructions that wait for one
-/// another, and a processor works on some four chains at a time.
-pub(crate) const SIDE_BY_SIDE: usize = 4;
-
-/// Decodes position by position and stands still between them, so that one thread can lead many side by side while a
-/// GPU runs the network.
-pub(crate) struct LineDecoder<'t, W: AsRef<[u32]>> {
-    decoder: DefaultRangeDecoder<Cursor<u32, W>>,
-    vocabulary: Vocabulary,
+/// The text of a group's lines, made of their tokens.
+pub(crate) struct GroupText {
     /// The character of each token; of those that have none, any.
     characters: [u8; 256],
-    max_line_len: usize,
-    group_lines: usize,
-    /// What is behind the present group.
-    rest: TextLimits<'t>,
-    /// Lines of the group.
-    lines: usize,
-    position: usize,
-    /// The group's tokens so far, (positions, lines): start symbols, then what was decoded. Behind a line's end symbol
-    /// stand more of them. The last row is what the network takes next.
-    tokens: Vec<Token>,
-    /// The lines of a whole group, what ends it behind each, and where that ends.
+    end: Token,
+    /// The lines, what ends each behind it, and where that ends.
     text: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl<'t, W: AsRef<[u32]>> LineDecoder<'t, W> {
-    /// Before the first position of the first group.
-    pub fn new(words: W, predictor: &(impl Predictor + ?Sized), text: TextLimits<'t>) -> Self {
-        let Ok(decoder) = DefaultRangeDecoder::from_compressed(words);
-        let vocabulary = predictor.vocabulary().clone();
-        let mut lines = Self {
-            decoder,
+impl GroupText {
+    /// Of no lines yet.
+    pub fn new(vocabulary: &Vocabulary) -> Self {
+        Self {
             characters: std::array::from_fn(|token| vocabulary.character(token as Token).unwrap_or_default()),
-            vocabulary,
-            max_line_len: predictor.max_line_len(),
-            group_lines: predictor.group_lines(),
-            rest: text,
-            lines: 0,
-            position: 0,
-            tokens: Vec::new(),
+            end: vocabulary.end(),
             text: Vec::new(),
             ends: Vec::new(),
-        };
-        lines.begin_group();
-        lines
+        }
     }
 
-    fn begin_group(&mut self) {
-        self.lines = self.group_lines.min(self.rest.lines);
-        self.rest.lines -= self.lines;
-        self.position = 0;
-        self.tokens.clear();
-        self.tokens.resize(self.lines, self.vocabulary.start());
-        self.ends.clear();
-    }
-
-    /// The next position of the group and the token before it of each line, which the network takes; none behind the
-    /// last group. Of lines that have ended, any token does.
-    pub fn position(&self) -> Option<(usize, &[Token])> {
-        (self.lines > 0).then(|| (self.position, self.last_row()))
-    }
-
-    fn last_row(&self) -> &[Token] {
-        &self.tokens[self.tokens.len() - self.lines..]
-    }
-
-    /// Begins the present position. [`Position::decode_line`] of every line in order comes next, then
-    /// [`LineDecoder::end_position`]: steps, so that [`SIDE_BY_SIDE`] decoders can take them together.
-    pub fn begin_position(&mut self) -> Position<'_, W> {
-        let first = self.tokens.len();
-        // Lines that have ended keep their end symbol.
-        self.tokens.extend_from_within(first - self.lines..);
-        self.position += 1;
-        let (start, end) = (self.vocabulary.start(), self.vocabulary.end());
-        Position { decoder: &mut self.decoder, tokens: &mut self.tokens[first..], start, end }
-    }
-
-    /// Ends the position.
+    /// Makes the lines of tokens, (positions, `stride`).
     ///
     /// # Errors
-    /// [`Undecodable`]: there is no going on then.
-    pub fn end_position(&mut self) -> Result<(), Undecodable> {
-        let (start, end) = (self.vocabulary.start(), self.vocabulary.end());
-        let last = (self.vocabulary.len() - 1) as Token;
-        let row = self.last_row();
-        // All of them are looked at, in vectors.
-        if row.iter().fold(false, |is_bad, &token| is_bad | (token == start) | (token > last)) {
-            return Err(Undecodable);
-        }
-        if row.iter().all(|&token| token == end) {
-            self.join_lines();
-        } else if self.position > self.max_line_len {
-            return Err(Undecodable);
-        }
-        Ok(())
-    }
-
-    /// Makes lines of the tokens of a whole group.
-    fn join_lines(&mut self) {
-        let (end, terminator) = (self.vocabulary.end(), self.rest.terminator);
-        let most = self.position - 1 + terminator.len();
-        self.text.resize(self.lines * most, 0);
+    /// [`Undecodable`] if a line has no end symbol.
+    fn join(
+        &mut self,
+        tokens: &[Token],
+        stride: usize,
+        lines: usize,
+        terminator: &[u8],
+    ) -> Result<(), Undecodable> {
+        let positions = tokens.len() / stride;
+        self.text.resize(lines * (positions + terminator.len()), 0);
+        self.ends.clear();
         let mut len = 0;
-        for line in 0..self.lines {
-            let column = self.tokens[self.lines + line..].iter().step_by(self.lines);
-            for &token in column.take_while(|&&token| token != end) {
+        for line in 0..lines {
+            let (column, begin) = (tokens[line..].iter().step_by(stride), len);
+            for &token in column.take_while(|&&token| token != self.end) {
                 self.text[len] = self.characters[usize::from(token)];
                 len += 1;
+            }
+            if len - begin == positions {
+                return Err(Undecodable);
             }
             self.text[len..][..terminator.len()].copy_from_slice(terminator);
             len += terminator.len();
             self.ends.push(len);
         }
+        Ok(())
     }
 
-    /// Whether all lines of the group have ended.
-    pub fn is_whole_group(&self) -> bool {
-        !self.ends.is_empty()
-    }
-
-    /// The lines of a whole group, without what ends them.
-    fn whole_group(&self) -> Vec<&[u8]> {
-        let terminator = self.rest.terminator.len();
+    /// The lines without what ends them, which has so many bytes.
+    fn lines(&self, terminator: usize) -> Vec<&[u8]> {
         self.terminated_lines().map(|line| &line[..line.len() - terminator]).collect()
     }
 
-    /// The lines of a whole group, what ends each behind it.
+    /// The lines, what ends each behind it.
     fn terminated_lines(&self) -> impl Iterator<Item = &[u8]> {
         self.ends.iter().scan(0, |start, &end| Some(&self.text[mem::replace(start, end)..end]))
     }
 
-    /// Hands on the lines of a whole group, what ends each behind it, and begins the next.
+    /// Hands on the lines, what ends each behind it, and takes their bytes off what the text may have.
     ///
     /// # Errors
     /// [`Undecodable`] if the text is too long.
-    pub fn next_group(&mut self, mut line_done: impl FnMut(&[u8])) -> Result<(), Undecodable> {
-        let mut bytes = self.rest.bytes;
+    fn hand_on(&self, text: &mut TextLimits, mut line_done: impl FnMut(&[u8])) -> Result<(), Undecodable> {
         for line in self.terminated_lines() {
-            bytes = bytes.checked_sub(line.len()).ok_or(Undecodable)?;
+            text.bytes = text.bytes.checked_sub(line.len()).ok_or(Undecodable)?;
             line_done(line);
         }
-        self.rest.bytes = bytes;
-        self.begin_group();
         Ok(())
     }
 
-    /// Behind the last group: whether the words end there too, as far as that shows.
+    /// Makes lines of the tokens that a device decoded, (positions, lines of a group) for each group, and hands them on as
+    /// [`decode`] does.
     ///
     /// # Errors
-    /// [`Undecodable`] if not.
-    pub fn finish(&self) -> Result<(), Undecodable> {
-        if self.decoder.maybe_exhausted() { Ok(()) } else { Err(Undecodable) }
-    }
-}
-
-/// A position of a group that is being decoded.
-pub(crate) struct Position<'d, W: AsRef<[u32]>> {
-    decoder: &'d mut DefaultRangeDecoder<Cursor<u32, W>>,
-    /// Of each line, the one before until its own is decoded.
-    tokens: &'d mut [Token],
-    start: Token,
-    end: Token,
-}
-
-impl<W: AsRef<[u32]>> Position<'_, W> {
-    /// Decodes the token of a line by its cumulative probabilities, if the group has that line and it has not ended.
-    #[inline]
-    pub fn decode_line(&mut self, line: usize, cdf: Cdf) {
-        if let Some(token) = self.tokens.get_mut(line)
-            && *token != self.end
-        {
-            // A start symbol stands for what does not decode: neither may be in a line.
-            *token = self.decoder.decode_symbol(cdf).unwrap_or(self.start);
+    /// [`Undecodable`] if a line has no end symbol, or the text is too long.
+    pub fn join_groups<'t>(
+        &mut self,
+        groups: impl Iterator<Item = &'t [Token]>,
+        mut text: TextLimits,
+        mut line_done: impl FnMut(&[u8]),
+    ) -> Result<(), Undecodable> {
+        let mut rest = text.lines;
+        for tokens in groups {
+            let lines = GROUP.min(rest);
+            rest -= lines;
+            self.join(tokens, GROUP, lines, text.terminator)?;
+            self.hand_on(&mut text, &mut line_done)?;
         }
+        Ok(())
     }
 }
 
@@ -327,42 +268,6 @@ mod tests {
         ] {
             let found = decoded(&mut Even::new(symbols, start, end), &words, limits(TEXT.len(), usize::MAX));
             assert_eq!(found, Err(Undecodable), "{start} {end}");
-        }
-    }
-
-    /// Decoders of different numbers of lines, one of which fails, give side by side what each gives alone.
-    #[test]
-    fn side_by_side_is_as_alone() {
-        let mut even = Even::of_sums();
-        let numbers = [12, 5, 0, 3];
-        let words = numbers.map(|lines| encode(&mut even, &TEXT[..lines], |_, _, _| {}));
-        // The second has too little room.
-        let texts = [limits(12, 100), limits(5, 20), limits(0, 0), limits(3, 100)];
-        let mut decoders = [0, 1, 2, 3].map(|n| LineDecoder::new(&words[n], &even, texts[n]));
-        let mut found = [const { Ok(Vec::new()) }; SIDE_BY_SIDE];
-        while decoders.iter().zip(&found).any(|(lines, found)| lines.position().is_some() && found.is_ok()) {
-            let mut positions = decoders.each_mut().map(LineDecoder::begin_position);
-            for line in 0..LINES {
-                for position in &mut positions {
-                    position.decode_line(line, even.cdfs().row(line));
-                }
-            }
-            for (lines, all) in decoders.iter_mut().zip(&mut found) {
-                let Ok(whole) = all else {
-                    continue;
-                };
-                let mut taken = lines.end_position();
-                if lines.is_whole_group() {
-                    taken = lines.next_group(|line| whole.push(line.to_vec()));
-                }
-                if taken.is_err() {
-                    *all = Err(Undecodable);
-                }
-            }
-        }
-        for (n, found) in found.into_iter().enumerate() {
-            assert_eq!(found, decoded(&mut even, &words[n], texts[n]), "{n}");
-            assert_eq!(found.is_err(), n == 1);
         }
     }
 }

@@ -4,9 +4,11 @@
 use std::{array, iter, mem};
 
 use super::GROUP;
+use super::decoder::{GroupText, TextLimits};
+use super::encoder::encode;
 use super::known_group::KnownGroup;
 use super::predictor::Predictor;
-use crate::network::{Cdfs, Device, ExactModel, Group, KnownLines, Slots, Steps, TILE_LINES};
+use crate::network::{Cdfs, Device, ExactModel, Group, KnownLines, Slots, Streams, TILE_LINES};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
@@ -44,17 +46,23 @@ fn predictor_of_batches<'a>(
     }
 }
 
-/// Room on a device for `groups` groups of lines that are decoded there, twice, so that one half runs while the symbols
-/// of the other are decoded; none if it is the CPU, or does not serve.
-pub(crate) fn steps_on(device: &Device, model: &ExactModel, groups: usize) -> Option<[Steps; 2]> {
-    let half = || {
+/// Room on a device for two batches of `count` blocks of up to `lines` lines, each of which it decodes together; none if it is
+/// the CPU, or does not serve.
+pub(crate) fn streams_on(
+    device: &Device,
+    model: &ExactModel,
+    count: usize,
+    lines: usize,
+) -> Option<[Streams; 2]> {
+    let batch = || {
         device.place(model, |gpu, network| {
-            let mut steps = Steps::new(gpu, network, groups, GROUP)?;
-            compare_steps(model, &mut steps)?;
-            Ok(steps)
+            let symbols = [model.vocabulary().start(), model.vocabulary().end()];
+            let mut streams = Streams::new(gpu, network, symbols, count, lines)?;
+            compare_streams(model, &mut streams)?;
+            Ok(streams)
         })
     };
-    Some([half()?, half()?])
+    Some([batch()?, batch()?])
 }
 
 /// Known lines by a GPU, all others on the CPU.
@@ -171,50 +179,52 @@ fn compare_known(model: &ExactModel, known: &mut KnownLines) -> Result<()> {
     let sample = sample(model);
     known.launch((0..SAMPLE_LINES).map(|line| sample.iter().map(move |tokens| tokens[line])))?;
     known.wait()?;
-    compare(model, &sample, |position, cdfs| {
-        let slots = known.group_slots(0, position);
-        Ok((0..SAMPLE_LINES).all(|line| {
-            let Slots { left, width } = cdfs.row(line).slots(sample[position + 1][line]);
-            slots[line] == [left, width.get()]
-        }))
-    })
-}
-
-/// The same of whole rows, position by position, in the last place.
-fn compare_steps(model: &ExactModel, steps: &mut Steps) -> Result<()> {
-    let sample = sample(model);
-    let group = steps.groups() - 1;
-    compare(model, &sample, |position, cdfs| {
-        steps.set(group, position, &sample[position]);
-        steps.launch()?;
-        steps.wait()?;
-        Ok((0..SAMPLE_LINES).all(|line| steps.row(group, line) == cdfs.row(line).0))
-    })?;
-    steps.set(group, 0, &[]);
-    Ok(())
-}
-
-/// Asks for each position of the sample whether the device has the CPU's rows there.
-fn compare(
-    model: &ExactModel,
-    sample: &[[Token; SAMPLE_LINES]],
-    mut same: impl FnMut(usize, Cdfs) -> Result<bool>,
-) -> Result<()> {
     let mut group = model.group(SAMPLE_LINES);
     group.start(SAMPLE_LINES);
-    for (position, tokens) in sample[..=model.max_line_len()].iter().enumerate() {
-        if !same(position, group.step(tokens))? {
-            let what = "the GPU does not compute what the CPU computes; please report this";
-            return Err(Error::Device(what.into()));
+    for (position, [tokens, next]) in sample.array_windows().enumerate() {
+        let (cdfs, found) = (group.step(tokens), known.group_slots(0, position));
+        for (line, (&token, found)) in next.iter().zip(found).enumerate() {
+            let Slots { left, width } = cdfs.row(line).slots(token);
+            if *found != [left, width.get()] {
+                return Err(different());
+            }
         }
     }
     Ok(())
 }
 
+/// Has the GPU decode the sample's characters, in lines of all lengths.
+fn compare_streams(model: &ExactModel, streams: &mut Streams) -> Result<()> {
+    let sample = sample(model);
+    let line = |line: usize| {
+        let len = model.max_line_len() * (line + 1) / SAMPLE_LINES;
+        let characters =
+            sample[1..=len].iter().filter_map(move |tokens| model.vocabulary().character(tokens[line]));
+        characters.collect::<Vec<u8>>()
+    };
+    let lines: Vec<Vec<u8>> = (0..SAMPLE_LINES).map(line).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let words = encode(&mut model.group(GROUP), &lines, |_, _, _| {});
+    streams.launch([(&words[..], lines.len())].into_iter())?;
+    streams.wait()?;
+    let mut found = Vec::new();
+    let limits = TextLimits { lines: lines.len(), terminator: b"", bytes: usize::MAX };
+    if let Some(tokens) = streams.decoded(0)? {
+        // What it is missing shows below.
+        let _ =
+            GroupText::new(model.vocabulary()).join_groups(tokens, limits, |line| found.push(line.to_vec()));
+    }
+    if found == lines { Ok(()) } else { Err(different()) }
+}
+
+/// The error of a device that computes something else than the CPU.
+fn different() -> Error {
+    Error::Device("the GPU does not compute what the CPU computes; please report this".into())
+}
+
 #[cfg(all(test, feature = "gpu"))]
 mod tests {
     use super::*;
-    use crate::coding::encode;
     use crate::model::Models;
     use crate::network::{DeviceChoice, gpu};
 

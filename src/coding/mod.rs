@@ -10,10 +10,10 @@ mod gpu;
 mod known_group;
 mod predictor;
 
-pub(crate) use decoder::{LineDecoder, SIDE_BY_SIDE};
+pub(crate) use decoder::GroupText;
 pub use decoder::{TextLimits, Undecodable, decode};
 pub use encoder::encode;
-pub(crate) use gpu::{predictor_on, steps_on};
+pub(crate) use gpu::{predictor_on, streams_on};
 pub use known_group::KnownGroup;
 pub use predictor::Predictor;
 

@@ -62,7 +62,7 @@ fn inputs() -> Vec<(&'static str, Vec<u8>)> {
     let exceptions = [b"not a sum\n", &uniform_sums(3)[..], b"nor this"].concat();
     let two = uniform_sums(2);
     let crlf = two.split(|&b| b == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
-    // More blocks than a thread decodes side by side, none as long as another.
+    // Blocks that a device decodes beside each other, none as long as another.
     let many = (1..=10).map(|n| ("tiny-uniform", uniform_sums(7 * n)));
     let others = [
         ("tiny-uniform", Vec::new()),
@@ -230,20 +230,23 @@ fn a_bad_device_decodes_nothing_wrong() {
         println!("NOT TESTED: a real device does not fail at will");
         return;
     }
-    let blocks = 3;
-    let content = corpus().repeat(blocks);
-    let archive = compressed(&machine, "tiny-uniform", &corpus()).repeat(blocks);
-    machine.place.write("sums.sur", archive);
-    // A thread's check of the device takes 56 launches: all positions in both halves.
+    // More blocks than a device takes at a time.
+    let (few, many) = (3, 24);
+    let texts = [(corpus(), few), (uniform_sums(1), many)];
+    let content = texts.each_ref().map(|(text, times)| text.repeat(*times)).concat();
+    let archives = texts.map(|(text, times)| compressed(&machine, "tiny-uniform", &text).repeat(times));
+    machine.place.write("sums.sur", archives.concat());
+    // A thread's check of the device takes two launches, one for each of its batches.
     for (how, why) in [
         ("wrong 1", "does not compute"),
-        ("wrong 40", "does not compute"),
-        ("wrong 70", "decoded a block to other bytes"),
-        ("garbage 70", "decoded a block to other bytes"),
+        ("wrong 2", "does not compute"),
+        ("wrong 3", "decoded a block to other bytes"),
+        ("wrong 4", "decoded a block to other bytes"),
+        ("garbage 3", "decoded a block to other bytes"),
         ("fails 1", "the GPU failed"),
-        ("fails 57", "the GPU failed"),
-        ("fails 70", "the GPU failed"),
-        ("fails 121", "the GPU failed"),
+        ("fails 2", "the GPU failed"),
+        ("fails 3", "the GPU failed"),
+        ("fails 4", "the GPU failed"),
         ("memory", "of the GPU's memory"),
     ] {
         let gpu = machine.run("decompress -T1 --device cuda -c sums.sur", how);

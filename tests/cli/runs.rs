@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::common::place::{Place, interrupt, json, stderr};
+#[cfg(all(unix, feature = "train"))]
+use crate::common::place::interrupt;
+use crate::common::place::{Place, json, stderr};
 
 #[cfg(unix)]
 #[test]

@@ -4,22 +4,30 @@
 //! cargo bench -p surprisal-cuda --bench kernels -- [LINES [LAUNCHES [NETWORK]]]
 //! ```
 //!
-//! Known lines are also taken with five sixths and with two thirds of the warps, which tells whether more would help. The last two
-//! columns are one position of every line at a time, as lines are decoded, with the rows of probabilities left on the GPU and
-//! written to the host's memory. The weights are noise: speed depends on the shape alone.
+//! Known lines are also taken with five sixths and with two thirds of the warps, which tells whether more would help. The last
+//! column is streams that are decoded, 128 lines each. The weights are noise: speed depends on the shape alone.
 
+use std::borrow::Borrow;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use constriction::stream::Encode;
+use constriction::stream::model::{EncoderModel, EntropyModel};
+use constriction::stream::queue::DefaultRangeEncoder;
 use surprisal_cuda::{
-    Embedding, Error, Gelu, Gpu, Head, KnownLines, Layer, Linear, Network, Result, Shape, Steps,
+    Embedding, Error, Gelu, Gpu, Head, KnownLines, Layer, Linear, Network, Result, Shape, Streams,
 };
 
 /// Lines of a launch: enough for a large device.
 const LINES: usize = 131_072;
 /// Launches in a row, after one that is not counted.
 const LAUNCHES: usize = 10;
-/// Lines of a group.
+/// Lines of a group, and of a stream that is decoded.
 const GROUP: usize = 64;
+const STREAM_LINES: usize = 2 * GROUP;
+/// The symbols that stand before a line and end it; those below are characters.
+const START: u8 = 11;
+const END: u8 = 12;
 /// Name, layers, heads, width and hidden units of the networks; the second has those that the bundled one is left with.
 const NETWORKS: [(&str, [usize; 4]); 6] = [
     ("pico", [2, 4, 16, 64]),
@@ -53,10 +61,8 @@ fn measure() -> Result<()> {
     let gpu = Gpu::open(0)?;
     println!("kernels alone on {}, {lines} lines, {launches} launches", gpu.name());
     println!("tokens a second:");
-    println!(
-        "| network | known | 5/6 of the warps | 2/3 | step, rows on the device | step, rows to the host |"
-    );
-    println!("|---|---|---|---|---|---|");
+    println!("| network | known | 5/6 of the warps | 2/3 | decoded |");
+    println!("|---|---|---|---|---|");
     for (name, sizes) in NETWORKS {
         if only.as_ref().is_some_and(|only| only != name) {
             continue;
@@ -67,14 +73,17 @@ fn measure() -> Result<()> {
         let row = || -> Result<String> {
             let tokens = lines * network.shape.block_size;
             let known = known_lines(&gpu, &network, lines, launches)?.map(|time| rate(tokens, time));
-            let steps = steps(&gpu, &network, lines, launches)?.map(|time| rate(lines, time));
-            let columns = known.iter().chain(&steps);
+            let decoded = rate(
+                lines.next_multiple_of(STREAM_LINES) * network.shape.block_size,
+                streams(&gpu, &network, lines, launches)?,
+            );
+            let columns = known.iter().chain([&decoded]);
             Ok(columns.map(|rate| format!("| {rate:.3e} ")).collect::<String>() + "|")
         };
         match row() {
             Ok(row) => println!("| {name} {row}"),
             // Another may do: a network can lack shared memory, and a large one the GPU's.
-            Err(Error::Device(error)) => println!("| {name} | NOT MEASURED: {error} | | | | |"),
+            Err(Error::Device(error)) => println!("| {name} | NOT MEASURED: {error} | | | |"),
             Err(error) => return Err(error),
         }
     }
@@ -87,19 +96,49 @@ fn known_lines(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> R
     known.time_launches((0..lines).map(line), launches)
 }
 
-/// All positions equally often, spread over the groups.
-fn steps(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<[Duration; 2]> {
-    let mut steps = Steps::new(gpu, network, lines / GROUP, GROUP)?;
-    // Each group gets there through the positions before, which it looks back on.
-    for position in 0..network.shape.block_size {
-        for group in (0..steps.groups()).filter(|group| position <= group % network.shape.block_size) {
-            let tokens: Vec<u8> = (0..GROUP).map(|line| token(group + line, position)).collect();
-            steps.set(group, position, &tokens);
+/// Streams of lines in which any character is as good as another.
+fn streams(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<Duration> {
+    let block = network.shape.block_size;
+    let count = lines.div_ceil(STREAM_LINES);
+    let mut known = KnownLines::new(gpu, network, STREAM_LINES / GROUP, GROUP)?;
+    let token = |line: usize, position: usize| match position {
+        0 => START,
+        _ if position == block => END,
+        _ => token(line, position) % START,
+    };
+    let line = |line: usize| (0..=block).map(move |position| token(line, position));
+    known.launch((0..STREAM_LINES).map(line))?;
+    known.wait()?;
+    let mut encoder = DefaultRangeEncoder::new();
+    for group in 0..STREAM_LINES / GROUP {
+        for position in 0..block {
+            for &[left, width] in known.group_slots(group, position) {
+                let slots = Slots(left, NonZeroU32::new(width).expect("every symbol has slots"));
+                encoder.encode_symbol((), slots).expect("memory does not fail");
+            }
         }
-        steps.launch()?;
-        steps.wait()?;
     }
-    steps.time_launches(gpu, launches)
+    let words = encoder.into_compressed().expect("memory does not fail");
+    let mut streams = Streams::new(gpu, network, [START, END], count, STREAM_LINES)?;
+    streams.launch((0..count).map(|_| (&words[..], STREAM_LINES)))?;
+    streams.wait()?;
+    assert!(streams.decoded(count - 1)?.is_some(), "the streams do not decode");
+    streams.time_decoding(launches)
+}
+
+/// Slots of a token.
+#[derive(Clone, Copy)]
+struct Slots(u32, NonZeroU32);
+
+impl EntropyModel<20> for Slots {
+    type Symbol = ();
+    type Probability = u32;
+}
+
+impl EncoderModel<20> for Slots {
+    fn left_cumulative_and_probability(&self, _: impl Borrow<()>) -> Option<(u32, NonZeroU32)> {
+        Some((self.0, self.1))
+    }
 }
 
 fn token(line: usize, position: usize) -> u8 {

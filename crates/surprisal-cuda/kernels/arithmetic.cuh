@@ -22,6 +22,14 @@ __device__ __forceinline__ void begin_copy(u8* shared_to, const u8* from) {
 }
 __device__ __forceinline__ void copied() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
+// Waits for the four warps of a block's team of this number: one of three. Barriers are told apart by constants, or the compiler
+// reserves all sixteen.
+__device__ __forceinline__ void team_barrier(u32 team) {
+    if (team == 0) asm volatile("barrier.sync 1, 128;" ::: "memory");
+    else if (team == 1) asm volatile("barrier.sync 2, 128;" ::: "memory");
+    else asm volatile("barrier.sync 3, 128;" ::: "memory");
+}
+
 // c + the products of four unsigned bytes with four signed ones.
 __device__ __forceinline__ int dot_unsigned(u32 a, u32 b, int c) {
     int d;
@@ -48,7 +56,6 @@ static const float SCALE_FLOOR = 1e-20f;
 static const float LOWEST = -3.40282347e38f;
 static const int LINES = 16; // of a warp
 static const u32 SLOTS = 1u << 20;
-static const u32 IDLE = 0xffffffffu;
 
 __device__ __forceinline__ float add(float a, float b) { return __fadd_rn(a, b); }
 __device__ __forceinline__ float sub(float a, float b) { return __fadd_rn(a, -b); }

@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 bin=${CUDA_HOME:?set CUDA_HOME to the toolkit}/bin
-sources=(arithmetic.cuh model.cuh rows.cuh attention.cuh layers.cuh kernels.cu)
+sources=(arithmetic.cuh model.cuh rows.cuh attention.cuh layers.cuh decoder.cuh kernels.cu)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

@@ -11,7 +11,7 @@
 //
 // ../ptx/ is made from this file and what it includes by build.sh; a test holds the two together. ../tests/stand_in/
 // compiles them for the CPU.
-#include "layers.cuh"
+#include "decoder.cuh"
 
 // The tokens of a lane's two lines, of those of a tile.
 struct Tokens {
@@ -99,40 +99,6 @@ template <class N> __device__ __forceinline__ const u8* stage(const Model& m, u8
     return shared;
 }
 
-// One position of many tiles, each at its own; what follows are whole rows. Tokens, positions and rows may be in the
-// host's memory: a quad writes a line's row in one go.
-struct Steps {
-    u8* memory;           // a Memory for each tile, one after another
-    const u8* tokens;     // (tiles, 16): the next of each line
-    const u32* positions; // (tiles), or IDLE
-    u32* rows;            // (tiles, 16, stride)
-    unsigned long long memory_bytes; // of a tile
-    u32 tiles;
-};
-
-template <class N> __device__ __forceinline__ void step_kernel(const Model& m, const Steps& s) {
-    SHARED(shared);
-    int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-    u32 tile = blockIdx.x * (blockDim.x / 32) + uniform(threadIdx.x / 32), last = s.tiles - 1;
-    // On their way from the host while the weights come.
-    u32 position = s.positions[tile < last ? tile : last];
-    Tokens tokens(s.tokens + (tile < last ? tile : last) * LINES, lane);
-    u8* scratch;
-    const u8* bytes = stage<N>(m, shared, scratch);
-    position = uniform(tile <= last ? position : IDLE);
-    if (position == IDLE) return;
-    Memory memory(s.memory + tile * s.memory_bytes, m.block);
-    run_position<N>(m, bytes, lane, scratch, position, tokens, memory);
-    if (t < 2) cumulate(m, (float*)scratch + t * (8 * m.stride + 8) + g);
-    __syncwarp();
-    for (int r = 0; r < 2; r++) {
-        const u32* row = (const u32*)scratch + r * (8 * m.stride + 8) + g;
-        u32* to = s.rows + (size_t)(tile * LINES + 8 * r + g) * m.stride;
-        for (u32 w = 4 * t; w < m.stride; w += 16)
-            *(uint4*)(to + w) = make_uint4(row[8 * w], row[8 * w + 8], row[8 * w + 16], row[8 * w + 24]);
-    }
-}
-
 // All positions of many tiles of known lines; what comes back are the slots of each token behind another.
 struct Known {
     u8* memory;          // a Memory for each warp of the grid
@@ -165,26 +131,139 @@ template <class N> __device__ __forceinline__ void known_kernel(const Model& m, 
     }
 }
 
+// Streams of lines, each of which a team of four warps decodes by itself: its 64 lines are four tiles. A launch takes the next
+// groups of each, so that none takes long, and streams that have no place yet get one between two.
+struct CodedLines {
+    u64 offset, range;        // of the decoder behind the groups so far
+    u32 read;                 // words, 0 at the beginning
+    u32 words, count, lines;  // where its words begin, how many they are, lines
+    u32 groups;               // decoded so far
+    u32 fate;
+};
+struct Decode {
+    u8* memory;            // a Memory for each warp of the grid
+    const u32* words;      // of all streams
+    CodedLines* streams;
+    u8* tokens;            // (streams, groups, block, 64); behind a line's end symbol stand more of them
+    unsigned long long memory_bytes; // of a warp
+    u32 count, most_groups;          // streams, and the most groups of one
+    u32 groups;                      // to decode of each in this launch
+    u32 start, end;                  // symbols
+};
+static const u32 TEAM = 4;
+static const u32 TEAM_BYTES = 80, TILE_TOKENS = 16;
+// Of a group, and of a stream, which has ended well if the words end where the lines do.
+enum { GOES_ON, ENDED, UNDECODABLE };
+
+// What the warps of a team tell each other, behind what its first warp needs for itself, and a tile's tokens behind what
+// each needs: TEAM_BYTES of each warp's shared memory.
+struct Team {
+    RangeDecoder decoder;
+    u32 running[2]; // lines that have not ended, a bit for each
+    u32 outcome;
+};
+
+// Decodes the symbols of a position in the order of lines: a warp does this for its team, whose rows begin in `rows`.
+__device__ __forceinline__ void decode_position(const Model& m, const Decode& d, u32 lane, u8* rows, Team* team, bool is_last,
+                                                u8* tokens) {
+    RangeDecoder decoder = team->decoder;
+    u32 outcome = GOES_ON, left = 0;
+#pragma unroll 1
+    for (u32 half = 0; half < 2; half++) {
+        u32 running = team->running[half], mine = d.end; // the token of line 32 * half + lane
+        for (u32 rest = running; rest != 0 && outcome == GOES_ON; rest &= rest - 1) {
+            u32 bit = __ffs(rest) - 1, line = 32 * half + bit;
+            const u8* tile = rows + line / LINES * m.warp_bytes;
+            u32 token = decoder.decode((const u32*)tile + line % LINES / 8 * (8 * m.stride + 8) + line % 8, m.vocab, lane);
+            if (token == m.vocab || token == d.start) outcome = UNDECODABLE;
+            if (token == d.end) running &= ~(1u << bit);
+            if (lane == bit) mine = token;
+        }
+        left |= running;
+        u32 line = 32 * half + lane;
+        (rows + (line / LINES + 1) * m.warp_bytes - TILE_TOKENS)[line % LINES] = (u8)mine;
+        tokens[line] = (u8)mine;
+        __syncwarp();
+        team->running[half] = running;
+    }
+    if (outcome == GOES_ON && left == 0) outcome = ENDED;
+    if (outcome == GOES_ON && is_last) outcome = UNDECODABLE;
+    team->decoder = decoder, team->outcome = outcome;
+}
+
+template <class N> __device__ __forceinline__ void decode_kernel(const Model& m, const Decode& d) {
+    SHARED(shared);
+    u8* scratch;
+    const u8* bytes = stage<N>(m, shared, scratch);
+    u32 lane = threadIdx.x % 32, warp = uniform(threadIdx.x / 32), number = warp / TEAM, tile = warp % TEAM;
+    u32 teams = blockDim.x / (32 * TEAM);
+    u8 *rows = scratch - tile * m.warp_bytes, *own_tokens = scratch + m.warp_bytes - TILE_TOKENS;
+    Team* team = (Team*)(rows + m.warp_bytes - TEAM_BYTES);
+    Memory memory(d.memory + (blockIdx.x * (blockDim.x / 32) + warp) * d.memory_bytes, m.block);
+    for (u32 index = blockIdx.x * teams + number; index < d.count; index += gridDim.x * teams) {
+        // Teams take turns with who decodes, since each scheduler of a multiprocessor has the same warp of all teams.
+        bool decodes = tile == index % TEAM;
+        CodedLines& stream = d.streams[index];
+        u32 lines = stream.lines, groups = stream.groups, until = groups + d.groups, fate = stream.fate;
+        if (decodes) {
+            const u32* words = d.words + stream.words;
+            team->decoder = stream.read == 0 ? RangeDecoder(words, stream.count)
+                                             : RangeDecoder(words, stream.count, stream.read, stream.offset, stream.range);
+        }
+        for (; fate == GOES_ON && groups < until; groups++) {
+            u32 rest = lines - groups * (TEAM * LINES);
+            if (lane < LINES) own_tokens[lane] = (u8)d.start;
+            if (decodes) {
+                team->running[0] = rest < 32 ? (1u << rest) - 1 : ALL;
+                team->running[1] = rest < 32 ? 0 : rest < 64 ? (1u << (rest - 32)) - 1 : ALL;
+            }
+            __syncwarp();
+            u32 position = 0, outcome;
+            do {
+                if (tile * LINES < rest) {
+                    run_position<N>(m, bytes, lane, scratch, position, Tokens(own_tokens, lane), memory);
+                    if (lane % 4 < 2) cumulate(m, (float*)scratch + lane % 4 * (8 * m.stride + 8) + lane / 4);
+                }
+                team_barrier(number);
+                if (decodes) {
+                    u8* tokens = d.tokens + ((size_t)(index * d.most_groups + groups) * m.block + position) * (TEAM * LINES);
+                    decode_position(m, d, lane, rows, team, position + 1 == m.block, tokens);
+                }
+                team_barrier(number);
+                outcome = team->outcome;
+                position++;
+            } while (outcome == GOES_ON);
+            if (outcome == UNDECODABLE) fate = UNDECODABLE;
+            else if (rest <= TEAM * LINES) fate = team->decoder.is_exhausted() ? ENDED : UNDECODABLE;
+        }
+        if (decodes && lane == 0) {
+            stream.offset = team->decoder.offset, stream.range = team->decoder.range, stream.read = team->decoder.read;
+            stream.groups = groups, stream.fate = fate;
+        }
+        team_barrier(number); // what the team was told has been read
+    }
+}
+
 // The most threads of a block, as ../src/device_model.rs launches them: those for which a multiprocessor has registers, and in
 // shared memory room for what they need.
 // One block a multiprocessor, or the compiler makes room for two by keeping registers in memory.
-#define KERNELS(name, width, heads, step_threads, known_threads)                                     \
-    extern "C" __global__ void __launch_bounds__(step_threads, 1) name##_step(Model m, Steps s) {    \
-        step_kernel<Net<width, heads> >(m, s);                                                       \
-    }                                                                                                \
-    extern "C" __global__ void __launch_bounds__(known_threads, 1) name##_known(Model m, Known k) {  \
-        known_kernel<Net<width, heads> >(m, k);                                                      \
+#define KERNELS(name, width, heads, threads)                                                     \
+    extern "C" __global__ void __launch_bounds__(threads, 1) name##_known(Model m, Known k) {    \
+        known_kernel<Net<width, heads> >(m, k);                                                  \
+    }                                                                                            \
+    extern "C" __global__ void __launch_bounds__(threads, 1) name##_decode(Model m, Decode d) {  \
+        decode_kernel<Net<width, heads> >(m, d);                                                 \
     }
 
 // Each preset by itself: the driver compiles what it loads.
 #if defined(PICO)
-KERNELS(pico, 16, 4, 512, 768)
+KERNELS(pico, 16, 4, 768)
 #elif defined(TINY)
-KERNELS(tiny, 32, 4, 512, 768)
+KERNELS(tiny, 32, 4, 768)
 #elif defined(NANO)
-KERNELS(nano, 48, 3, 512, 512)
+KERNELS(nano, 48, 3, 512)
 #elif defined(MICRO)
-KERNELS(micro, 128, 4, 256, 256)
+KERNELS(micro, 128, 4, 256)
 #elif defined(MINI)
-KERNELS(mini, 192, 6, 256, 256)
+KERNELS(mini, 192, 6, 256)
 #endif

@@ -15,12 +15,11 @@ pub(crate) struct ModelArgument {
     header: Header,
 }
 
-/// The most warps of a block: as many as the kernels are compiled for. Those of wide networks need all registers; of narrow
-/// ones more of known lines' warps have room, which wait for memory longer.
-fn most_warps(width: usize, kind: &str) -> usize {
-    match (width, kind) {
-        (..=32, "known") => 24,
-        (..=STAGED_WIDTH, _) => 16,
+/// The most warps of a block: as many as the kernels are compiled for, which is those for which there are registers.
+fn most_warps(width: usize) -> usize {
+    match width {
+        ..=32 => 24,
+        33..=STAGED_WIDTH => 16,
         _ => 8,
     }
 }
@@ -49,7 +48,7 @@ impl DeviceModel {
         let (header, shape) = (packed.header, &network.shape);
         let staged = if shape.width <= STAGED_WIDTH { header.staged as usize } else { 0 };
         let room = gpu.shared_bytes.saturating_sub(staged) / header.warp_bytes as usize;
-        let most_warps = room.min(most_warps(shape.width, kind));
+        let most_warps = room.min(most_warps(shape.width));
         if most_warps == 0 {
             let name = gpu.name();
             return Err(Error::Device(format!("the model needs more shared memory than {name} has")));
@@ -80,11 +79,6 @@ impl DeviceModel {
         self.header.block as usize
     }
 
-    /// 32-bit words of a row of cumulative probabilities.
-    pub fn cdf_stride(&self) -> usize {
-        self.header.stride as usize
-    }
-
     /// The kernels' first argument.
     pub fn argument(&self) -> ModelArgument {
         ModelArgument { bytes: self.bytes.0, header: self.header }
@@ -101,13 +95,13 @@ mod tests {
     #[test]
     fn kernels_take_as_many_threads_as_they_are_launched_with() {
         for ((preset, width, _), kind) in
-            PRESETS.iter().flat_map(|preset| [(preset, "known"), (preset, "step")])
+            PRESETS.iter().flat_map(|preset| [(preset, "known"), (preset, "decode")])
         {
             let text = ptx(preset).expect("each preset has its PTX");
             let (_, kernel) = text.split_once(&format!(".entry {preset}_{kind}(")).expect("its kernel");
             let (_, bound) = kernel.split_once(".maxntid ").expect("its launch bounds");
             let threads: usize = bound.split([',', '\n']).next().unwrap().trim().parse().unwrap();
-            assert_eq!(threads, 32 * most_warps(*width, kind), "{preset}_{kind}");
+            assert_eq!(threads, 32 * most_warps(*width), "{preset}_{kind}");
         }
     }
 }

@@ -179,10 +179,10 @@ impl Gpu {
     /// Pinned memory of the host: zeros.
     pub(crate) fn pinned<T: Zeroable>(&self, len: usize) -> Result<Pinned<T>> {
         let bytes = (len * size_of::<T>()).max(16);
-        let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
         // SAFETY: the memory is filled with zeros, which are a value of `T`, before it is read.
         let pointer = unsafe {
-            result::malloc_host(bytes, flags).inspect(|&pointer| pointer.cast::<u8>().write_bytes(0, bytes))
+            result::malloc_host(bytes, sys::CU_MEMHOSTALLOC_PORTABLE)
+                .inspect(|&pointer| pointer.cast::<u8>().write_bytes(0, bytes))
         };
         let pointer = pointer.map_err(failed(&format!("cannot pin {bytes} bytes of memory")))?;
         Ok(Pinned { pointer: pointer.cast(), len })
@@ -214,13 +214,6 @@ impl Drop for Memory {
 pub(crate) struct Pinned<T> {
     pointer: *mut T,
     len: usize,
-}
-
-impl<T> Pinned<T> {
-    /// The device's address of it: the host's own, by unified addressing, which every device of our capability has.
-    pub fn address(&self) -> u64 {
-        self.pointer as u64
-    }
 }
 
 impl<T> std::ops::Deref for Pinned<T> {
@@ -267,13 +260,13 @@ impl Stream {
         copied.map_err(failed("cannot copy to the GPU"))
     }
 
-    /// Queues a copy from the device.
+    /// Queues a copy from an address of the device's memory.
     ///
     /// # Safety
     /// As [`Stream::copy_in`].
-    pub unsafe fn copy_out<T: Pod>(&self, to: &mut [T], from: &Memory) -> Result<()> {
+    pub unsafe fn copy_out<T: Pod>(&self, to: &mut [T], from: sys::CUdeviceptr) -> Result<()> {
         // SAFETY: as promised by the caller.
-        let copied = unsafe { result::memcpy_dtoh_async(to, from.0, self.0) };
+        let copied = unsafe { result::memcpy_dtoh_async(to, from, self.0) };
         copied.map_err(failed("cannot copy from the GPU"))
     }
 

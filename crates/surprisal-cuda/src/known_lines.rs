@@ -94,7 +94,7 @@ impl KnownLines {
             self.stream.copy_in(&self.device_tokens, tokens)?;
             self.launch_kernel(tiles, lengths_at, self.most_warps())?;
             let tiles = tiles.next_multiple_of(self.group_tiles);
-            self.stream.copy_out(&mut self.slots[..tiles * block * TILE_LINES], &self.device_slots)
+            self.stream.copy_out(&mut self.slots[..tiles * block * TILE_LINES], self.device_slots.0)
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! Network (slices of integers and scales) ──► PackedModel (the kernels' order) ──► DeviceModel (in the GPU's memory)
 //!     known lines: tokens ──► KnownLines, one launch for all positions ──► slots of every token
-//!     lines being decoded: next token of each ──► Steps, one launch a position ──► rows of cumulative probabilities
+//!     words of blocks ──► Streams, one launch for many ──► their tokens
 //! ```
 //!
 //! `kernels/` has the CUDA sources and `ptx/` what its `build.sh` makes of them. [`Gpu`] finds the CUDA driver when it
@@ -15,14 +15,14 @@ mod gpu;
 mod known_lines;
 mod network;
 mod packed_model;
-mod steps;
+mod streams;
 mod timing;
 
 pub use gpu::{Gpu, ptx};
 pub use known_lines::KnownLines;
 pub use network::{Embedding, Gelu, Head, Layer, Linear, Network, Shape};
 pub use packed_model::PRESETS;
-pub use steps::Steps;
+pub use streams::Streams;
 
 /// Lines that a warp takes together: a tile.
 pub const TILE_LINES: usize = 16;

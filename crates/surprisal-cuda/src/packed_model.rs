@@ -121,13 +121,16 @@ impl PackedModel {
     }
 }
 
+/// Bytes behind it for what the warps of a team tell each other, as the kernels' `TEAM_BYTES`.
+const TEAM_BYTES: usize = 80;
+
 /// Bytes of shared memory for a warp's lines: attention, the hidden layer and the rows take turns in it.
 fn warp_bytes(shape: &Shape, chunks: usize) -> usize {
     let mixed = 4 * 2 * shape.heads * (8 * shape.head_dim() + 8);
     let queries = TILE_LINES * (shape.width + 4 * shape.heads);
     let attention = 128 * shape.block_size.next_multiple_of(4) + mixed + queries;
     let rows = 4 * 2 * (8 * shape.cdf_stride() + 8);
-    attention.max(1024 * chunks).max(rows).next_multiple_of(16)
+    attention.max(1024 * chunks).max(rows).next_multiple_of(16) + TEAM_BYTES
 }
 
 /// The output of column `lane / 4` of a tile of eight: such that a lane gets outputs that it owns.

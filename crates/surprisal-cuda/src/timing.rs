@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Gpu, KnownLines, Result, Steps};
+use crate::{KnownLines, Result, Streams};
 
 impl KnownLines {
     /// How long `launches` launches take over the tokens of these lines, with nothing copied: with the most warps a
@@ -31,20 +31,17 @@ impl KnownLines {
     }
 }
 
-impl Steps {
-    /// How long `launches` launches take with the groups as they are set: with rows to the GPU's memory, and to the
-    /// host's, as when lines are decoded. The first launch of each is not counted.
+impl Streams {
+    /// How long it takes to decode the streams of the last launch `times` times, with no words and tokens copied. The first time
+    /// is not counted.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] if the GPU fails or lacks memory.
-    pub fn time_launches(&mut self, gpu: &Gpu, launches: usize) -> Result<[Duration; 2]> {
-        let device_rows = gpu.memory(4 * self.rows.len())?;
-        let time_to = |rows: u64| {
-            // SAFETY: both have room for all rows and live until the wait; `&mut self` keeps everything else off.
-            let launch = || unsafe { self.launch_to(rows) };
-            time(launch, || self.stream.wait(), launches)
-        };
-        Ok([time_to(device_rows.0)?, time_to(self.rows.address())?])
+    /// [`crate::Error::Device`] if the GPU fails.
+    pub fn time_decoding(&mut self, times: usize) -> Result<Duration> {
+        // SAFETY: the words are on the GPU since the last launch, and `&mut self` keeps everything off the buffers until
+        // the wait.
+        let launch = || unsafe { self.launch_kernels() };
+        time(launch, || self.stream.wait(), times)
     }
 }
 

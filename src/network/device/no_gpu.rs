@@ -63,22 +63,18 @@ impl KnownLines {
     }
 }
 
-pub struct Steps(Infallible);
+pub struct Streams(Infallible);
 
-impl Steps {
-    pub fn new(gpu: &Gpu, _: &Network, _: usize, _: usize) -> Result<Self> {
+impl Streams {
+    pub fn new(gpu: &Gpu, _: &Network, _: [u8; 2], _: usize, _: usize) -> Result<Self> {
         match gpu.0 {}
     }
 
-    pub fn groups(&self) -> usize {
+    pub fn takes(&self, _: usize, _: usize) -> bool {
         match self.0 {}
     }
 
-    pub fn set(&mut self, _: usize, _: usize, _: &[u8]) {
-        match self.0 {}
-    }
-
-    pub fn launch(&mut self) -> Result<()> {
+    pub fn launch<'w>(&mut self, _: impl ExactSizeIterator<Item = (&'w [u32], usize)>) -> Result<()> {
         match self.0 {}
     }
 
@@ -86,11 +82,7 @@ impl Steps {
         match self.0 {}
     }
 
-    pub fn rows(&self, _: usize) -> &[u32] {
-        match self.0 {}
-    }
-
-    pub fn row(&self, _: usize, _: usize) -> &[u32] {
+    pub fn decoded(&mut self, _: usize) -> Result<Option<std::slice::ChunksExact<'_, u8>>> {
         match self.0 {}
     }
 }

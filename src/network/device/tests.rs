@@ -2,12 +2,16 @@
 
 use std::sync::OnceLock;
 
+use constriction::stream::Encode;
+use constriction::stream::queue::DefaultRangeEncoder;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use surprisal_cuda::{Gpu, KnownLines, Steps, TILE_LINES};
+use surprisal_cuda::{Gpu, KnownLines, Streams, TILE_LINES};
 
 use crate::Error;
+use crate::coding::GROUP;
 use crate::model::{Checkpoint, GptConfig, Preset};
+use crate::network::Cdf;
 use crate::network::parameters::{PRECISION, Parameters};
 use crate::network::tests::random_checkpoint;
 use crate::network::{quantize, scalar};
@@ -77,21 +81,56 @@ fn assert_kernels_agree(checkpoint: &Checkpoint, tiles: usize, seed: u64) {
         }
     }
 
-    // The first group stays idle.
-    let mut steps = Steps::new(gpu, &parameters.network(), tiles + 1, TILE_LINES).unwrap();
-    for position in 0..block {
-        for (tile, lines) in lines.chunks_exact(TILE_LINES).enumerate() {
-            let tokens: Vec<Token> = lines.iter().map(|line| line[position]).collect();
-            steps.set(tile + 1, position, &tokens);
-        }
-        steps.launch().unwrap();
-        steps.wait().unwrap();
-        for (line, rows) in expected.iter().enumerate() {
-            let row = steps.row(line / TILE_LINES + 1, line % TILE_LINES);
-            let expected = &rows[position];
-            assert!(row == expected, "line {line}, position {position}: {row:?} is not {expected:?}");
+    // Lines that end anywhere, in two streams.
+    let lines: Vec<Vec<Token>> =
+        lines.iter().map(|tokens| line_of(&parameters, tokens, usize::from(tokens[0]) * 5 % block)).collect();
+    assert_streams_agree(gpu, &parameters, &[&lines, &lines[..5]]);
+}
+
+/// A line of so many characters, made of any tokens: from the start symbol, here the last but one, to the end symbol.
+fn line_of(parameters: &Parameters, tokens: &[Token], len: usize) -> Vec<Token> {
+    let [start, end] = start_and_end(parameters);
+    let characters = tokens[1..=len].iter().map(|&token| token % start);
+    std::iter::once(start).chain(characters).chain([end]).collect()
+}
+
+fn start_and_end(parameters: &Parameters) -> [Token; 2] {
+    [2, 1].map(|back| (parameters.shape.vocab - back) as Token)
+}
+
+/// Decodes streams of lines that were coded by the definition.
+fn assert_streams_agree(gpu: &Gpu, parameters: &Parameters, texts: &[&[Vec<Token>]]) {
+    let words: Vec<_> = texts.iter().map(|lines| words_by_definition(parameters, lines)).collect();
+    let most = texts.iter().map(|lines| lines.len()).max().unwrap();
+    let symbols = start_and_end(parameters);
+    let mut streams = Streams::new(gpu, &parameters.network(), symbols, texts.len() + 1, most).unwrap();
+    streams.launch(words.iter().zip(texts).map(|(words, lines)| (&words[..], lines.len()))).unwrap();
+    streams.wait().unwrap();
+    for (index, lines) in texts.iter().enumerate() {
+        let groups = streams.decoded(index).unwrap().expect("the words are an encoder's");
+        assert_eq!(groups.len(), lines.len().div_ceil(GROUP));
+        for (tokens, lines) in groups.zip(lines.chunks(GROUP)) {
+            for (at, line) in lines.iter().enumerate() {
+                let found = tokens[at..].iter().step_by(GROUP).take(line.len() - 1);
+                assert!(found.eq(&line[1..]), "stream {index}, line {at}");
+            }
         }
     }
+}
+
+/// Lines from the start symbol to the end symbol, coded.
+fn words_by_definition(parameters: &Parameters, lines: &[Vec<Token>]) -> Vec<u32> {
+    let mut encoder = DefaultRangeEncoder::new();
+    for group in lines.chunks(GROUP) {
+        let rows: Vec<_> = group.iter().map(|line| definition(parameters, line)).collect();
+        for position in 0..parameters.shape.block_size {
+            for (line, rows) in group.iter().zip(&rows).filter(|(line, _)| position + 1 < line.len()) {
+                let slots = Cdf(&rows[position]).slots(line[position + 1]);
+                encoder.encode_symbol((), slots).unwrap();
+            }
+        }
+    }
+    encoder.into_compressed().unwrap()
 }
 
 /// Rows of cumulative probabilities behind each token but the last, filled up to their stride.
@@ -179,6 +218,59 @@ fn pruned_layers_and_large_vocabularies_agree() {
 fn a_warp_takes_many_tiles() {
     let checkpoint = random_checkpoint(GptConfig::addition(Preset::Pico, 6), 7, 0.3);
     assert_kernels_agree(&checkpoint, 70, 11);
+}
+
+/// More groups of lines than a launch takes: the next goes on where it ended, with teams that have changed places.
+#[test]
+fn streams_go_on_from_launch_to_launch() {
+    let Some(gpu) = gpu() else {
+        return;
+    };
+    let checkpoint = random_checkpoint(GptConfig::addition(Preset::Pico, 6), 8, 0.3);
+    let parameters = quantize::quantize(&checkpoint).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let mut line = || line_of(&parameters, &rng.next_u64().to_le_bytes(), rng.next_u32() as usize % 3);
+    let lines: Vec<_> = (0..130 * GROUP + 1).map(|_| line()).collect();
+    assert_streams_agree(
+        gpu,
+        &parameters,
+        &[&lines, &lines[..64 * GROUP], &lines[..65], &lines[7..66 * GROUP]],
+    );
+}
+
+/// Words that no encoder writes are said not to decode, and the streams beside them do.
+#[test]
+fn damaged_streams_do_not_decode() {
+    let Some(gpu) = gpu() else {
+        return;
+    };
+    let checkpoint = random_checkpoint(GptConfig::addition(Preset::Pico, 6), 9, 0.3);
+    let parameters = quantize::quantize(&checkpoint).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    let lines: Vec<_> = (0..100).map(|_| line_of(&parameters, &rng.next_u64().to_le_bytes(), 5)).collect();
+    let words = words_by_definition(&parameters, &lines);
+    let cut = &words[..words.len() - 2];
+    let longer = [&words[..], &[1, 2]].concat();
+    let mut flipped = words.clone();
+    flipped[words.len() / 2] ^= 1 << 31;
+    let streams_and_what: [(&[u32], usize, bool); 8] = [
+        (&words, 100, true),
+        (cut, 100, false),
+        (&longer, 100, false),
+        (&words, 99, false),
+        (&words, 101, false),
+        (&[], 100, false),
+        (&flipped, 100, false),
+        (&words, 100, true),
+    ];
+    let symbols = start_and_end(&parameters);
+    let mut streams =
+        Streams::new(gpu, &parameters.network(), symbols, streams_and_what.len(), 2 * GROUP).unwrap();
+    streams.launch(streams_and_what.iter().map(|&(words, lines, _)| (words, lines))).unwrap();
+    streams.wait().unwrap();
+    for (index, &(.., decodes)) in streams_and_what.iter().enumerate() {
+        assert_eq!(streams.decoded(index).unwrap().is_some(), decodes, "stream {index}");
+    }
 }
 
 /// A shape without a kernel is refused.

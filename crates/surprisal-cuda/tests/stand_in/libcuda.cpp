@@ -9,8 +9,8 @@
 typedef int Result;
 enum { OK = 0, INVALID = 1, NO_MEMORY = 2, LAUNCH_FAILED = 719 };
 
-// SURPRISAL_TEST_GPU: "wrong N", a device that computes something else from launch N on (from 1); "garbage N", one whose
-// rows are none from there on; "fails N", one that does not run; "memory", one without any. "instant", one that takes
+// SURPRISAL_TEST_GPU: "wrong N", a device that computes something else from launch N on (from 1); "garbage N", one that
+// decodes to anything from there on; "fails N", one that does not run; "memory", one without any. "instant", one that takes
 // no time, which shows what the host does beside a device: for the lines that benches/gpu_host.py makes. At the end it says on
 // stderr how many seconds of processor time it took all the same.
 static bool is(const char* how, long launch) {
@@ -46,25 +46,6 @@ struct Function {
 static const int MOST_SHARED = 232448; // of a block, if it is asked for
 
 // A kernel and how it goes wrong.
-template <class N> static std::function<void(bool)> step(u32 blocks, u32 threads, size_t shared, void** a) {
-    Model m = *(Model*)a[0];
-    Steps s = *(Steps*)a[1];
-    if (is("instant", 0) && s.tiles - std::count(s.positions, s.positions + s.tiles, IDLE) > 1)
-        return [=](bool) {
-            for (u32 i = 0; i < s.tiles * LINES; i++) {
-                u32 position = s.positions[i / LINES];
-                if (position == IDLE) continue;
-                u8* line = s.memory + (size_t)(i / LINES) * s.memory_bytes + i % LINES; // its tokens
-                line[position * LINES] = s.tokens[i];
-                for (u32 w = 0; w < m.stride; w++) s.rows[i * m.stride + w] = instant_left(w, position, line);
-            }
-        };
-    return [=](bool wrong) {
-        on_cpu::launch(blocks, threads, shared, [&] { step_kernel<N>(m, s); });
-        for (u32 tile = 0; wrong && tile < s.tiles; tile++) s.rows[tile * LINES * m.stride + 1] += 5;
-        if (garbage()) for (u32 i = 0; i < s.tiles * LINES * m.stride; i++) s.rows[i] = i * 2654435761u >> (i % 32);
-    };
-}
 template <class N> static std::function<void(bool)> known(u32 blocks, u32 threads, size_t shared, void** a) {
     Model m = *(Model*)a[0];
     Known k = *(Known*)a[1];
@@ -85,7 +66,52 @@ template <class N> static std::function<void(bool)> known(u32 blocks, u32 thread
     };
 }
 
-#define BOTH(name, w, h) {#name "_step", step<Net<w, h> >, 49152}, {#name "_known", known<Net<w, h> >, 49152}
+// What the instant device decodes a stream to.
+static void decode_instantly(const Model& m, const Decode& d, u32 index) {
+    CodedLines& of = d.streams[index];
+    if (of.fate != GOES_ON) return;
+    u64 offset = 0, range = ~0ull;
+    u32 read = 0;
+    auto shift = [&] { offset = offset << 32 | (read < of.count ? d.words[of.words + read] : 0), read++; };
+    shift(), shift();
+    u32 groups = (of.lines + TEAM * LINES - 1) / (TEAM * LINES);
+    for (u32 group = 0; group < groups; group++) {
+        u8* tokens = d.tokens + (size_t)(index * d.most_groups + group) * m.block * TEAM * LINES;
+        u32 lines = std::min(of.lines - group * TEAM * LINES, TEAM * LINES);
+        for (u32 position = 0; position < m.block; position++)
+            for (u32 line = 0; line < lines; line++) {
+                // Its tokens stand as far apart as `instant_left` expects, from the start symbol.
+                static thread_local u8 known[64][32 * LINES];
+                u64 scale = range >> 20;
+                u32 token = 0;
+                while (token + 1 < m.vocab && instant_left(token + 1, position, known[line]) * scale <= offset) token++;
+                u32 left = instant_left(token, position, known[line]);
+                offset -= scale * left, range = scale * (instant_left(token + 1, position, known[line]) - left);
+                if (range >> 32 == 0) range <<= 32, shift();
+                known[line][(position + 1) * LINES] = tokens[position * TEAM * LINES + line] = (u8)token;
+            }
+    }
+    of.fate = ENDED;
+}
+
+template <class N> static std::function<void(bool)> decode(u32 blocks, u32 threads, size_t shared, void** a) {
+    Model m = *(Model*)a[0];
+    Decode d = *(Decode*)a[1];
+    return [=](bool wrong) {
+        // Not the lines that the device is compared with the CPU by.
+        bool is_instant = is("instant", 0) && d.streams[0].lines > LINES;
+        for (u32 i = 0; is_instant && i < d.count; i++) decode_instantly(m, d, i);
+        if (!is_instant) on_cpu::launch(blocks, threads, shared, [&] { decode_kernel<N>(m, d); });
+        if (wrong) d.tokens[0]++;
+        for (u32 i = 0; garbage() && i < d.count; i++) {
+            u32 groups = (d.streams[i].lines + TEAM * LINES - 1) / (TEAM * LINES), len = m.block * TEAM * LINES;
+            d.streams[i].fate = ENDED;
+            for (u32 j = 0; j < groups * len; j++) d.tokens[i * d.most_groups * len + j] = (u8)(j * 2654435761u >> (j % 32));
+        }
+    };
+}
+
+#define BOTH(name, w, h) {#name "_known", known<Net<w, h> >, 49152}, {#name "_decode", decode<Net<w, h> >, 49152}
 static Function functions[] = {BOTH(pico, 16, 4), BOTH(tiny, 32, 4), BOTH(nano, 48, 3), BOTH(micro, 128, 4), BOTH(mini, 192, 6)};
 
 extern "C" {
@@ -125,7 +151,7 @@ Result cuMemAlloc_v2(uint64_t* pointer, size_t bytes) {
 }
 Result cuMemFree_v2(uint64_t pointer) { return free((void*)pointer), OK; }
 Result cuMemHostAlloc(void** pointer, size_t bytes, u32 flags) {
-    if (flags != 3) return INVALID; // portable, mapped
+    if (flags != 1) return INVALID; // portable
     return *pointer = malloc(bytes), *pointer ? OK : NO_MEMORY;
 }
 Result cuMemFreeHost(void* pointer) { return free(pointer), OK; }

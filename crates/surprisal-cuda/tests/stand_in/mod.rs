@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the kernels are made of, in the order of `kernels/build.sh`.
-pub const KERNEL_SOURCES: [(&str, &str); 6] = [
+pub const KERNEL_SOURCES: [(&str, &str); 7] = [
     ("arithmetic.cuh", include_str!("../../kernels/arithmetic.cuh")),
     ("model.cuh", include_str!("../../kernels/model.cuh")),
     ("rows.cuh", include_str!("../../kernels/rows.cuh")),
     ("attention.cuh", include_str!("../../kernels/attention.cuh")),
     ("layers.cuh", include_str!("../../kernels/layers.cuh")),
+    ("decoder.cuh", include_str!("../../kernels/decoder.cuh")),
     ("kernels.cu", include_str!("../../kernels/kernels.cu")),
 ];
 const STAND_IN_SOURCES: [(&str, &str); 2] =

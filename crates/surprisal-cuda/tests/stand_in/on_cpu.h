@@ -31,7 +31,7 @@ static Index threadIdx, blockIdx, blockDim, gridDim;
 
 namespace on_cpu {
 static u8* shared;
-enum Kind { RUNNING, SHUFFLE, PRODUCT, WARP, BLOCK, DONE };
+enum Kind { RUNNING, SHUFFLE, PRODUCT, WARP, TEAM_OF_WARPS, BLOCK, DONE };
 struct Lane {
     ucontext_t context; // to begin with
     jmp_buf stopped;    // to go on from: faster, since it leaves signals alone
@@ -51,7 +51,7 @@ inline void fail(const char* what) {
     exit(1);
 }
 
-// Stops this lane until all lanes of its warp (or block) are here.
+// Stops this lane until all lanes of its warp (or team of four, or block) are here.
 static __attribute__((noinline)) void meet(Kind kind) {
     Lane& me = lanes[threadIdx.x];
     me.kind = kind;
@@ -95,9 +95,9 @@ inline void run_block(u32 threads) {
         lane.context.uc_link = nullptr;
         makecontext(&lane.context, entry, 0);
     }
-    for (u32 done = 0, waiting = 0; done < threads; waiting = 0) {
+    for (u32 done = 0; done < threads;) {
         for (u32 warp = 0; warp < threads; warp += 32) {
-            while (lanes[warp].kind != DONE && lanes[warp].kind != BLOCK) {
+            while (lanes[warp].kind < TEAM_OF_WARPS) {
                 for (u32 i = warp; i < warp + 32; i++) {
                     threadIdx.x = i;
                     lanes[i].kind = RUNNING;
@@ -107,11 +107,18 @@ inline void run_block(u32 threads) {
                     if (lanes[i].kind != lanes[warp].kind) fail("the lanes of a warp diverge at an exchange");
                 if (lanes[warp].kind == DONE) done += 32;
             }
-            waiting += lanes[warp].kind == BLOCK ? 32 : 0;
         }
-        if (waiting != 0 && waiting != threads) fail("a warp misses the block's barrier");
-        if (waiting == threads)
-            for (Lane& lane : lanes) lane.kind = RUNNING;
+        // Those that all wait at a barrier go on.
+        auto go_on = [&](Kind kind, u32 first, u32 count) {
+            if (first + count > threads) return false;
+            for (u32 i = first; i < first + count; i += 32)
+                if (lanes[i].kind != kind) return false;
+            for (u32 i = first; i < first + count; i++) lanes[i].kind = RUNNING;
+            return true;
+        };
+        bool goes_on = go_on(BLOCK, 0, threads);
+        for (u32 team = 0; team < threads; team += 128) goes_on |= go_on(TEAM_OF_WARPS, team, 128);
+        if (!goes_on && done < threads) fail("a warp misses a barrier");
     }
 }
 
@@ -128,6 +135,7 @@ template <class Kernel> void launch(u32 blocks, u32 threads, size_t shared_bytes
 inline void begin_copy(u8* to, const u8* from) { memcpy(to, from, 16); }
 inline void copied() {}
 inline void __syncthreads() { on_cpu::meet(on_cpu::BLOCK); }
+inline void team_barrier(u32) { on_cpu::meet(on_cpu::TEAM_OF_WARPS); }
 inline void __syncwarp() { on_cpu::meet(on_cpu::WARP); }
 template <class T> T value_of_lane(T value, u32 lane) {
     u32 words[6] = {};
@@ -135,6 +143,14 @@ template <class T> T value_of_lane(T value, u32 lane) {
     memcpy(&value, on_cpu::exchange(on_cpu::SHUFFLE, words, lane, true), 4);
     return value;
 }
+inline u32 __ballot_sync(u32, bool value) {
+    u32 words[6] = {value}, lanes = 0;
+    on_cpu::exchange(on_cpu::SHUFFLE, words, 0, true);
+    for (u32 lane = 0; lane < 32; lane++) lanes |= on_cpu::exchange(on_cpu::SHUFFLE, words, lane, false)[0] << lane;
+    return lanes;
+}
+inline int __popc(u32 a) { return __builtin_popcount(a); }
+inline int __ffs(u32 a) { return __builtin_ffs((int)a); }
 template <class T> T __shfl_xor_sync(u32, T value, int mask) { return value_of_lane(value, threadIdx.x % 32 ^ mask); }
 template <class T> T __shfl_sync(u32, T value, int from, int width) {
     u32 lane = threadIdx.x % 32;

@@ -1,0 +1,57 @@
+// The range decoder of a block's stream (docs/format.md, "Coded lines"), which all lanes of a warp hold alike.
+#pragma once
+#include "layers.cuh"
+
+typedef unsigned long long u64;
+
+struct RangeDecoder {
+    u64 offset;       // the point, less the lower end of the range
+    u64 range;
+    const u32* words;
+    u32 read, count;  // of the words
+    u32 next;         // the word to come, 0 behind the last
+
+    RangeDecoder() = default;
+    // At the beginning of the words.
+    __device__ __forceinline__ RangeDecoder(const u32* words, u32 count) : RangeDecoder(words, count, 0, 0, ~0ull) {
+        shift();
+        shift();
+    }
+    // Where another stood.
+    __device__ __forceinline__ RangeDecoder(const u32* words, u32 count, u32 read, u64 offset, u64 range)
+        : offset(offset), range(range), words(words), read(read), count(count), next(read < count ? words[read] : 0) {}
+
+    // Takes the next word in.
+    __device__ __forceinline__ void shift() {
+        offset = offset << 32 | next;
+        read++;
+        next = read < count ? words[read] : 0;
+    }
+
+    // The symbol of a row of cumulative probabilities, 8 words apart; `vocab` if none.
+    __device__ __forceinline__ u32 decode(const u32* row, u32 vocab, u32 lane) {
+        u64 scale = range >> 20;
+        if (offset >= scale << 20) return vocab;
+        // The last symbol that begins at or before the offset: as many begin there as lanes say so, less one.
+        u32 begun = 0;
+        for (u32 first = 0; first < vocab; first += 32) {
+            u32 symbol = first + lane;
+            u32 lanes = __ballot_sync(ALL, symbol < vocab && row[8 * min(symbol, vocab - 1)] * scale <= offset);
+            begun += __popc(lanes);
+            if (lanes != ALL) break;
+        }
+        u32 left = row[8 * (begun - 1)], right = begun < vocab ? row[8 * begun] : SLOTS;
+        offset -= scale * left;
+        range = scale * (right - left);
+        if (range >> 32 == 0) {
+            range <<= 32;
+            shift();
+        }
+        return begun - 1;
+    }
+
+    // Whether all words were read and nothing is left, as far as that shows.
+    __device__ __forceinline__ bool is_exhausted() const {
+        return read >= count && (range == ~0ull || offset < (1ull << 33) - 1);
+    }
+};
