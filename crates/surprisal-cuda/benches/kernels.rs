@@ -24,7 +24,7 @@ const LINES: usize = 131_072;
 const LAUNCHES: usize = 10;
 /// Lines of a group, and of a stream that is decoded.
 const GROUP: usize = 64;
-const STREAM_LINES: usize = 2 * GROUP;
+const STREAM_LINES: usize = GROUP;
 /// The symbols that stand before a line and end it; those below are characters.
 const START: u8 = 11;
 const END: u8 = 12;

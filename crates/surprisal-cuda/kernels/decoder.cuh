@@ -28,26 +28,25 @@ struct RangeDecoder {
         next = read < count ? words[read] : 0;
     }
 
-    // The symbol of a row of cumulative probabilities, 8 words apart; `vocab` if none.
-    __device__ __forceinline__ u32 decode(const u32* row, u32 vocab, u32 lane) {
+    // Decodes the symbol of a row of cumulative probabilities, 8 words apart, whose first 32 the lanes have in `begin`, SLOTS
+    // behind the last. It is the last that begins at or before the offset, and as many do as lanes say so. One that is not
+    // below `vocab` comes out where the words are no encoder's.
+    __device__ __forceinline__ u32 decode(u32 begin, const u32* row, u32 vocab, u32 lane) {
         u64 scale = range >> 20;
-        if (offset >= scale << 20) return vocab;
-        // The last symbol that begins at or before the offset: as many begin there as lanes say so, less one.
-        u32 begun = 0;
-        for (u32 first = 0; first < vocab; first += 32) {
-            u32 symbol = first + lane;
-            u32 lanes = __ballot_sync(ALL, symbol < vocab && row[8 * min(symbol, vocab - 1)] * scale <= offset);
-            begun += __popc(lanes);
-            if (lanes != ALL) break;
+        u32 symbol = __popc(__ballot_sync(ALL, begin * scale <= offset)) - 1;
+        for (u32 first = 32; symbol == first - 1 && first <= vocab; first += 32) {
+            begin = first + lane < vocab ? row[8 * (first + lane)] : SLOTS;
+            symbol += __popc(__ballot_sync(ALL, begin * scale <= offset));
         }
-        u32 left = row[8 * (begun - 1)], right = begun < vocab ? row[8 * begun] : SLOTS;
+        u32 in_row = min(symbol, vocab - 1);
+        u32 left = row[8 * in_row], right = in_row + 1 < vocab ? row[8 * (in_row + 1)] : SLOTS;
         offset -= scale * left;
         range = scale * (right - left);
         if (range >> 32 == 0) {
             range <<= 32;
             shift();
         }
-        return begun - 1;
+        return symbol;
     }
 
     // Whether all words were read and nothing is left, as far as that shows.

@@ -167,28 +167,38 @@ struct Team {
 __device__ __forceinline__ void decode_position(const Model& m, const Decode& d, u32 lane, u8* rows, Team* team, bool is_last,
                                                 u8* tokens) {
     RangeDecoder decoder = team->decoder;
-    u32 outcome = GOES_ON, left = 0;
+    u32 left = 0, undecodable = 0;
 #pragma unroll 1
     for (u32 half = 0; half < 2; half++) {
-        u32 running = team->running[half], mine = d.end; // the token of line 32 * half + lane
-        for (u32 rest = running; rest != 0 && outcome == GOES_ON; rest &= rest - 1) {
-            u32 bit = __ffs(rest) - 1, line = 32 * half + bit;
-            const u8* tile = rows + line / LINES * m.warp_bytes;
-            u32 token = decoder.decode((const u32*)tile + line % LINES / 8 * (8 * m.stride + 8) + line % 8, m.vocab, lane);
-            if (token == m.vocab || token == d.start) outcome = UNDECODABLE;
-            if (token == d.end) running &= ~(1u << bit);
+        u32 running = team->running[half], line = 32 * half + lane; // this lane's line
+        u8* tile = rows + line / LINES * m.warp_bytes;
+        u32 row_of_line = tile - rows + 4 * (line % LINES / 8 * (8 * m.stride + 8) + line % 8);
+        auto row_of = [&](u32 bit) { return (const u32*)(rows + __shfl_sync(ALL, row_of_line, bit, 32)); };
+        auto begin_of = [&](const u32* row) { return lane < m.vocab ? row[8 * lane] : SLOTS; };
+        u32 mine = d.end;
+        const u32* row = row_of(__ffs(running) - 1);
+        u32 begin = begin_of(row);
+#pragma unroll 1
+        for (u32 rest = running; rest != 0;) {
+            u32 bit = __ffs(rest) - 1;
+            rest &= rest - 1;
+            // The next row is on its way meanwhile: any, behind the last.
+            const u32* next_row = row_of(__ffs(rest) - 1);
+            u32 next_begin = begin_of(next_row);
+            u32 token = decoder.decode(begin, row, m.vocab, lane);
             if (lane == bit) mine = token;
+            row = next_row, begin = next_begin;
         }
+        undecodable |= __ballot_sync(ALL, mine >= m.vocab || mine == d.start);
+        running = __ballot_sync(ALL, mine != d.end);
         left |= running;
-        u32 line = 32 * half + lane;
-        (rows + (line / LINES + 1) * m.warp_bytes - TILE_TOKENS)[line % LINES] = (u8)mine;
+        (tile + m.warp_bytes - TILE_TOKENS)[line % LINES] = (u8)mine;
         tokens[line] = (u8)mine;
         __syncwarp();
         team->running[half] = running;
     }
-    if (outcome == GOES_ON && left == 0) outcome = ENDED;
-    if (outcome == GOES_ON && is_last) outcome = UNDECODABLE;
-    team->decoder = decoder, team->outcome = outcome;
+    team->decoder = decoder;
+    team->outcome = undecodable != 0 || (left != 0 && is_last) ? UNDECODABLE : left != 0 ? GOES_ON : ENDED;
 }
 
 template <class N> __device__ __forceinline__ void decode_kernel(const Model& m, const Decode& d) {

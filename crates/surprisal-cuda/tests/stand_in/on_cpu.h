@@ -152,9 +152,9 @@ inline u32 __ballot_sync(u32, bool value) {
 inline int __popc(u32 a) { return __builtin_popcount(a); }
 inline int __ffs(u32 a) { return __builtin_ffs((int)a); }
 template <class T> T __shfl_xor_sync(u32, T value, int mask) { return value_of_lane(value, threadIdx.x % 32 ^ mask); }
-template <class T> T __shfl_sync(u32, T value, int from, int width) {
+template <class T> T __shfl_sync(u32, T value, u32 from, u32 width) {
     u32 lane = threadIdx.x % 32;
-    return value_of_lane(value, lane / width * width + from);
+    return value_of_lane(value, lane / width * width + from % width);
 }
 
 // The fragments of m16n8k32: a register of A is four k of row lane / 4 (+ 8 for the second and fourth) from k =
