@@ -160,7 +160,7 @@ impl Joiner {
         let mut joiner = Self {
             text: TextLimits { lines, terminator: terminator(crlf == 1), bytes: limit },
             exceptions: Exceptions::new(plain, count).ok_or(BAD_SIZES)?,
-            content: Vec::new(),
+            content: Vec::with_capacity(limit),
             misplaced: false,
         };
         joiner.exceptions.put(&mut joiner.content)?;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Known lines are also taken with five sixths and with two thirds of the warps, which tells whether more would help. The last
-//! column is streams that are decoded, 128 lines each. The weights are noise: speed depends on the shape alone.
+//! column is streams that are decoded, 64 lines each. The weights are noise: speed depends on the shape alone.
 
 use std::borrow::Borrow;
 use std::num::NonZeroU32;
@@ -119,7 +119,8 @@ fn streams(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Resul
         }
     }
     let words = encoder.into_compressed().expect("memory does not fail");
-    let mut streams = Streams::new(gpu, network, [START, END], count, STREAM_LINES)?;
+    // Lines that noise predicts take up to 20 bits a token: five times what there is room for.
+    let mut streams = Streams::new(gpu, network, [START, END], count, 5 * STREAM_LINES)?;
     streams.launch((0..count).map(|_| (&words[..], STREAM_LINES)))?;
     streams.wait()?;
     assert!(streams.decoded(count - 1)?.is_some(), "the streams do not decode");
