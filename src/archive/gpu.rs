@@ -16,31 +16,34 @@ use crate::model::Model;
 use crate::network::{Device, Streams};
 use crate::{Error, Result};
 
-/// Blocks of a batch: those of two from each of 16 threads are what a large device decodes at once.
-const BATCH: usize = 24;
+/// Blocks that all threads together hold: about as many as a large device decodes at once.
+const BLOCKS: usize = 768;
+/// The most that a thread has in a batch, so that it joins their lines as fast as the device decodes them.
+const BATCH: usize = 48;
 
 type Queue = Jobs<Job, Result<Content>>;
 
 /// Threads that decode blocks on this device.
 pub(super) fn pipeline(device: Device, threads: usize) -> Pipeline<Job, Result<Content>> {
-    Pipeline::new(threads, 2 * BATCH, move |jobs| decode_on_gpu(jobs, &device))
+    let batch = (BLOCKS / (2 * threads.max(1))).clamp(1, BATCH);
+    Pipeline::new(threads, 2 * batch, move |jobs| decode_on_gpu(jobs, &device, batch))
 }
 
 /// What a thread does.
-fn decode_on_gpu(queue: Queue, device: &Device) {
-    let mut waiting = VecDeque::from(queue.next_few(BATCH, false));
+fn decode_on_gpu(queue: Queue, device: &Device, batch: usize) {
+    let mut waiting = VecDeque::from(queue.next_few(batch, false));
     while let Some((job, _)) = waiting.front() {
         let model = Arc::clone(&job.model);
-        let Some(streams) = streams_on(device, model.exact(), BATCH, BLOCK_LINES) else {
+        let Some(streams) = streams_on(device, model.exact(), batch, BLOCK_LINES) else {
             return decode_blocks(waiting.into_iter().chain(queue), None);
         };
-        let mut batches = Batches::new(&model, streams);
+        let mut batches = Batches::new(&model, streams, batch);
         if let Err(error) = batches.run(&queue, &mut waiting) {
             device.failed(&error);
             batches.finish_on_cpu();
         }
         if waiting.is_empty() {
-            waiting.extend(queue.next_few(BATCH, false));
+            waiting.extend(queue.next_few(batch, false));
         }
     }
 }
@@ -52,6 +55,8 @@ struct Batches<'m> {
     cpu: BlockCoder<'m>,
     /// The one to fill, and the one that the device may have.
     batches: [Batch; 2],
+    /// Blocks of each, at most.
+    most: usize,
 }
 
 /// Blocks that a device decodes together.
@@ -68,9 +73,9 @@ struct Held {
 }
 
 impl<'m> Batches<'m> {
-    fn new(model: &'m Arc<Model>, streams: [Streams; 2]) -> Self {
+    fn new(model: &'m Arc<Model>, streams: [Streams; 2], most: usize) -> Self {
         let cpu = BlockCoder::Model(Box::new(model.exact().group(GROUP)));
-        Self { model, cpu, batches: streams.map(|streams| Batch { streams, held: VecDeque::new() }) }
+        Self { model, cpu, batches: streams.map(|streams| Batch { streams, held: VecDeque::new() }), most }
     }
 
     /// Decodes what waits and what the queue gives, until it gives no more or a block of another model, which then
@@ -103,7 +108,7 @@ impl<'m> Batches<'m> {
             if !(waiting.is_empty() && now.held.is_empty()) {
                 return;
             }
-            waiting.extend(queue.next_few(BATCH, !next.held.is_empty()));
+            waiting.extend(queue.next_few(self.most, !next.held.is_empty()));
             if waiting.is_empty() {
                 return;
             }

@@ -230,8 +230,8 @@ fn a_bad_device_decodes_nothing_wrong() {
         println!("NOT TESTED: a real device does not fail at will");
         return;
     }
-    // More blocks than a device takes at a time.
-    let (few, many) = (3, 24);
+    // More blocks than a thread takes at a time.
+    let (few, many) = (3, 48);
     let texts = [(corpus(), few), (uniform_sums(1), many)];
     let content = texts.each_ref().map(|(text, times)| text.repeat(*times)).concat();
     let archives = texts.map(|(text, times)| compressed(&machine, "tiny-uniform", &text).repeat(times));
