@@ -147,7 +147,8 @@ Result cuFuncSetAttribute(Function* f, int, int value) { return value > MOST_SHA
 Result cuMemAlloc_v2(uint64_t* pointer, size_t bytes) {
     void* p = nullptr;
     if (is("memory", 0) || posix_memalign(&p, 256, bytes)) return NO_MEMORY;
-    return memset(p, 0x5a, bytes), *pointer = (uint64_t)p, OK;
+    if (!is("instant", 0)) memset(p, 0x5a, bytes);
+    return *pointer = (uint64_t)p, OK;
 }
 Result cuMemFree_v2(uint64_t pointer) { return free((void*)pointer), OK; }
 Result cuMemHostAlloc(void** pointer, size_t bytes, u32 flags) {
