@@ -11,9 +11,9 @@ use super::format::BlockKind;
 use super::frames::{Content, Job, Piece, decode_blocks};
 use super::payload::Joiner;
 use super::pipeline::{Jobs, Pipeline};
-use crate::coding::{GROUP, GroupText, streams_on};
+use crate::coding::{GROUP, GroupText, coded_lines_on};
 use crate::model::Model;
-use crate::network::{Device, Streams};
+use crate::network::{CodedLines, Device};
 use crate::{Error, Result};
 
 /// Blocks that all threads together hold: about as many as a large device decodes at once.
@@ -34,10 +34,10 @@ fn decode_on_gpu(queue: Queue, device: &Device, batch: usize) {
     let mut waiting = VecDeque::from(queue.next_few(batch, false));
     while let Some((job, _)) = waiting.front() {
         let model = Arc::clone(&job.model);
-        let Some(streams) = streams_on(device, model.exact(), batch, BLOCK_LINES) else {
+        let Some(gpus) = coded_lines_on(device, model.exact(), batch, BLOCK_LINES) else {
             return decode_blocks(waiting.into_iter().chain(queue), None);
         };
-        let mut batches = Batches::new(&model, streams, batch);
+        let mut batches = Batches::new(&model, gpus, batch);
         if let Err(error) = batches.run(&queue, &mut waiting) {
             device.failed(&error);
             batches.finish_on_cpu();
@@ -61,7 +61,7 @@ struct Batches<'m> {
 
 /// Blocks that a device decodes together.
 struct Batch {
-    streams: Streams,
+    gpu: CodedLines,
     held: VecDeque<Held>,
 }
 
@@ -73,9 +73,9 @@ struct Held {
 }
 
 impl<'m> Batches<'m> {
-    fn new(model: &'m Arc<Model>, streams: [Streams; 2], most: usize) -> Self {
+    fn new(model: &'m Arc<Model>, gpus: [CodedLines; 2], most: usize) -> Self {
         let cpu = BlockCoder::Model(Box::new(model.exact().group(GROUP)));
-        Self { model, cpu, batches: streams.map(|streams| Batch { streams, held: VecDeque::new() }), most }
+        Self { model, cpu, batches: gpus.map(|gpu| Batch { gpu, held: VecDeque::new() }), most }
     }
 
     /// Decodes what waits and what the queue gives, until it gives no more or a block of another model, which then
@@ -132,7 +132,7 @@ impl Batch {
             BlockKind::Modelled => Joiner::new(&job.block.payload, header.content_len as usize).ok(),
             _ => None,
         };
-        match begun.filter(|(joiner, words)| self.streams.takes(words.len(), joiner.text.lines)) {
+        match begun.filter(|(joiner, words)| self.gpu.takes(words.len(), joiner.text.lines)) {
             Some((joiner, words)) => self.held.push_back(Held { piece: (job, reply), joiner, words }),
             None => reply.give(job.decode(cpu)),
         }
@@ -143,7 +143,7 @@ impl Batch {
         if self.held.is_empty() {
             return Ok(());
         }
-        Ok(self.streams.launch(self.held.iter().map(|held| (&held.words[..], held.joiner.text.lines)))?)
+        Ok(self.gpu.launch(self.held.iter().map(|held| (&held.words[..], held.joiner.text.lines)))?)
     }
 
     /// Waits for the device and hands the blocks on.
@@ -151,11 +151,11 @@ impl Batch {
         if self.held.is_empty() {
             return Ok(());
         }
-        self.streams.wait()?;
+        self.gpu.wait()?;
         let mut text = GroupText::new(model.exact().vocabulary());
         for index in 0..self.held.len() {
             // If the device fails here, what is still held is what was not handed on.
-            let tokens = self.streams.decoded(index)?;
+            let tokens = self.gpu.decoded(index)?;
             let mut held = self.held.pop_front().expect("it is held");
             let (limits, joiner) = (held.joiner.text, &mut held.joiner);
             let is_decoded = tokens

@@ -8,7 +8,7 @@ use super::decoder::{GroupText, TextLimits};
 use super::encoder::encode;
 use super::known_group::KnownGroup;
 use super::predictor::Predictor;
-use crate::network::{Cdfs, Device, ExactModel, Group, KnownLines, Slots, Streams, TILE_LINES};
+use crate::network::{Cdfs, CodedLines, Device, ExactModel, Group, KnownLines, Slots, TILE_LINES};
 use crate::text::{Token, Vocabulary};
 use crate::{Error, Result};
 
@@ -48,18 +48,18 @@ fn predictor_of_batches<'a>(
 
 /// Room on a device for two batches of `count` blocks of up to `lines` lines, each of which it decodes together; none if it is
 /// the CPU, or does not serve.
-pub(crate) fn streams_on(
+pub(crate) fn coded_lines_on(
     device: &Device,
     model: &ExactModel,
     count: usize,
     lines: usize,
-) -> Option<[Streams; 2]> {
+) -> Option<[CodedLines; 2]> {
     let batch = || {
         device.place(model, |gpu, network| {
             let symbols = [model.vocabulary().start(), model.vocabulary().end()];
-            let mut streams = Streams::new(gpu, network, symbols, count, lines)?;
-            compare_streams(model, &mut streams)?;
-            Ok(streams)
+            let mut gpu = CodedLines::new(gpu, network, symbols, count, lines)?;
+            compare_coded(model, &mut gpu)?;
+            Ok(gpu)
         })
     };
     Some([batch()?, batch()?])
@@ -194,7 +194,7 @@ fn compare_known(model: &ExactModel, known: &mut KnownLines) -> Result<()> {
 }
 
 /// Has the GPU decode the sample's characters, in lines of all lengths.
-fn compare_streams(model: &ExactModel, streams: &mut Streams) -> Result<()> {
+fn compare_coded(model: &ExactModel, coded: &mut CodedLines) -> Result<()> {
     let sample = sample(model);
     let line = |line: usize| {
         let len = model.max_line_len() * (line + 1) / SAMPLE_LINES;
@@ -205,11 +205,11 @@ fn compare_streams(model: &ExactModel, streams: &mut Streams) -> Result<()> {
     let lines: Vec<Vec<u8>> = (0..SAMPLE_LINES).map(line).collect();
     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let words = encode(&mut model.group(GROUP), &lines, |_, _, _| {});
-    streams.launch([(&words[..], lines.len())].into_iter())?;
-    streams.wait()?;
+    coded.launch([(&words[..], lines.len())].into_iter())?;
+    coded.wait()?;
     let mut found = Vec::new();
     let limits = TextLimits { lines: lines.len(), terminator: b"", bytes: usize::MAX };
-    if let Some(tokens) = streams.decoded(0)? {
+    if let Some(tokens) = coded.decoded(0)? {
         // What it is missing shows below.
         let _ =
             GroupText::new(model.vocabulary()).join_groups(tokens, limits, |line| found.push(line.to_vec()));

@@ -13,7 +13,7 @@ mod predictor;
 pub(crate) use decoder::GroupText;
 pub use decoder::{TextLimits, Undecodable, decode};
 pub use encoder::encode;
-pub(crate) use gpu::{predictor_on, streams_on};
+pub(crate) use gpu::{coded_lines_on, predictor_on};
 pub use known_group::KnownGroup;
 pub use predictor::Predictor;
 

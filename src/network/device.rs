@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 pub use choice::DeviceChoice;
 #[cfg(not(feature = "gpu"))]
 use no_gpu as surprisal_cuda;
-pub(crate) use surprisal_cuda::{KnownLines, Streams, TILE_LINES};
+pub(crate) use surprisal_cuda::{CodedLines, KnownLines, TILE_LINES};
 
 use super::ExactModel;
 use crate::{Error, Result};

@@ -32,7 +32,7 @@ use crate::Result;
 use crate::model::{Checkpoint, Identity};
 use crate::simd::LANES;
 use crate::text::{Token, Vocabulary};
-pub(crate) use device::{KnownLines, Streams, TILE_LINES};
+pub(crate) use device::{CodedLines, KnownLines, TILE_LINES};
 use lockstep::{Lockstep, Prefixes, fill_prefixes, step};
 use packed::Packed;
 use parameters::Parameters;

@@ -15,7 +15,7 @@ use constriction::stream::Encode;
 use constriction::stream::model::{EncoderModel, EntropyModel};
 use constriction::stream::queue::DefaultRangeEncoder;
 use surprisal_cuda::{
-    Embedding, Error, Gelu, Gpu, Head, KnownLines, Layer, Linear, Network, Result, Shape, Streams,
+    CodedLines, Embedding, Error, Gelu, Gpu, Head, KnownLines, Layer, Linear, Network, Result, Shape,
 };
 
 /// Lines of a launch: enough for a large device.
@@ -120,7 +120,7 @@ fn streams(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Resul
     }
     let words = encoder.into_compressed().expect("memory does not fail");
     // Lines that noise predicts take up to 20 bits a token: five times what there is room for.
-    let mut streams = Streams::new(gpu, network, [START, END], count, 5 * STREAM_LINES)?;
+    let mut streams = CodedLines::new(gpu, network, [START, END], count, 5 * STREAM_LINES)?;
     streams.launch((0..count).map(|_| (&words[..], STREAM_LINES)))?;
     streams.wait()?;
     assert!(streams.decoded(count - 1)?.is_some(), "the streams do not decode");

@@ -3,26 +3,26 @@
 //! ```text
 //! Network (slices of integers and scales) ──► PackedModel (the kernels' order) ──► DeviceModel (in the GPU's memory)
 //!     known lines: tokens ──► KnownLines, one launch for all positions ──► slots of every token
-//!     words of blocks ──► Streams, one launch for many ──► their tokens
+//!     words of many blocks ──► CodedLines, decoded beside each other ──► their tokens
 //! ```
 //!
 //! `kernels/` has the CUDA sources and `ptx/` what its `build.sh` makes of them. [`Gpu`] finds the CUDA driver when it
 //! is opened, so nothing of CUDA is needed to build this crate. The tests run the same kernels on the CPU, behind a
 //! driver that `tests/stand_in` compiles: `docs/gpu.md` has the proof and the arithmetic.
 
+mod coded_lines;
 mod device_model;
 mod gpu;
 mod known_lines;
 mod network;
 mod packed_model;
-mod streams;
 mod timing;
 
+pub use coded_lines::CodedLines;
 pub use gpu::{Gpu, ptx};
 pub use known_lines::KnownLines;
 pub use network::{Embedding, Gelu, Head, Layer, Linear, Network, Shape};
 pub use packed_model::PRESETS;
-pub use streams::Streams;
 
 /// Lines that a warp takes together: a tile.
 pub const TILE_LINES: usize = 16;

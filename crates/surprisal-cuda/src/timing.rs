@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{KnownLines, Result, Streams};
+use crate::{CodedLines, KnownLines, Result};
 
 impl KnownLines {
     /// How long `launches` launches take over the tokens of these lines, with nothing copied: with the most warps a
@@ -31,7 +31,7 @@ impl KnownLines {
     }
 }
 
-impl Streams {
+impl CodedLines {
     /// How long it takes to decode the streams of the last launch `times` times, with no words and tokens copied. The first time
     /// is not counted.
     ///

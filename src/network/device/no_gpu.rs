@@ -63,9 +63,9 @@ impl KnownLines {
     }
 }
 
-pub struct Streams(Infallible);
+pub struct CodedLines(Infallible);
 
-impl Streams {
+impl CodedLines {
     pub fn new(gpu: &Gpu, _: &Network, _: [u8; 2], _: usize, _: usize) -> Result<Self> {
         match gpu.0 {}
     }

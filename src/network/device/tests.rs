@@ -6,7 +6,7 @@ use constriction::stream::Encode;
 use constriction::stream::queue::DefaultRangeEncoder;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use surprisal_cuda::{Gpu, KnownLines, Streams, TILE_LINES};
+use surprisal_cuda::{CodedLines, Gpu, KnownLines, TILE_LINES};
 
 use crate::Error;
 use crate::coding::GROUP;
@@ -103,7 +103,7 @@ fn assert_streams_agree(gpu: &Gpu, parameters: &Parameters, texts: &[&[Vec<Token
     let words: Vec<_> = texts.iter().map(|lines| words_by_definition(parameters, lines)).collect();
     let most = texts.iter().map(|lines| lines.len()).max().unwrap();
     let symbols = start_and_end(parameters);
-    let mut streams = Streams::new(gpu, &parameters.network(), symbols, texts.len() + 1, most).unwrap();
+    let mut streams = CodedLines::new(gpu, &parameters.network(), symbols, texts.len() + 1, most).unwrap();
     streams.launch(words.iter().zip(texts).map(|(words, lines)| (&words[..], lines.len()))).unwrap();
     streams.wait().unwrap();
     for (index, lines) in texts.iter().enumerate() {
@@ -268,7 +268,7 @@ fn damaged_streams_do_not_decode() {
     ];
     let symbols = start_and_end(&parameters);
     let mut streams =
-        Streams::new(gpu, &parameters.network(), symbols, streams_and_what.len(), 2 * GROUP).unwrap();
+        CodedLines::new(gpu, &parameters.network(), symbols, streams_and_what.len(), 2 * GROUP).unwrap();
     streams.launch(streams_and_what.iter().map(|&(words, lines, _)| (words, lines))).unwrap();
     streams.wait().unwrap();
     for (index, &(.., decodes)) in streams_and_what.iter().enumerate() {

@@ -16,8 +16,8 @@ const TEAM_WARPS: usize = 4;
 const GROUP_LINES: usize = TEAM_WARPS * TILE_LINES;
 /// Teams of a block: two such blocks fit a multiprocessor.
 const TEAMS: usize = 3;
-/// Groups of each stream that a launch takes, some tenth of a second's: streams of other launches get their turn behind it, and
-/// a driver that puts an end to launches of seconds does not to these.
+/// Groups of each stream that a launch takes, a tenth of a second's work. Behind it other launches get their turn, and a driver
+/// that limits the time of launches, as beside a screen, lets it be.
 const LAUNCH_GROUPS: usize = 64;
 /// A stream whose words end where its lines do, as the kernels' `ENDED`.
 const ENDED: u32 = 1;
@@ -41,7 +41,7 @@ struct DecodeArgument {
 /// A stream and how far it is decoded, as the kernels' `CodedLines`.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
-struct CodedLines {
+struct StreamRecord {
     offset: u64,
     range: u64,
     read: u32,
@@ -53,7 +53,7 @@ struct CodedLines {
 }
 
 /// A network on a GPU, and room for streams of lines that it decodes.
-pub struct Streams {
+pub struct CodedLines {
     // Dropped first, which waits for it.
     pub(crate) stream: Stream,
     model: DeviceModel,
@@ -68,16 +68,16 @@ pub struct Streams {
     /// The most that a stream may have.
     most_words: usize,
     /// The streams as they were launched, and as they have become.
-    launched: Vec<CodedLines>,
+    launched: Vec<StreamRecord>,
     device_streams: Memory,
-    decoded: Pinned<CodedLines>,
+    decoded: Pinned<StreamRecord>,
     device_tokens: Memory,
     /// Of one stream.
     tokens: Pinned<u8>,
     is_running: bool,
 }
 
-impl Streams {
+impl CodedLines {
     /// Puts a network on a GPU, with room for `count` streams of up to `lines` lines; the symbols are those that stand before
     /// a line and that end it.
     ///
@@ -96,7 +96,7 @@ impl Streams {
             device_words: gpu.memory(4 * count * most_words)?,
             most_words,
             launched: Vec::new(),
-            device_streams: gpu.memory(count * size_of::<CodedLines>())?,
+            device_streams: gpu.memory(count * size_of::<StreamRecord>())?,
             decoded: gpu.pinned(count)?,
             device_tokens: gpu.memory(count * stream_tokens)?,
             tokens: gpu.pinned(stream_tokens)?,
@@ -115,7 +115,7 @@ impl Streams {
     }
 
     /// Queues streams, each of which is its words and its number of lines, and does not wait for them: behind
-    /// [`Streams::wait`] what they decode to is in [`Streams::decoded`].
+    /// [`CodedLines::wait`] what they decode to is in [`CodedLines::decoded`].
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the GPU fails.
@@ -130,7 +130,12 @@ impl Streams {
         for (words, lines) in streams {
             assert!(self.takes(words.len(), lines), "the stream has no room");
             let (first, count) = (self.words.len() as u32, words.len() as u32);
-            self.launched.push(CodedLines { words: first, count, lines: lines as u32, ..Default::default() });
+            self.launched.push(StreamRecord {
+                words: first,
+                count,
+                lines: lines as u32,
+                ..Default::default()
+            });
             self.words.extend_from_slice(words);
         }
         self.is_running = true;
