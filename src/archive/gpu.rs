@@ -1,4 +1,4 @@
-//! Decoding with a GPU, which decodes the lines of many blocks in a launch.
+//! Decoding with a GPU, which decodes the lines of many blocks at a time.
 //!
 //! A thread has two batches of blocks: while the device decodes one, the thread joins the lines of the other. If the device
 //! fails, the CPU decodes what is left, to the same bytes.

@@ -24,7 +24,6 @@ const LINES: usize = 131_072;
 const LAUNCHES: usize = 10;
 /// Lines of a group, and of a stream that is decoded.
 const GROUP: usize = 64;
-const STREAM_LINES: usize = GROUP;
 /// The symbols that stand before a line and end it; those below are characters.
 const START: u8 = 11;
 const END: u8 = 12;
@@ -73,10 +72,7 @@ fn measure() -> Result<()> {
         let row = || -> Result<String> {
             let tokens = lines * network.shape.block_size;
             let known = known_lines(&gpu, &network, lines, launches)?.map(|time| rate(tokens, time));
-            let decoded = rate(
-                lines.next_multiple_of(STREAM_LINES) * network.shape.block_size,
-                streams(&gpu, &network, lines, launches)?,
-            );
+            let decoded = rate(lines * network.shape.block_size, streams(&gpu, &network, lines, launches)?);
             let columns = known.iter().chain([&decoded]);
             Ok(columns.map(|rate| format!("| {rate:.3e} ")).collect::<String>() + "|")
         };
@@ -99,29 +95,27 @@ fn known_lines(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> R
 /// Streams of lines in which any character is as good as another.
 fn streams(gpu: &Gpu, network: &Network, lines: usize, launches: usize) -> Result<Duration> {
     let block = network.shape.block_size;
-    let count = lines.div_ceil(STREAM_LINES);
-    let mut known = KnownLines::new(gpu, network, STREAM_LINES / GROUP, GROUP)?;
+    let count = lines / GROUP;
+    let mut known = KnownLines::new(gpu, network, 1, GROUP)?;
     let token = |line: usize, position: usize| match position {
         0 => START,
         _ if position == block => END,
         _ => token(line, position) % START,
     };
     let line = |line: usize| (0..=block).map(move |position| token(line, position));
-    known.launch((0..STREAM_LINES).map(line))?;
+    known.launch((0..GROUP).map(line))?;
     known.wait()?;
     let mut encoder = DefaultRangeEncoder::new();
-    for group in 0..STREAM_LINES / GROUP {
-        for position in 0..block {
-            for &[left, width] in known.group_slots(group, position) {
-                let slots = Slots(left, NonZeroU32::new(width).expect("every symbol has slots"));
-                encoder.encode_symbol((), slots).expect("memory does not fail");
-            }
+    for position in 0..block {
+        for &[left, width] in known.group_slots(0, position) {
+            let slots = Slots(left, NonZeroU32::new(width).expect("every symbol has slots"));
+            encoder.encode_symbol((), slots).expect("memory does not fail");
         }
     }
     let words = encoder.into_compressed().expect("memory does not fail");
     // Lines that noise predicts take up to 20 bits a token: five times what there is room for.
-    let mut streams = CodedLines::new(gpu, network, [START, END], count, 5 * STREAM_LINES)?;
-    streams.launch((0..count).map(|_| (&words[..], STREAM_LINES)))?;
+    let mut streams = CodedLines::new(gpu, network, [START, END], count, 5 * GROUP)?;
+    streams.launch((0..count).map(|_| (&words[..], GROUP)))?;
     streams.wait()?;
     assert!(streams.decoded(count - 1)?.is_some(), "the streams do not decode");
     streams.time_decoding(launches)

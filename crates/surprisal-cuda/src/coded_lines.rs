@@ -85,7 +85,7 @@ impl CodedLines {
     /// [`crate::Error::Device`] if it does not fit, [`crate::Error::Network`] if there is no kernel for its shape.
     pub fn new(gpu: &Gpu, network: &Network, symbols: [u8; 2], count: usize, lines: usize) -> Result<Self> {
         let stream = gpu.stream()?;
-        let model = DeviceModel::new(gpu, &stream, network, "decode")?;
+        let model = DeviceModel::new(gpu, &stream, network, "decode", TEAM_WARPS)?;
         let most_groups = groups_of(lines);
         let stream_tokens = most_groups * model.block_size() * GROUP_LINES;
         // Four bits a token: twice what sums of random digits take.
@@ -166,7 +166,7 @@ impl CodedLines {
             start: self.symbols[0].into(),
             end: self.symbols[1].into(),
         };
-        let teams = TEAMS.min(self.model.most_warps / TEAM_WARPS).min(count);
+        let teams = TEAMS.min(self.model.most_warps / TEAM_WARPS).min(count.max(1));
         let grid = self.model.grid(count.div_ceil(teams), teams * TEAM_WARPS);
         let groups = self.launched.iter().map(|stream| groups_of(stream.lines as usize)).max().unwrap_or(0);
         // SAFETY: the arguments are the kernel's; the rest is promised by the caller.

@@ -39,17 +39,23 @@ pub(crate) struct DeviceModel {
 }
 
 impl DeviceModel {
-    /// Uploads a network, for the kernel `kind`.
+    /// Uploads a network, for the kernel `kind`, which needs so many warps of a block.
     ///
     /// # Errors
     /// [`Error::Device`] if it does not fit, [`Error::Network`] if there is no kernel for its shape.
-    pub fn new(gpu: &Gpu, stream: &Stream, network: &Network, kind: &str) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        stream: &Stream,
+        network: &Network,
+        kind: &str,
+        least_warps: usize,
+    ) -> Result<Self> {
         let packed = PackedModel::new(network)?;
         let (header, shape) = (packed.header, &network.shape);
         let staged = if shape.width <= STAGED_WIDTH { header.staged as usize } else { 0 };
         let room = gpu.shared_bytes.saturating_sub(staged) / header.warp_bytes as usize;
         let most_warps = room.min(most_warps(shape.width));
-        if most_warps == 0 {
+        if most_warps < least_warps {
             let name = gpu.name();
             return Err(Error::Device(format!("the model needs more shared memory than {name} has")));
         }

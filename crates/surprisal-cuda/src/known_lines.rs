@@ -48,7 +48,7 @@ impl KnownLines {
     /// [`crate::Error::Device`] if it does not fit, [`crate::Error::Network`] if there is no kernel for its shape.
     pub fn new(gpu: &Gpu, network: &Network, groups: usize, lines: usize) -> Result<Self> {
         let stream = gpu.stream()?;
-        let model = DeviceModel::new(gpu, &stream, network, "known")?;
+        let model = DeviceModel::new(gpu, &stream, network, "known", 1)?;
         let group_tiles = lines.div_ceil(TILE_LINES);
         let capacity_tiles = groups * group_tiles;
         let block = model.block_size();

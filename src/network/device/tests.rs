@@ -223,14 +223,17 @@ fn a_warp_takes_many_tiles() {
     assert_kernels_agree(&checkpoint, 70, 11);
 }
 
+fn pico(seed: u64) -> Parameters {
+    quantize::quantize(&random_checkpoint(GptConfig::addition(Preset::Pico, 6), seed, 0.3)).unwrap()
+}
+
 /// More groups of lines than a launch takes: the next goes on where it ended, with teams that have changed places.
 #[test]
 fn streams_go_on_from_launch_to_launch() {
     let Some(gpu) = gpu() else {
         return;
     };
-    let checkpoint = random_checkpoint(GptConfig::addition(Preset::Pico, 6), 8, 0.3);
-    let parameters = quantize::quantize(&checkpoint).unwrap();
+    let parameters = pico(8);
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     let mut line = || line_of(&parameters, &rng.next_u64().to_le_bytes(), rng.next_u32() as usize % 3);
     let lines: Vec<_> = (0..130 * GROUP + 1).map(|_| line()).collect();
@@ -247,8 +250,7 @@ fn damaged_streams_do_not_decode() {
     let Some(gpu) = gpu() else {
         return;
     };
-    let checkpoint = random_checkpoint(GptConfig::addition(Preset::Pico, 6), 9, 0.3);
-    let parameters = quantize::quantize(&checkpoint).unwrap();
+    let parameters = pico(9);
     let mut rng = ChaCha8Rng::seed_from_u64(13);
     let lines: Vec<_> = (0..100).map(|_| line_of(&parameters, &rng.next_u64().to_le_bytes(), 5)).collect();
     let words = words_by_definition(&parameters, &lines);
@@ -274,6 +276,19 @@ fn damaged_streams_do_not_decode() {
     for (index, &(.., decodes)) in streams_and_what.iter().enumerate() {
         assert_eq!(streams.decoded(index).unwrap().is_some(), decodes, "stream {index}");
     }
+}
+
+/// Lines so long that a multiprocessor has no room for the four warps of a team: an error, by which the CPU does the work.
+#[test]
+fn what_leaves_no_room_for_a_team_is_refused() {
+    let Some(gpu) = gpu() else {
+        return;
+    };
+    let config = GptConfig::addition(Preset::Nano, 256);
+    let parameters = quantize::quantize(&random_checkpoint(config, 1, 0.3)).unwrap();
+    KnownLines::new(gpu, &parameters.network(), 1, TILE_LINES).unwrap();
+    let refused = CodedLines::new(gpu, &parameters.network(), start_and_end(&parameters), 1, GROUP);
+    assert!(matches!(refused.map_err(Error::from), Err(Error::Device(_))));
 }
 
 /// A shape without a kernel is refused.
